@@ -1,0 +1,211 @@
+#include "base/disk.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+namespace tapedeck {
+namespace {
+
+std::unexpected<Error> fail_errno(std::string_view action, const std::string& path, int number) {
+  ErrorCode code = ErrorCode::kIo;
+  switch (number) {
+    case ENOENT:
+      code = ErrorCode::kNotFound;
+      break;
+    case EEXIST:
+      code = ErrorCode::kAlreadyExists;
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      code = ErrorCode::kPermission;
+      break;
+    case ENOSPC:
+    case EDQUOT:
+      code = ErrorCode::kNoSpace;
+      break;
+    case EWOULDBLOCK:
+      code = ErrorCode::kBusy;
+      break;
+    default:
+      break;
+  }
+  return fail(code, fmt::format("cannot {} '{}': {}", action, path,
+                                std::generic_category().message(number)));
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class RealFile final : public File {
+ public:
+  RealFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+
+  Status append(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        return fail_errno("write to", path_, errno);
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+  }
+
+  Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t count) const override {
+    std::size_t done = 0;
+    while (done < count) {
+      const ssize_t got =
+          ::pread(fd_.get(), out + done, count - done, static_cast<off_t>(offset + done));
+      if (got < 0) {
+        if (errno == EINTR) continue;
+        return fail_errno("read", path_, errno);
+      }
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+  Result<std::uint64_t> size() const override {
+    struct stat info{};
+    if (::fstat(fd_.get(), &info) != 0) return fail_errno("look at", path_, errno);
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+
+  Status truncate(std::uint64_t size) override {
+    if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
+      return fail_errno("truncate", path_, errno);
+    }
+    return {};
+  }
+
+  Status sync() override {
+    if (::fdatasync(fd_.get()) != 0) return fail_errno("sync", path_, errno);
+    return {};
+  }
+
+ private:
+  Descriptor fd_;
+  std::string path_;
+};
+
+class RealLock final : public DiskLock {
+ public:
+  explicit RealLock(int fd) : fd_(fd) {}
+
+ private:
+  Descriptor fd_;
+};
+
+class RealDisk final : public Disk {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    int flags = O_CLOEXEC;
+    if (mode == OpenMode::kRead) flags |= O_RDONLY;
+    if (mode == OpenMode::kAppend) flags |= O_RDWR | O_APPEND;
+    if (mode == OpenMode::kCreate) flags |= O_RDWR | O_APPEND | O_CREAT | O_EXCL;
+    const int fd = ::open(path.c_str(), flags, 0640);
+    if (fd < 0) return fail_errno(mode == OpenMode::kCreate ? "create" : "open", path, errno);
+    struct stat info{};
+    if (::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+      ::close(fd);
+      return fail_errno("open", path, EISDIR);
+    }
+    return std::make_unique<RealFile>(fd, path);
+  }
+
+  Result<std::vector<std::string>> list(const std::string& directory) const override {
+    DIR* dir = ::opendir(directory.c_str());
+    if (dir == nullptr) return fail_errno("list", directory, errno);
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(dir)) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(name);
+    }
+    ::closedir(dir);
+    std::ranges::sort(names);
+    return names;
+  }
+
+  Status create_directories(const std::string& directory) override {
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    if (error) return fail_errno("create the folder", directory, error.value());
+    if (!std::filesystem::is_directory(directory, error)) {
+      return fail_errno("create the folder", directory, ENOTDIR);
+    }
+    return {};
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) return fail_errno("rename to", to, errno);
+    return {};
+  }
+
+  Status remove(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0) return fail_errno("remove", path, errno);
+    return {};
+  }
+
+  Status remove_all(const std::string& directory) override {
+    std::error_code error;
+    std::filesystem::remove_all(directory, error);
+    if (error) return fail_errno("remove the folder", directory, error.value());
+    return {};
+  }
+
+  Status sync_directory(const std::string& directory) override {
+    const Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd.get() < 0 || ::fsync(fd.get()) != 0) {
+      return fail_errno("sync the folder", directory, errno);
+    }
+    return {};
+  }
+
+  Result<std::unique_ptr<DiskLock>> lock(const std::string& path) override {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) return fail_errno("lock", path, errno);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      const int number = errno;
+      ::close(fd);
+      return fail_errno("lock", path, number);
+    }
+    return std::make_unique<RealLock>(fd);
+  }
+
+  Result<std::uint64_t> free_bytes(const std::string& directory) const override {
+    struct statvfs info{};
+    if (::statvfs(directory.c_str(), &info) != 0) return fail_errno("look at", directory, errno);
+    return std::uint64_t{info.f_bavail} * info.f_frsize;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Disk> real_disk() { return std::make_unique<RealDisk>(); }
+
+}  // namespace tapedeck

@@ -1,0 +1,63 @@
+// src/base/disk.hpp: the disk as an argument. The real one, and one in memory that can lose
+// everything that was not synced, as a power cut does.
+// Paths are UTF-8, '/'-separated. Errors name the path and say what the system said.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace tapedeck {
+
+// Thread: one at a time for writing; read_at from any number of threads beside it.
+class File {
+ public:
+  virtual ~File() = default;
+  virtual Status append(std::string_view bytes) = 0;  // all of it, or an error
+  // Reads up to `count` bytes at `offset`; fewer only at the end of the file.
+  virtual Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t count) const = 0;
+  virtual Result<std::uint64_t> size() const = 0;
+  virtual Status truncate(std::uint64_t size) = 0;
+  // After it returns, what was appended survives a power cut (fdatasync).
+  virtual Status sync() = 0;
+};
+
+// Held while the object lives; the system releases it when the process dies.
+class DiskLock {
+ public:
+  virtual ~DiskLock() = default;
+};
+
+enum class OpenMode {
+  kRead,    // must exist
+  kAppend,  // read and append; must exist
+  kCreate,  // read and append; must not exist
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  // Names in `directory`, sorted, without "." and "..".
+  virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
+  virtual Status create_directories(const std::string& directory) = 0;
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  virtual Status remove(const std::string& path) = 0;
+  // Removes a directory and all in it; success where there is none.
+  virtual Status remove_all(const std::string& directory) = 0;
+  // After it returns, names created, renamed and removed in `directory` survive a power cut.
+  virtual Status sync_directory(const std::string& directory) = 0;
+  // An exclusive lock on `path`, created where missing. kBusy: another holder, of any process.
+  virtual Result<std::unique_ptr<DiskLock>> lock(const std::string& path) = 0;
+  virtual Result<std::uint64_t> free_bytes(const std::string& directory) const = 0;
+};
+
+// The machine's own file system. Stateless.
+std::unique_ptr<Disk> real_disk();
+
+}  // namespace tapedeck

@@ -1,0 +1,72 @@
+// src/base/net.hpp: the network as an argument: message connections, such as WebSockets. A feed
+// says what to send and what a frame means; whoever implements Net moves the bytes.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+
+namespace tapedeck {
+
+class Connection {
+ public:
+  virtual ~Connection() = default;  // closes it; no event comes after
+  virtual Status send(std::string_view frame) = 0;
+};
+
+// What happens on a connection. Called from Net::poll only, never from inside send().
+struct ConnectionEvents {
+  std::function<void()> on_open;
+  std::function<void(std::string_view frame, Timestamp ts_recv)> on_frame;
+  std::function<void(const Error& why)> on_close;  // last call
+};
+
+class Net {
+ public:
+  virtual ~Net() = default;
+  // Starts connecting; how it went is told by the events.
+  virtual std::unique_ptr<Connection> connect(const std::string& url, ConnectionEvents events) = 0;
+  // Runs what is ready. False: nothing was.
+  virtual bool poll() = 0;
+};
+
+// A network of one far side, played by a script under a simulated clock: for tests.
+class ScriptedNet final : public Net {
+ public:
+  struct Step {
+    Duration after;  // since the connection was opened
+    enum class Kind { kFrame, kClose } kind = Kind::kFrame;
+    std::string text;  // the frame, or the reason of the close
+  };
+  // Each connection plays the next script; with none left, connecting fails.
+  ScriptedNet(const Clock& clock, std::vector<std::vector<Step>> scripts);
+
+  std::unique_ptr<Connection> connect(const std::string& url, ConnectionEvents events) override;
+  bool poll() override;
+
+  const std::vector<std::string>& sent() const { return *sent_; }
+
+ private:
+  struct Session {
+    ConnectionEvents events;
+    std::vector<Step> script;
+    std::size_t next = 0;
+    Timestamp opened{};
+    bool announced = false;
+    bool closed = false;
+  };
+  class ScriptedConnection;
+
+  const Clock& clock_;
+  std::deque<std::vector<Step>> scripts_;
+  std::vector<std::shared_ptr<Session>> sessions_;
+  std::shared_ptr<std::vector<std::string>> sent_;
+};
+
+}  // namespace tapedeck

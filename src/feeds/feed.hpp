@@ -1,0 +1,55 @@
+// src/feeds/feed.hpp: the door of this room. A feed is a venue's protocol as a state machine: what
+// a frame means. It has no socket, no thread and no clock. A source is where recorded or simulated
+// events are pulled from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "market/trade.hpp"
+
+namespace tapedeck::feeds {
+
+// Something that came in and was not taken. Counted by reason and kept in quarantine.
+struct Refusal {
+  std::string_view reason;  // a stable word: "bad_price", "bad_time", "malformed", "truncated", ...
+  std::string detail;       // what is wrong, and what to do where that helps
+  std::string where;        // "20131007_trade.zip:20131007_spy_Trade_Tick.csv: line 17"
+  std::string_view text;    // the bytes, borrowed for the call; may be cut
+};
+
+// Takes what a feed or a source makes of its input.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void trade(const market::Trade& trade) = 0;
+  virtual void mark(const market::FeedMark& mark) = 0;
+  // Known traffic that is no event: acknowledgements, heartbeats, other channels.
+  virtual void control() = 0;
+  virtual void refuse(const Refusal& refusal) = 0;
+};
+
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  virtual std::string_view venue() const = 0;
+  // `where` names the frame in refusals: "capture.gz: line 17".
+  virtual void on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
+                        EventSink& sink) = 0;
+};
+
+// Events from a file or a simulator, in its own order.
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Gives about `events_max` events to `sink`. False: it is at its end, having given a last
+  // FeedMark of state kEnded. An error: the rest of the source is lost; it has been told to `sink`
+  // as a refusal too, and the next call returns false.
+  virtual Result<bool> pull(EventSink& sink, std::size_t events_max) = 0;
+};
+
+}  // namespace tapedeck::feeds

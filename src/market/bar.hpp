@@ -1,0 +1,69 @@
+// src/market/bar.hpp: OHLCV over [ts_open, ts_close), and what names a series of them.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/ids.hpp"
+#include "base/sha256.hpp"
+#include "base/time.hpp"
+#include "market/decimal.hpp"
+#include "market/series.hpp"
+
+namespace tapedeck::market {
+
+enum class ConditionMode : std::uint8_t { kEligible = 0, kAll = 1 };
+enum class SessionMode : std::uint8_t { kExtended = 0, kRegular = 1 };
+
+std::string_view to_string(ConditionMode mode);  // "eligible", "all"
+std::string_view to_string(SessionMode mode);    // "extended", "regular"
+Result<ConditionMode> parse_condition_mode(std::string_view text);
+Result<SessionMode> parse_session_mode(std::string_view text);
+// One of 1s 5s 15s 30s 1m 5m 15m 30m 1h. Errors: kInvalidArgument, naming them.
+Result<Duration> parse_interval(std::string_view text);
+
+// How trades become bars.
+struct BarSpec {
+  Duration interval = minutes(1);
+  ConditionMode conditions = ConditionMode::kEligible;
+  SessionMode session = SessionMode::kExtended;
+  auto operator<=>(const BarSpec&) const = default;
+};
+
+struct Bar {
+  Timestamp ts_open;
+  // Absent where no trade was allowed to set them: volume without a price draws no candle.
+  std::optional<Decimal> open, high, low, close;
+  DecimalSum volume;           // sum of size
+  DecimalSum notional;         // sum of price x size, of the trades that update volume
+  std::uint64_t trades = 0;    // those that update volume
+  std::uint64_t excluded = 0;  // those that do not
+  bool is_final = false;       // the watermark has passed its end
+  std::uint32_t revision = 0;  // how often it changed after it was final
+  Offset offset;               // trades before this offset of the tape are counted
+  bool operator==(const Bar&) const = default;
+};
+
+// A bar and what it is a bar of.
+struct BarRow {
+  SeriesKey series;
+  BarSpec spec;
+  Bar bar;
+};
+
+// SHA-256 over the last revision of each bar, in the order (series, interval, ts_open). One line a
+// bar: venue/channel/instrument|interval_ns|conditions|session|ts_open|open|high|low|close|volume|
+// trades|excluded|notional, canonical decimals, an absent price empty, ended by '\n'.
+class BarDigest {
+ public:
+  void add(const BarRow& row);  // in the order above; the caller sorts
+  std::string finish_hex() { return sha_.finish_hex(); }
+
+ private:
+  Sha256 sha_;
+};
+
+}  // namespace tapedeck::market

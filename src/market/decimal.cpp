@@ -1,0 +1,207 @@
+#include "market/decimal.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "base/check.hpp"
+
+namespace tapedeck::market {
+namespace {
+
+constexpr auto kPowersOfTen = [] {
+  std::array<Int128, 39> powers{};
+  powers[0] = 1;
+  for (std::size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
+Int128 power_of_ten(int n) { return kPowersOfTen.at(static_cast<std::size_t>(n)); }
+
+std::string digits_of(UInt128 value) {
+  std::string digits;
+  do {
+    digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(value % 10)));
+    value /= 10;
+  } while (value != 0);
+  return digits;
+}
+
+// `mantissa` / 10^scale in canonical form.
+std::string plain(Int128 mantissa, int scale) {
+  const bool negative = mantissa < 0;
+  UInt128 magnitude = static_cast<UInt128>(mantissa);
+  if (negative) magnitude = ~magnitude + 1;
+  while (scale > 0 && magnitude % 10 == 0) {
+    magnitude /= 10;
+    --scale;
+  }
+  std::string digits = digits_of(magnitude);
+  if (scale > 0) {
+    const auto wanted = static_cast<std::size_t>(scale) + 1;
+    if (digits.size() < wanted) digits.insert(0, wanted - digits.size(), '0');
+    digits.insert(digits.size() - static_cast<std::size_t>(scale), 1, '.');
+  }
+  return negative ? "-" + digits : digits;
+}
+
+struct Parsed {
+  UInt128 magnitude = 0;
+  int scale = 0;
+  bool negative = false;
+};
+
+std::unexpected<Error> not_a_number(std::string_view text) {
+  return fail(ErrorCode::kMalformed,
+              fmt::format("'{}' is not a decimal number", text.substr(0, 64)));
+}
+std::unexpected<Error> does_not_fit(std::string_view text) {
+  return fail(ErrorCode::kOverflow,
+              fmt::format("'{}' does not fit an exact decimal", text.substr(0, 64)));
+}
+
+// Reads a number whose significant digits, without zeros at either end, are at most `digits_max`,
+// and whose scale is at most `scale_max`.
+Result<Parsed> parse(std::string_view text, int digits_max, int scale_max) {
+  const std::string_view all = text;
+  Parsed out;
+  if (!text.empty() && (text.front() == '-' || text.front() == '+')) {
+    out.negative = text.front() == '-';
+    text.remove_prefix(1);
+  }
+  bool any_digit = false;
+  bool after_point = false;
+  bool too_long = false;
+  std::int64_t scale = 0;          // digits after the point that are in `magnitude`
+  std::int64_t pending_zeros = 0;  // seen, not yet multiplied in: they may be trailing ones
+  int digits = 0;
+  std::size_t i = 0;
+  for (; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '.') {
+      if (after_point) return not_a_number(all);
+      after_point = true;
+      continue;
+    }
+    if (c < '0' || c > '9') break;
+    any_digit = true;
+    if (after_point) ++scale;
+    if (c == '0') {
+      if (digits > 0) ++pending_zeros;
+      continue;
+    }
+    if (digits + pending_zeros + 1 > digits_max) {
+      too_long = true;  // keep reading: it may still turn out to be no number at all
+      continue;
+    }
+    out.magnitude *= static_cast<UInt128>(power_of_ten(static_cast<int>(pending_zeros) + 1));
+    out.magnitude += static_cast<unsigned>(c - '0');
+    digits += static_cast<int>(pending_zeros) + 1;
+    pending_zeros = 0;
+  }
+  if (!any_digit) return not_a_number(all);
+  std::int64_t exponent = 0;
+  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
+    ++i;
+    bool exponent_negative = false;
+    if (i < text.size() && (text[i] == '-' || text[i] == '+')) exponent_negative = text[i++] == '-';
+    if (i == text.size()) return not_a_number(all);
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
+      exponent = std::min<std::int64_t>(exponent * 10 + (text[i] - '0'), 1'000'000);
+    }
+    if (exponent_negative) exponent = -exponent;
+  }
+  if (i != text.size()) return not_a_number(all);
+  if (too_long) return does_not_fit(all);
+  if (out.magnitude == 0) return Parsed{};  // also "-0" and "0e999"
+  scale -= pending_zeros + exponent;
+  if (scale < 0) {
+    if (digits - scale > digits_max) return does_not_fit(all);
+    out.magnitude *= static_cast<UInt128>(power_of_ten(static_cast<int>(-scale)));
+    scale = 0;
+  }
+  if (scale > scale_max) return does_not_fit(all);
+  out.scale = static_cast<int>(scale);
+  return out;
+}
+
+}  // namespace
+
+Decimal Decimal::make(std::int64_t mantissa, int scale) {
+  TD_CHECK(scale >= 0 && scale <= kScaleMax);
+  while (scale > 0 && mantissa % 10 == 0) {
+    mantissa /= 10;
+    --scale;
+  }
+  return {mantissa, static_cast<std::uint8_t>(scale)};
+}
+
+std::strong_ordering Decimal::operator<=>(const Decimal& other) const {
+  if (scale == other.scale) return mantissa <=> other.mantissa;
+  const int common = std::max(scale, other.scale);
+  const Int128 a = Int128{mantissa} * power_of_ten(common - scale);
+  const Int128 b = Int128{other.mantissa} * power_of_ten(common - other.scale);
+  return a < b ? std::strong_ordering::less
+               : (a > b ? std::strong_ordering::greater : std::strong_ordering::equal);
+}
+
+Result<Decimal> parse_decimal(std::string_view text) {
+  auto parsed = parse(text, 19, kScaleMax);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  const auto limit = static_cast<UInt128>(std::numeric_limits<std::int64_t>::max());
+  if (parsed->magnitude > limit) return does_not_fit(text);
+  const auto magnitude = static_cast<std::int64_t>(parsed->magnitude);
+  return Decimal::make(parsed->negative ? -magnitude : magnitude, parsed->scale);
+}
+
+std::string to_string(const Decimal& value) { return plain(value.mantissa, value.scale); }
+
+double to_double(const Decimal& value) {
+  return static_cast<double>(value.mantissa) / std::pow(10.0, value.scale);
+}
+
+void DecimalSum::add(const Decimal& value) { add_scaled(value.mantissa, value.scale); }
+
+void DecimalSum::add_product(const Decimal& a, const Decimal& b) {
+  add_scaled(Int128{a.mantissa} * b.mantissa, a.scale + b.scale);
+}
+
+void DecimalSum::add(const DecimalSum& other) {
+  add_scaled(other.mantissa_, other.scale_);
+  overflowed_ |= other.overflowed_;
+}
+
+void DecimalSum::add_scaled(Int128 mantissa, int scale) {
+  if (scale > scale_) {
+    overflowed_ |= __builtin_mul_overflow(mantissa_, power_of_ten(scale - scale_), &mantissa_);
+    scale_ = scale;
+  } else if (scale < scale_) {
+    overflowed_ |= __builtin_mul_overflow(mantissa, power_of_ten(scale_ - scale), &mantissa);
+  }
+  overflowed_ |= __builtin_add_overflow(mantissa_, mantissa, &mantissa_);
+}
+
+std::string DecimalSum::to_string() const { return plain(mantissa_, scale_); }
+
+double DecimalSum::to_double() const {
+  return static_cast<double>(mantissa_) / std::pow(10.0, scale_);
+}
+
+bool DecimalSum::operator==(const DecimalSum& other) const {
+  return overflowed_ == other.overflowed_ && to_string() == other.to_string();
+}
+
+Result<DecimalSum> parse_decimal_sum(std::string_view text) {
+  auto parsed = parse(text, 38, 36);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  if (parsed->magnitude >> 127 != 0) return does_not_fit(text);
+  DecimalSum sum;
+  sum.mantissa_ = static_cast<Int128>(parsed->magnitude);
+  if (parsed->negative) sum.mantissa_ = -sum.mantissa_;
+  sum.scale_ = parsed->scale;
+  return sum;
+}
+
+}  // namespace tapedeck::market

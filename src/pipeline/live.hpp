@@ -1,0 +1,33 @@
+// src/pipeline/live.hpp: what the api pushes: the newest bars, as soon as their trades are durable.
+// A reader asks for what changed since an offset, so a slow one is conflated, never queued for.
+// Thread: any.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "pipeline/history.hpp"
+
+namespace tapedeck::pipeline {
+
+class Live {
+ public:
+  virtual ~Live() = default;
+
+  // The bars of this series that changed by trades at or after `since`, whole values. With `since`
+  // 0: all that are kept in memory (the newest kBarsKept of each bar series).
+  static constexpr std::size_t kBarsKept = 4096;
+  virtual Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
+                                     Offset since) const = 0;
+
+  // `on_change` is called after each step that changed a bar, and when a new run begins, on a
+  // thread of the pipeline: it must return at once. Destroying the subscription ends the calls;
+  // none is running when the destructor returns.
+  class Subscription {
+   public:
+    virtual ~Subscription() = default;
+  };
+  virtual std::unique_ptr<Subscription> subscribe(std::function<void()> on_change) = 0;
+};
+
+}  // namespace tapedeck::pipeline

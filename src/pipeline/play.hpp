@@ -1,0 +1,57 @@
+// src/pipeline/play.hpp: what the api shows of the running pipeline, and what a person may ask of
+// it. Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace tapedeck::pipeline {
+
+enum class PlayState { kLoading, kPlaying, kEnded, kFailed };
+std::string_view to_string(PlayState state);  // "loading", "playing", "ended", "failed"
+
+struct FeedStatus {
+  std::string id;
+  std::string state;  // as PlayState's words
+  std::uint64_t events = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t refused = 0;
+};
+
+struct PlayStatus {
+  std::string mode;  // "demo"
+  PlayState state = PlayState::kLoading;
+  std::string label;    // "recorded" or "simulated"
+  std::string date;     // "2013-10-07"
+  std::string title;    // "SPY, IBM, AIG"
+  std::string source;   // who made the recording
+  std::string licence;  // "Apache-2.0"
+  double speed = 1;     // market seconds a second
+  std::string zone;     // IANA
+  Timestamp market_time, start_time, end_time;
+  std::uint64_t run = 1;  // rises with every restart
+  std::optional<std::string> error;
+  Offset durable_offset;
+  std::uint64_t tape_bytes = 0;
+  std::vector<FeedStatus> feeds;
+  std::uint64_t quarantine_total = 0;
+  std::map<std::string, std::uint64_t> quarantine_reasons;
+};
+
+class Play {
+ public:
+  virtual ~Play() = default;
+  virtual PlayStatus status() const = 0;
+  // Begins a new run from the start, with a tape and a store of its own. Returns its number.
+  // Errors: kBusy while another restart is under way.
+  virtual Result<std::uint64_t> restart() = 0;
+};
+
+}  // namespace tapedeck::pipeline
