@@ -35,10 +35,12 @@ Result<const date::time_zone*> find_zone(std::string_view name) {
   try {
     date::get_tzdb();
   } catch (const std::exception& e) {
+    std::string_view why = e.what();
+    while (why.ends_with('\n')) why.remove_suffix(1);
     return fail(ErrorCode::kUnavailable,
                 fmt::format("the time zone database cannot be read ({}): install the system's "
                             "package for it, such as tzdata",
-                            e.what()));
+                            why));
   }
   try {
     const date::time_zone* zone = date::locate_zone(name);
@@ -46,8 +48,8 @@ Result<const date::time_zone*> find_zone(std::string_view name) {
     return zone;
   } catch (const std::exception&) {
     return fail(ErrorCode::kNotFound,
-                fmt::format("the time zone '{}' is not in the system's database: use an IANA name "
-                            "such as America/New_York",
+                fmt::format("the time zone '{}' is not in the system's database (package tzdata): "
+                            "use an IANA name such as Europe/Berlin",
                             name.substr(0, 64)));
   }
 }
@@ -232,8 +234,9 @@ Result<const Calendar*> find_calendar(std::string_view name) {
     return &always_open;
   }
   if (name == "us_equity") {
-    TD_ASSIGN(const date::time_zone* zone, find_zone(UsEquity::kZone));
-    static const UsEquity us_equity(*zone);
+    const auto zone = find_zone(UsEquity::kZone);
+    if (!zone) return fail(ErrorCode::kUnavailable, "calendar us_equity: " + zone.error().message);
+    static const UsEquity us_equity(**zone);
     return &us_equity;
   }
   return fail(ErrorCode::kNotFound,
