@@ -353,6 +353,8 @@ class Rules:
 
 # --- from files to trades ---------------------------------------------------------------------------------------------
 
+csv.field_size_limit(2**31 - 1)     # a field of any length is read, then refused
+
 LEAN_EQUITY = re.compile(r"(\d{8})_([^_/]+)_trade_tick\.csv\Z", re.I)
 LEAN_FUTURE = re.compile(r"(\d{8})_([^_/]+)_tick_trade_(\d{6})\.csv\Z", re.I)
 COIN_MARGINED = re.compile(r"USD_(PERP|\d{6})\Z")
@@ -675,7 +677,8 @@ def interval_ns(interval):
 
 
 def csv_field(text):
-    return f'"{text}"' if "," in text else text
+    """RFC 4180."""
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
 
 
 def csv_row(bar, interval, conditions, session):

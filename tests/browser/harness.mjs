@@ -1,0 +1,207 @@
+// tests/browser/harness.mjs: starts the program, a browser, and a wire between them that can be cut.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+// The one lock file for JavaScript is web's.
+const require = createRequire(new URL('../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+export const axeSource = require('axe-core').source;
+
+const kRoot = fileURLToPath(new URL('../../', import.meta.url));
+export const programPath = process.env.TAPEDECK_BIN ?? join(kRoot, 'build/release/tapedeck');
+export const screenshotsPath = process.env.TAPEDECK_SCREENSHOTS ?? join(kRoot, 'build/screenshots');
+
+/** Why the tests cannot run, for node:test's `skip`. A program that was named must be there. */
+export const skipReason =
+  existsSync(programPath) || process.env.TAPEDECK_BIN ? false : `${programPath} is not built`;
+
+const kStartMs = 20_000;
+const kStopMs = 10_000;
+
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A running `tapedeck demo` with a state folder of its own. */
+export class Demo {
+  static async start({ speed, args = [] }) {
+    const demo = new Demo();
+    demo.port = await freePort();
+    demo.state = await mkdtemp(join(tmpdir(), 'tapedeck-browser-'));
+    demo.output = '';
+    demo.process = spawn(
+      programPath,
+      ['demo', '--port', String(demo.port), '--state', demo.state, '--speed', String(speed), ...args],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    demo.exited = new Promise((resolve) => {
+      demo.process.once('exit', (code, signal) => resolve({ code, signal }));
+      demo.process.once('error', (error) => resolve({ code: null, signal: null, error }));
+    });
+    try {
+      demo.address = await demo.printedAddress();
+    } catch (error) {
+      await demo.stop();
+      throw error;
+    }
+    const url = new URL(demo.address);
+    demo.origin = url.origin;
+    demo.token = url.searchParams.get('token');
+    return demo;
+  }
+
+  printedAddress() {
+    return new Promise((resolve, reject) => {
+      const fail = (why) => reject(new Error(`${programPath}: ${why}; it printed:\n${this.output}`));
+      const timer = setTimeout(() => fail(`no address within ${kStartMs} ms`), kStartMs);
+      const read = (chunk) => {
+        this.output += chunk;
+        const found = /http:\/\/127\.0\.0\.1:\d+\/\?token=[\w.~-]+(?=\s)/.exec(this.output);
+        if (!found) return;
+        clearTimeout(timer);
+        resolve(found[0]);
+      };
+      this.process.stdout.on('data', read);
+      this.process.stderr.on('data', (chunk) => (this.output += chunk));
+      void this.exited.then(({ code, signal, error }) => {
+        clearTimeout(timer);
+        fail(error ? error.message : `ended with ${code ?? signal}`);
+      });
+    });
+  }
+
+  async get(path) {
+    const response = await fetch(this.origin + path, {
+      headers: { Authorization: `Bearer ${this.token}` },
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  async stop() {
+    this.process.kill('SIGTERM');
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), kStopMs);
+    const end = await this.exited;
+    clearTimeout(timer);
+    await rm(this.state, { recursive: true, force: true });
+    return end;
+  }
+}
+
+/** Carries bytes between the browser and the program until it is cut. */
+export class Wire {
+  static async to(port) {
+    const wire = new Wire();
+    wire.sockets = new Set();
+    wire.down = false;
+    /** Start of each upgrade request that went through, newest last. */
+    wire.upgrades = [];
+    wire.server = createServer((near) => wire.carry(near, port));
+    wire.server.listen(0, '127.0.0.1');
+    await new Promise((resolve) => wire.server.once('listening', resolve));
+    wire.port = wire.server.address().port;
+    return wire;
+  }
+
+  carry(near, port) {
+    if (this.down) {
+      near.resetAndDestroy();
+      return;
+    }
+    const far = connect(port, '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      this.sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        this.sockets.delete(from);
+        to.destroy();
+      });
+    }
+    near.on('data', (bytes) => {
+      const line = /^GET (\/api\/v1\/live\S*)/.exec(bytes.toString('latin1'));
+      if (line) this.upgrades.push(line[1]);
+    });
+  }
+
+  /** Ends every connection at once and refuses new ones. */
+  cut() {
+    this.down = true;
+    for (const socket of this.sockets) socket.resetAndDestroy();
+  }
+
+  mend() {
+    this.down = false;
+  }
+
+  async close() {
+    this.cut();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+/**
+ * A headless Chromium. With `via`, connections to the program's port go through that wire, while the
+ * page keeps the program's own origin.
+ */
+export function launchBrowser({ port, via } = {}) {
+  const args = [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ];
+  if (via) args.push(`--host-resolver-rules=MAP 127.0.0.1:${port} 127.0.0.1:${via.port}`);
+  const executablePath = process.env.TAPEDECK_CHROMIUM ?? '/usr/bin/chromium';
+  return chromium.launch({ executablePath, args });
+}
+
+/** A page that remembers what went wrong on it and whom it asked. */
+export async function openPage(browser, demo, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  const seen = { errors: [], foreign: [] };
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) seen.errors.push(message.text());
+  });
+  page.on('pageerror', (error) => seen.errors.push(String(error)));
+  page.on('request', (request) => {
+    if (!isOwn(request.url(), demo)) seen.foreign.push(request.url());
+  });
+  page.on('websocket', (socket) => {
+    if (!isOwn(socket.url(), demo)) seen.foreign.push(socket.url());
+  });
+  if (options.open !== false) await page.goto(demo.address);
+  return { page, context, seen };
+}
+
+function isOwn(address, demo) {
+  const url = new URL(address);
+  return url.protocol === 'data:' || url.host === new URL(demo.origin).host;
+}
+
+export const stateOf = (page) => page.evaluate(() => window.tapedeck.state());
+export const barsOf = (page) => page.evaluate(() => window.tapedeck.bars());
+
+/** Waits for a condition in the page. */
+export function until(page, condition, argument, timeout = 15_000) {
+  return page.waitForFunction(condition, argument, { timeout, polling: 50 });
+}
