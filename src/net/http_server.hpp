@@ -1,0 +1,102 @@
+// src/net/http_server.hpp: an HTTP/1.1 and WebSocket server for one handler. No vendor types.
+// Thread: one, named "net", runs all connections and calls the handler; serve() starts it and the
+// destructor joins it. wake() may be called from any thread.
+// Limits are counted before anything is buffered, and every wait for a client has a deadline: what
+// is refused or cut is counted in tapedeck_net_refusals_total{reason=}.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/metrics.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "net/http_message.hpp"
+
+namespace tapedeck::net {
+
+struct CloseWebSocket {
+  std::uint16_t code = 1000;  // RFC 6455, section 7.4
+  std::string reason;         // at most 123 bytes are sent
+};
+
+// Nothing now, a text message, or the end.
+using WebSocketStep = std::variant<std::monostate, std::string, CloseWebSocket>;
+
+// One WebSocket. It is asked for each message when the one before it is sent, so there is never a
+// queue: a slow client simply gets newer things. Destroyed when the connection is gone.
+class WebSocketHandler {
+ public:
+  virtual ~WebSocketHandler() = default;
+  virtual void on_wake() = 0;  // HttpServer::wake() was called
+  virtual void on_tick() = 0;  // once every HttpLimits::tick
+  virtual void on_message(std::string_view text) = 0;
+  // Called after each of these and after each message that was sent, never while one is being sent.
+  virtual WebSocketStep next() = 0;
+};
+
+// What the server itself turned down, before or instead of asking the handler.
+struct HttpRefusal {
+  int status = 400;
+  std::string_view reason;  // the metric's label: "wrong_host"
+  std::string message;
+};
+
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  virtual HttpResponse on_request(const HttpRequest& request) = 0;
+  // A GET that asks to become a WebSocket.
+  virtual std::expected<std::unique_ptr<WebSocketHandler>, HttpResponse> on_upgrade(
+      const HttpRequest& request) = 0;
+  // How a refusal is worded.
+  virtual HttpResponse on_refusal(const HttpRefusal& refusal) = 0;
+};
+
+struct HttpLimits {
+  std::size_t header_bytes_max = 16 << 10;
+  std::size_t body_bytes_max = 16 << 10;
+  std::size_t message_bytes_max = 4 << 10;  // of a WebSocket message to us
+  std::size_t connections_max = 256;
+  Duration request_deadline = seconds(15);    // for a whole request, the wait for it included
+  Duration write_stall = seconds(30);         // sending, and the client took nothing
+  Duration websocket_idle = seconds(60);      // a ping at half of it; no answer: cut
+  Duration wake_interval = milliseconds(50);  // on_wake is called no more often
+  Duration tick = seconds(1);
+};
+
+struct HttpServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: any that is free
+  int port_attempts = 1;   // ports to try, counting up
+  std::vector<std::string> host_names = {"localhost", "127.0.0.1", "[::1]"};
+  HttpLimits limits;
+};
+
+class HttpServer {
+ public:
+  // Takes the port; connections wait until serve(). `metrics` and `log` are borrowed for the
+  // server's life. Errors: kBusy, naming the ports that were tried.
+  static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options,
+                                                    Metrics& metrics, Log& log);
+  ~HttpServer();  // cuts all connections; no call of the handler comes after
+
+  std::uint16_t port() const;
+  // Begins to answer. `handler` is borrowed until the destructor. Call once.
+  void serve(HttpHandler& handler);
+  // Calls on_wake of every WebSocket soon: at once after a quiet time, else after wake_interval.
+  void wake();
+
+ private:
+  class Listener;
+  explicit HttpServer(std::shared_ptr<Listener> listener);
+  std::shared_ptr<Listener> listener_;
+};
+
+}  // namespace tapedeck::net
