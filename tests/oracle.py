@@ -1,41 +1,50 @@
 #!/usr/bin/env python3
 """tests/oracle.py: every bar once more, from the source files, with nothing of the product in it.
 
-Plain Python integers do all the arithmetic: a price or a size is its value times 10**18, price times size is exact at
-10**36. Speed comes second; being obviously right comes first.
+Plain Python integers do all the arithmetic: a price or a size is its value times 10**18, price
+times size is exact at 10**36. Speed comes second; being obviously right comes first.
 
-    python3 tests/oracle.py FILE... --bars 1m [--conditions all|eligible] [--session extended|regular]
-                                    [--map SPEC] [--symbol S] [--venue V] [--digest]
+    python3 tests/oracle.py FILE... --bars 1m [--conditions all|eligible]
+                                    [--session extended|regular] [--digest]
+                                    [--map SPEC] [--symbol S] [--venue V]
 
-It prints the bars as CSV (or only the SHA-256 of --digest) on stdout and what it counted on stderr.
+It prints the bars as CSV (or only the SHA-256 of --digest) on stdout, what it counted on stderr.
 
 How it reads the rules
 ----------------------
-Files       zip (every member), gzip and zstd are told by their first bytes, never by their name. A file is then
+Files       zip (every member), gzip and zstd are told by their first bytes, never by their name.
+            A file is then
             * with --map: a JSON array if its first character is `[`, else CSV;
-            * a Lean equity member YYYYMMDD_sym_Trade_Tick.csv: wall clock milliseconds of New York (so 34200000 is 09:30
-              on every day of the year), price x 10000, size, exchange, conditions in hex, suspicious;
-            * a Lean futures member YYYYMMDD_sym_tick_trade_YYYYMM.csv: milliseconds since midnight UTC, plain price;
+            * a Lean equity member YYYYMMDD_sym_Trade_Tick.csv: wall clock milliseconds of New York
+              (so 34200000 is 09:30 on every day of the year), price x 10000, size, exchange,
+              conditions in hex, suspicious;
+            * a Lean futures member YYYYMMDD_sym_tick_trade_YYYYMM.csv: milliseconds since midnight
+              UTC, plain price, size, exchange, two more columns that are not used;
             * a capture: one JSON frame a line, with or without "receive-ns " before it.
-Numbers     taken from their text, JSON numbers too. A price must be above zero. A size may be zero (GC has such trades:
-            they set prices and count as trades) but not negative. 18 decimals at most; the digits must fit an int64.
-Identity    venue trade id per series (Binance, Coinbase, Kraken; Coinbase's last_match is a trade like any other), else
-            (SHA-256 of the decompressed member, record number) per series. The same identity twice counts once.
-Order       by (ts_event, venue id) for those venues, else by (ts_event, ts_event of the member's first good record, SHA-256
-            of the member, record number).
-Bars        [ts_open, ts_open + interval) on the UTC clock. A bar exists if at least one trade of the session falls into
-            it, even one that updates nothing: then it has no prices, volume 0, trades 0 and excluded 1.
-            `trades` counts the trades that update volume, `excluded` the others; notional covers what volume covers.
-Conditions  all: every trade updates everything. eligible: the table below; a trade updates a column only if all its flags
-            allow it. suspicious = 1 updates nothing. A Binance futures trade whose X is there and not MARKET updates
-            nothing. Other venues have no table: everything is eligible.
-Clock       "inside regular hours" is asked of ts_event and the US equity calendar, and of nothing else. It alone decides
-            whether Form T and ExtendedHours (bits 10 and 13) let a trade set a price: outside yes, inside (a late report)
-            no. Volume always.
-Session     of a Lean equity trade: an opening, reopening or closing print (bits 6, 7, 8) and an official open or close
-            (24, 26) are regular whatever the clock says; any other trade, Form T or not, is regular if the clock says
-            regular. So a print that carries Form T too and is stamped 16:00:07 is of the regular session (print bit) and
-            sets its prices (the clock says outside). No other venue here has a calendar with more than one session:
+Numbers     taken from their text, JSON numbers too. A price must be above zero. A size may be zero
+            (GC has such trades: they set prices and count as trades) but not negative. 18 decimals
+            at most; the digits must fit an int64.
+Identity    venue trade id per series (Binance, Coinbase, Kraken; Coinbase's last_match is a trade
+            like any other), else (SHA-256 of the decompressed member, record number) per series.
+            The same identity twice counts once.
+Order       by (ts_event, venue id) for those venues, else by (ts_event, ts_event of the member's
+            first good record, SHA-256 of the member, record number).
+Bars        [ts_open, ts_open + interval) on the UTC clock. A bar exists if at least one trade of
+            the session falls into it, even one that updates nothing: then it has no prices,
+            volume 0, trades 0 and excluded 1. `trades` counts the trades that update volume,
+            `excluded` the others; notional covers what volume covers.
+Conditions  all: every trade updates everything. eligible: the table below; a trade updates a
+            column only if all its flags allow it. suspicious = 1 updates nothing. A Binance
+            futures trade whose X is there and not MARKET updates nothing. Other venues have no
+            table: everything is eligible.
+Clock       "inside regular hours" is asked of ts_event and the US equity calendar, and of nothing
+            else. It alone decides whether Form T and ExtendedHours (bits 10 and 13) let a trade
+            set a price: outside yes, inside (a late report) no. Volume always.
+Session     of a Lean equity trade: an opening, reopening or closing print (bits 6, 7, 8) and an
+            official open or close (24, 26) are regular whatever the clock says; any other trade,
+            Form T or not, is regular if the clock says regular. So a print that carries Form T too
+            and is stamped 16:00:07 is of the regular session (print bit) and sets its prices (the
+            clock says outside). No other venue here has a calendar with more than one session:
             there `regular` is everything.
 """
 
@@ -61,12 +70,25 @@ UNIT = 10**SCALE
 NEW_YORK = ZoneInfo("America/New_York")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
-INTERVALS = {"1s": 1, "5s": 5, "15s": 15, "30s": 30, "1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600}
-COLUMNS = ("instrument,ts_open,open,high,low,close,volume,trades,notional,excluded,"
-           "interval,conditions,session,venue,channel")
+INTERVALS = {
+    "1s": 1,
+    "5s": 5,
+    "15s": 15,
+    "30s": 30,
+    "1m": 60,
+    "5m": 300,
+    "15m": 900,
+    "30m": 1800,
+    "1h": 3600,
+}
+COLUMNS = (
+    "instrument,ts_open,open,high,low,close,volume,trades,notional,excluded,"
+    "interval,conditions,session,venue,channel"
+)
 
 Bar = collections.namedtuple(
-    "Bar", "venue channel instrument ts_open open high low close volume trades excluded notional")
+    "Bar", "venue channel instrument ts_open open high low close volume trades excluded notional"
+)
 
 
 class Refused(Exception):
@@ -77,9 +99,9 @@ class Unreadable(Exception):
     """A whole file that cannot be read."""
 
 
-# --- numbers ----------------------------------------------------------------------------------------------------------
+# --- numbers --------------------------------------------------------------------------------------
 
-NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?\Z")
+NUMBER = re.compile(r"([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?\Z", re.A)
 
 
 def parse_decimal(text):
@@ -95,7 +117,7 @@ def parse_decimal(text):
     shift = SCALE - len(fraction) + int(exponent or 0)
     if not -40 < shift < 60:
         raise Refused("number out of range")
-    value = int(whole + fraction)
+    value = int(whole + fraction or 0)
     if shift < 0:
         value, rest = divmod(value, 10**-shift)
         if rest:
@@ -116,16 +138,18 @@ def format_decimal(value, scale):
 
 
 class Numbers(dict):
-    """text -> exact value; a day has few different prices and sizes, so each text is parsed once."""
+    """text -> exact value; a day has few different ones, so each is parsed once."""
 
     def __missing__(self, text):
         value = self[text] = parse_decimal(text)
         return value
 
 
-# --- time and the US equity calendar ----------------------------------------------------------------------------------
+# --- time and the US equity calendar --------------------------------------------------------------
 
-ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)\Z")
+ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)\Z"
+)
 EARLIEST = datetime.date(1990, 1, 1)
 LATEST = datetime.date(2100, 1, 1)
 
@@ -146,8 +170,12 @@ def parse_iso(text):
         raise Refused("not an ISO 8601 time")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     try:
-        seconds = int((datetime.datetime(year, month, day, hour, minute, second) -
-                       datetime.datetime(1970, 1, 1)).total_seconds())
+        seconds = int(
+            (
+                datetime.datetime(year, month, day, hour, minute, second)
+                - datetime.datetime(1970, 1, 1)
+            ).total_seconds()
+        )
     except ValueError:
         raise Refused("not an ISO 8601 time")
     zone = match.group(8)
@@ -202,12 +230,16 @@ def observed(day):
 
 
 SPECIAL_CLOSINGS = {
-    datetime.date(2001, 9, 11), datetime.date(2001, 9, 12), datetime.date(2001, 9, 13), datetime.date(2001, 9, 14),
-    datetime.date(2004, 6, 11),                              # President Reagan
-    datetime.date(2007, 1, 2),                               # President Ford
-    datetime.date(2012, 10, 29), datetime.date(2012, 10, 30),  # hurricane Sandy
-    datetime.date(2018, 12, 5),                              # President G. H. W. Bush
-    datetime.date(2025, 1, 9),                               # President Carter
+    datetime.date(2001, 9, 11),
+    datetime.date(2001, 9, 12),
+    datetime.date(2001, 9, 13),
+    datetime.date(2001, 9, 14),
+    datetime.date(2004, 6, 11),  # President Reagan
+    datetime.date(2007, 1, 2),  # President Ford
+    datetime.date(2012, 10, 29),
+    datetime.date(2012, 10, 30),  # hurricane Sandy
+    datetime.date(2018, 12, 5),  # President G. H. W. Bush
+    datetime.date(2025, 1, 9),  # President Carter
 }
 
 
@@ -215,19 +247,19 @@ def holidays(year):
     """Full closings of the US equity exchanges, as the rules stand since 1998."""
     new_year = datetime.date(year, 1, 1)
     days = {
-        nth_weekday(year, 1, 0, 3),                          # Martin Luther King
-        nth_weekday(year, 2, 0, 3),                          # Washington's birthday
-        easter(year) - datetime.timedelta(2),                # Good Friday
-        nth_weekday(year, 5, 0, -1),                         # Memorial Day
+        nth_weekday(year, 1, 0, 3),  # Martin Luther King
+        nth_weekday(year, 2, 0, 3),  # Washington's birthday
+        easter(year) - datetime.timedelta(2),  # Good Friday
+        nth_weekday(year, 5, 0, -1),  # Memorial Day
         observed(datetime.date(year, 7, 4)),
-        nth_weekday(year, 9, 0, 1),                          # Labor Day
-        nth_weekday(year, 11, 3, 4),                         # Thanksgiving
+        nth_weekday(year, 9, 0, 1),  # Labor Day
+        nth_weekday(year, 11, 3, 4),  # Thanksgiving
         observed(datetime.date(year, 12, 25)),
     }
-    if new_year.weekday() != 5:                              # on a Saturday nobody makes up for it in the old year
+    if new_year.weekday() != 5:  # on a Saturday nobody makes up for it in the old year
         days.add(observed(new_year))
     if year >= 2022:
-        days.add(observed(datetime.date(year, 6, 19)))       # Juneteenth
+        days.add(observed(datetime.date(year, 6, 19)))  # Juneteenth
     return days | {day for day in SPECIAL_CLOSINGS if day.year == year}
 
 
@@ -235,7 +267,7 @@ def half_days(year):
     """Days that end at 13:00: around Independence Day, after Thanksgiving, before Christmas."""
     days = {nth_weekday(year, 11, 3, 4) + datetime.timedelta(1)}
     third, eve = datetime.date(year, 7, 3), datetime.date(year, 12, 24)
-    if third.weekday() < 4:                                  # Monday to Thursday: the 4th itself is a weekday
+    if third.weekday() < 4:  # Monday to Thursday: the 4th itself is a weekday
         days.add(third)
     if eve.weekday() < 4:
         days.add(eve)
@@ -274,45 +306,45 @@ class UsEquityCalendar:
         return answer
 
 
-# --- conditions -------------------------------------------------------------------------------------------------------
+# --- conditions -----------------------------------------------------------------------------------
 
 YES, NO, OUTSIDE = "yes", "no", "outside regular hours"
 CLOCK, REGULAR = "clock", "regular"
 
 # bit: (open and close, high and low, volume, session)
 LEAN_CONDITIONS = {
-    0: (YES, YES, YES, CLOCK),               # Regular
-    1: (NO, NO, YES, CLOCK),                 # Cash
-    2: (NO, NO, YES, CLOCK),                 # NextDay
-    3: (NO, NO, YES, CLOCK),                 # Seller
-    4: (YES, YES, YES, CLOCK),               # YellowFlag
-    5: (YES, YES, YES, CLOCK),               # IntermarketSweep
-    6: (YES, YES, YES, REGULAR),             # OpeningPrints
-    7: (YES, YES, YES, REGULAR),             # ClosingPrints
-    8: (YES, YES, YES, REGULAR),             # ReOpeningPrints
-    9: (NO, YES, YES, CLOCK),                # DerivativelyPriced
-    10: (OUTSIDE, OUTSIDE, YES, CLOCK),      # FormT
-    11: (NO, YES, YES, CLOCK),               # Sold
-    12: (YES, YES, YES, CLOCK),              # Stopped
-    13: (OUTSIDE, OUTSIDE, YES, CLOCK),      # ExtendedHours
-    14: (NO, YES, YES, CLOCK),               # OutOfSequence
-    15: (YES, YES, YES, CLOCK),              # Split
-    16: (YES, YES, YES, CLOCK),              # Acquisition
-    17: (YES, YES, YES, CLOCK),              # Bunched
-    18: (NO, NO, YES, CLOCK),                # StockOption
-    19: (YES, YES, YES, CLOCK),              # Distribution
-    20: (NO, NO, YES, CLOCK),                # AveragePrice
-    21: (YES, YES, YES, CLOCK),              # Cross
-    22: (NO, NO, YES, CLOCK),                # PriceVariation
-    23: (YES, YES, YES, CLOCK),              # Rule155
-    24: (NO, NO, NO, REGULAR),               # OfficialClose
-    25: (NO, YES, YES, CLOCK),               # PriorReferencePrice
-    26: (NO, NO, NO, REGULAR),               # OfficialOpen
-    27: (YES, YES, YES, CLOCK),              # CapElection
-    28: (YES, YES, YES, CLOCK),              # AutoExecution
-    29: (YES, YES, YES, CLOCK),              # TradeThroughExempt
-    30: (YES, YES, YES, CLOCK),              # undocumented
-    31: (NO, NO, YES, CLOCK),                # OddLot
+    0: (YES, YES, YES, CLOCK),  # Regular
+    1: (NO, NO, YES, CLOCK),  # Cash
+    2: (NO, NO, YES, CLOCK),  # NextDay
+    3: (NO, NO, YES, CLOCK),  # Seller
+    4: (YES, YES, YES, CLOCK),  # YellowFlag
+    5: (YES, YES, YES, CLOCK),  # IntermarketSweep
+    6: (YES, YES, YES, REGULAR),  # OpeningPrints
+    7: (YES, YES, YES, REGULAR),  # ClosingPrints
+    8: (YES, YES, YES, REGULAR),  # ReOpeningPrints
+    9: (NO, YES, YES, CLOCK),  # DerivativelyPriced
+    10: (OUTSIDE, OUTSIDE, YES, CLOCK),  # FormT
+    11: (NO, YES, YES, CLOCK),  # Sold
+    12: (YES, YES, YES, CLOCK),  # Stopped
+    13: (OUTSIDE, OUTSIDE, YES, CLOCK),  # ExtendedHours
+    14: (NO, YES, YES, CLOCK),  # OutOfSequence
+    15: (YES, YES, YES, CLOCK),  # Split
+    16: (YES, YES, YES, CLOCK),  # Acquisition
+    17: (YES, YES, YES, CLOCK),  # Bunched
+    18: (NO, NO, YES, CLOCK),  # StockOption
+    19: (YES, YES, YES, CLOCK),  # Distribution
+    20: (NO, NO, YES, CLOCK),  # AveragePrice
+    21: (YES, YES, YES, CLOCK),  # Cross
+    22: (NO, NO, YES, CLOCK),  # PriceVariation
+    23: (YES, YES, YES, CLOCK),  # Rule155
+    24: (NO, NO, NO, REGULAR),  # OfficialClose
+    25: (NO, YES, YES, CLOCK),  # PriorReferencePrice
+    26: (NO, NO, NO, REGULAR),  # OfficialOpen
+    27: (YES, YES, YES, CLOCK),  # CapElection
+    28: (YES, YES, YES, CLOCK),  # AutoExecution
+    29: (YES, YES, YES, CLOCK),  # TradeThroughExempt
+    30: (YES, YES, YES, CLOCK),  # undocumented
+    31: (NO, NO, YES, CLOCK),  # OddLot
 }
 
 EVERYTHING = (True, True, True)
@@ -328,7 +360,7 @@ class Rules:
         self.ties_reversed = ties_reversed
 
     def eligible(self, venue, mark, inside):
-        """(open and close, high and low, volume) of a trade with that mark, inside regular hours or not."""
+        """(open and close, high and low, volume) of a trade with that mark."""
         if venue == "lean":
             flags, suspicious = mark
             if suspicious:
@@ -348,12 +380,14 @@ class Rules:
         if venue != "lean":
             return True
         flags = mark[0]
-        return inside or any(flags >> bit & 1 and row[3] == REGULAR for bit, row in self.table.items())
+        return inside or any(
+            flags >> bit & 1 and row[3] == REGULAR for bit, row in self.table.items()
+        )
 
 
-# --- from files to trades ---------------------------------------------------------------------------------------------
+# --- from files to trades -------------------------------------------------------------------------
 
-csv.field_size_limit(2**31 - 1)     # a field of any length is read, then refused
+csv.field_size_limit(2**31 - 1)  # a field of any length is read, then refused
 
 LEAN_EQUITY = re.compile(r"(\d{8})_([^_/]+)_trade_tick\.csv\Z", re.I)
 LEAN_FUTURE = re.compile(r"(\d{8})_([^_/]+)_tick_trade_(\d{6})\.csv\Z", re.I)
@@ -369,14 +403,23 @@ def members(path):
     try:
         if data[:4] == b"PK\x03\x04":
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                return [(entry.filename.rsplit("/", 1)[-1], archive.read(entry))
-                        for entry in archive.infolist() if not entry.is_dir()]
+                return [
+                    (entry.filename.rsplit("/", 1)[-1], archive.read(entry))
+                    for entry in archive.infolist()
+                    if not entry.is_dir()
+                ]
         if data[:2] == b"\x1f\x8b":
             return [(name.removesuffix(".gz"), gzip.decompress(data))]
         if data[:4] == b"\x28\xb5\x2f\xfd":
             run = subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=True)
             return [(name.removesuffix(".zst"), run.stdout)]
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, subprocess.CalledProcessError) as error:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        subprocess.CalledProcessError,
+    ) as error:
         raise Unreadable(f"{path}: {error}")
     return [(name, data)]
 
@@ -394,7 +437,7 @@ class FieldMap:
         self.uses_names = any(index is None for _, index, _ in self.columns.values())
 
     def get(self, field, row, header):
-        """The field's text in a row (list, or dict for a JSON object), or None if it is not mapped."""
+        """The field's text in a row (a dict for a JSON object), or None if it is not mapped."""
         if field not in self.columns:
             return None
         column, index, _ = self.columns[field]
@@ -418,8 +461,8 @@ class Oracle:
         self.symbol_ = symbol
         self.venue_ = venue or "file"
         self.rules = rules or Rules()
-        self.with_ids_ = {}         # series -> {id: trade}
-        self.from_files_ = {}       # series -> {sha: (ts of the file's first record, [trade])}
+        self.with_ids_ = {}  # series -> {id: trade}
+        self.from_files_ = {}  # series -> {sha: (ts of the file's first record, [trade])}
         self.refused = collections.Counter()
         self.duplicates = 0
 
@@ -576,23 +619,27 @@ class Oracle:
         step = -1 if self.rules.ties_reversed else 1
         result = []
         for series, trades in self.with_ids_.items():
-            result.append((series, sorted(trades.values(), key=lambda trade: (trade[0], step * trade[1]))))
+            result.append(
+                (series, sorted(trades.values(), key=lambda trade: (trade[0], step * trade[1])))
+            )
         for series, files in self.from_files_.items():
             trades = []
-            for _, _, batch in sorted((first, sha, batch) for sha, (first, batch) in files.items())[::step]:
+            for _, _, batch in sorted((first, sha, batch) for sha, (first, batch) in files.items())[
+                ::step
+            ]:
                 trades += batch[::step]
             # the sort is stable: what is equal in ts_event stays as it was put together
             result.append((series, sorted(trades, key=lambda trade: trade[0])))
         return sorted(result)
 
     def bars(self, interval, conditions="all", session="extended"):
-        """Every bar of an interval ("1m" or ns), sorted by (venue, channel, instrument, ts_open)."""
+        """Every bar of an interval ("1m"), sorted by (venue, channel, instrument, ts_open)."""
         width = interval_ns(interval)
         rules = self.rules
         result = []
         for series, trades in self.ordered_():
             venue = series[0]
-            answers = {}        # (mark, inside regular hours) -> (in the session, updates)
+            answers = {}  # (mark, inside regular hours) -> (in the session, updates)
             inside = False
             minute = None
             bar_open = None
@@ -604,14 +651,27 @@ class Oracle:
                 if answer is None:
                     answer = answers[mark, inside] = (
                         session == "extended" or rules.in_regular_session(venue, mark, inside),
-                        EVERYTHING if conditions == "all" else rules.eligible(venue, mark, inside))
+                        EVERYTHING if conditions == "all" else rules.eligible(venue, mark, inside),
+                    )
                 wanted, (sets_open_close, sets_high_low, adds_volume) = answer
                 if not wanted:
                     continue
                 if bar_open is None or not bar_open <= ts < bar_open + width:
                     if bar_open is not None:
-                        result.append(make_bar(series, bar_open, first, high, low, last, volume, count, excluded,
-                                               notional))
+                        result.append(
+                            make_bar(
+                                series,
+                                bar_open,
+                                first,
+                                high,
+                                low,
+                                last,
+                                volume,
+                                count,
+                                excluded,
+                                notional,
+                            )
+                        )
                     bar_open = ts - ts % width
                     first = high = low = last = None
                     volume = count = excluded = notional = 0
@@ -631,46 +691,80 @@ class Oracle:
                 else:
                     excluded += 1
             if bar_open is not None:
-                result.append(make_bar(series, bar_open, first, high, low, last, volume, count, excluded, notional))
+                result.append(
+                    make_bar(
+                        series, bar_open, first, high, low, last, volume, count, excluded, notional
+                    )
+                )
         return result
 
     def trades(self):
         """How many distinct trades were taken."""
-        return (sum(len(seen) for seen in self.with_ids_.values()) +
-                sum(len(batch) for files in self.from_files_.values() for _, batch in files.values()))
+        return sum(len(seen) for seen in self.with_ids_.values()) + sum(
+            len(batch) for files in self.from_files_.values() for _, batch in files.values()
+        )
 
 
 def make_bar(series, ts_open, first, high, low, last, volume, count, excluded, notional):
-    prices = ("" if price is None else format_decimal(price, SCALE) for price in (first, high, low, last))
-    return Bar(*series, ts_open, *prices, format_decimal(volume, SCALE), count, excluded,
-               format_decimal(notional, 2 * SCALE))
+    prices = (
+        "" if price is None else format_decimal(price, SCALE) for price in (first, high, low, last)
+    )
+    return Bar(
+        *series,
+        ts_open,
+        *prices,
+        format_decimal(volume, SCALE),
+        count,
+        excluded,
+        format_decimal(notional, 2 * SCALE),
+    )
 
 
 def trades_of_frame(frame):
-    """One function per trade in a frame; calling it gives (series, ts or ISO text, id, price, size, mark)."""
+    """One function per trade; calling it gives (series, ts or ISO text, id, price, size, mark)."""
     data = frame.get("data") if "stream" in frame else frame
     if isinstance(data, dict) and data.get("e") == "trade":
         yield lambda: binance_trade(data)
     elif frame.get("type") in ("match", "last_match"):
-        yield lambda: (("coinbase", "trade", frame["product_id"]), frame["time"], frame["trade_id"], frame["price"],
-                       frame["size"], None)
+        yield lambda: (
+            ("coinbase", "trade", frame["product_id"]),
+            frame["time"],
+            frame["trade_id"],
+            frame["price"],
+            frame["size"],
+            None,
+        )
     elif frame.get("channel") == "trade" and isinstance(frame.get("data"), list):
         for item in frame["data"]:
-            yield lambda item=item: (("kraken", "trade", item["symbol"]), item["timestamp"], item["trade_id"],
-                                     item["price"], item["qty"], None)
+            yield lambda item=item: (
+                ("kraken", "trade", item["symbol"]),
+                item["timestamp"],
+                item["trade_id"],
+                item["price"],
+                item["qty"],
+                None,
+            )
 
 
 def binance_trade(data):
-    """COIN-M by its symbol (BTCUSD_PERP, BTCUSD_240927); spot alone has the field M; the rest is USD-M."""
+    """COIN-M by its symbol (BTCUSD_PERP, BTCUSD_240927); only spot has M; the rest is USD-M."""
     symbol = data["s"]
     if COIN_MARGINED.search(symbol):
         venue = "binance-coinm"
     else:
         venue = "binance" if "M" in data else "binance-usdm"
-    return (venue, "trade", symbol), int(data["T"]) * 10**6, data["t"], data["p"], data["q"], data.get("X")
+    return (
+        (venue, "trade", symbol),
+        int(data["T"]) * 10**6,
+        data["t"],
+        data["p"],
+        data["q"],
+        data.get("X"),
+    )
 
 
-# --- output -----------------------------------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------------
+
 
 def interval_ns(interval):
     return INTERVALS[interval] * NS if isinstance(interval, str) else interval
@@ -682,27 +776,49 @@ def csv_field(text):
 
 
 def csv_row(bar, interval, conditions, session):
-    return ",".join((csv_field(bar.instrument), str(bar.ts_open), bar.open, bar.high, bar.low, bar.close, bar.volume,
-                     str(bar.trades), bar.notional, str(bar.excluded), interval, conditions, session,
-                     csv_field(bar.venue), bar.channel))
+    return ",".join(
+        (
+            csv_field(bar.instrument),
+            str(bar.ts_open),
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.volume,
+            str(bar.trades),
+            bar.notional,
+            str(bar.excluded),
+            interval,
+            conditions,
+            session,
+            csv_field(bar.venue),
+            bar.channel,
+        )
+    )
 
 
 def csv_text(bars, interval, conditions, session):
-    return "".join([COLUMNS + "\n"] + [csv_row(bar, interval, conditions, session) + "\n" for bar in bars])
+    return "".join(
+        [COLUMNS + "\n"] + [csv_row(bar, interval, conditions, session) + "\n" for bar in bars]
+    )
 
 
 def digest(bars, interval, conditions, session):
     """SHA-256 over a line per bar, sorted by (venue, channel, instrument, interval, ts_open)."""
     sha = hashlib.sha256()
     for bar in sorted(bars, key=lambda bar: bar[:4]):
-        sha.update(f"{bar.venue}/{bar.channel}/{bar.instrument}|{interval_ns(interval)}|{conditions}|{session}|"
-                   f"{bar.ts_open}|{bar.open}|{bar.high}|{bar.low}|{bar.close}|{bar.volume}|{bar.trades}|"
-                   f"{bar.excluded}|{bar.notional}\n".encode())
+        sha.update(
+            f"{bar.venue}/{bar.channel}/{bar.instrument}|{interval_ns(interval)}|{conditions}|{session}|"
+            f"{bar.ts_open}|{bar.open}|{bar.high}|{bar.low}|{bar.close}|{bar.volume}|{bar.trades}|"
+            f"{bar.excluded}|{bar.notional}\n".encode()
+        )
     return sha.hexdigest()
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(description="Exact bars from source files, independent of the product.")
+    parser = argparse.ArgumentParser(
+        description="Exact bars from source files, independent of the product."
+    )
     parser.add_argument("files", nargs="+", metavar="FILE")
     parser.add_argument("--bars", required=True, choices=INTERVALS)
     parser.add_argument("--conditions", default="eligible", choices=("eligible", "all"))
@@ -724,8 +840,11 @@ def main(arguments):
         print(digest(bars, options.bars, options.conditions, options.session))
     else:
         sys.stdout.write(csv_text(bars, options.bars, options.conditions, options.session))
-    print(f"oracle: {oracle.trades()} trades, {len(bars)} bars, {oracle.duplicates} duplicates, "
-          f"refused {dict(oracle.refused)}", file=sys.stderr)
+    print(
+        f"oracle: {oracle.trades()} trades, {len(bars)} bars, {oracle.duplicates} duplicates, "
+        f"refused {dict(oracle.refused)}",
+        file=sys.stderr,
+    )
     return 3 if oracle.refused else 0
 
 

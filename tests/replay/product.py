@@ -1,7 +1,7 @@
 """tests/replay/product.py: runs the release program and compares what it says with the oracle.
 
 TAPEDECK_BIN     the program; default build/release/tapedeck
-TAPEDECK_CORPUS  a folder with the large recordings; without it the tests that need it are skipped and say so
+TAPEDECK_CORPUS  a folder with the large recordings; without it the tests that need it are skipped
 """
 
 import collections
@@ -16,12 +16,17 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 import oracle
 
-BINARY = os.path.abspath(os.environ.get("TAPEDECK_BIN") or os.path.join(ROOT, "build/release/tapedeck"))
+BINARY = os.path.abspath(
+    os.environ.get("TAPEDECK_BIN") or os.path.join(ROOT, "build/release/tapedeck")
+)
 CORPUS = os.environ.get("TAPEDECK_CORPUS")
 NO_CORPUS = "not run: no corpus"
 TIMEOUT_S = 300
 
-DEMO = [os.path.join(ROOT, "demo/2013-10-07", symbol, "20131007_trade.zip") for symbol in ("spy", "ibm", "aig")]
+DEMO = [
+    os.path.join(ROOT, "demo/2013-10-07", symbol, "20131007_trade.zip")
+    for symbol in ("spy", "ibm", "aig")
+]
 
 Run = collections.namedtuple("Run", "code out err")
 
@@ -29,7 +34,9 @@ Run = collections.namedtuple("Run", "code out err")
 def require_binary():
     """For setUpModule: a missing program is a failure, never a skip."""
     if not os.access(BINARY, os.X_OK):
-        raise FileNotFoundError(f"no program at {BINARY}: build it (./dev build release) or set TAPEDECK_BIN")
+        raise FileNotFoundError(
+            f"no program at {BINARY}: build it (./dev build release) or set TAPEDECK_BIN"
+        )
 
 
 def command(*arguments):
@@ -37,12 +44,28 @@ def command(*arguments):
 
 
 def run(*arguments, cwd=None, timeout=TIMEOUT_S):
-    done = subprocess.run(command(*arguments), cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
-    return Run(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    done = subprocess.run(
+        command(*arguments), cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
+    )
+    return Run(
+        done.returncode,
+        done.stdout.decode("utf-8", "replace"),
+        done.stderr.decode("utf-8", "replace"),
+    )
 
 
 def replay(files, interval="1m", conditions="all", session="extended", options=()):
-    return run("replay", *files, "--bars", interval, "--conditions", conditions, "--session", session, *options)
+    return run(
+        "replay",
+        *files,
+        "--bars",
+        interval,
+        "--conditions",
+        conditions,
+        "--session",
+        session,
+        *options,
+    )
 
 
 def map_options(field_map=None, symbol=None, venue=None):
@@ -66,13 +89,15 @@ def read(files, field_map=None, symbol=None, venue=None):
 def rows_by_key(text):
     rows = {}
     for row in csv.DictReader(io.StringIO(text)):
-        key = tuple(row.get(name) for name in ("venue", "channel", "instrument", "interval", "ts_open"))
+        key = tuple(
+            row.get(name) for name in ("venue", "channel", "instrument", "interval", "ts_open")
+        )
         rows.setdefault(key, []).append(row)
     return rows
 
 
 def differences(ours, theirs, limit=20):
-    """What differs between two CSV texts of bars, in words; empty if and only if they are the same text."""
+    """What differs between two CSV texts of bars, in words; empty only for the same text."""
     if ours == theirs:
         return []
     found = []
@@ -83,13 +108,19 @@ def differences(ours, theirs, limit=20):
         elif key not in left:
             found.append(f"{key}: only the oracle has it: {right[key][0]}")
         elif len(left[key]) != len(right[key]):
-            found.append(f"{key}: {len(left[key])} times in the program, {len(right[key])} times in the oracle")
+            found.append(
+                f"{key}: {len(left[key])} times in the program, {len(right[key])} times in the oracle"
+            )
         else:
             for mine, other in zip(left[key], right[key]):
                 for column in other:
                     if mine.get(column) != other[column]:
-                        found.append(f"{key}: {column}: program {mine.get(column)!r}, oracle {other[column]!r}")
+                        found.append(
+                            f"{key}: {column}: program {mine.get(column)!r}, oracle {other[column]!r}"
+                        )
     if not found:
-        found.append("the same bars in another order or form: "
-                     f"{next(((a, b) for a, b in zip(ours.split(chr(10)), theirs.split(chr(10))) if a != b), 'length')}")
+        found.append(
+            "the same bars in another order or form: "
+            f"{next(((a, b) for a, b in zip(ours.split(chr(10)), theirs.split(chr(10))) if a != b), 'length')}"
+        )
     return found[:limit] + ([f"... and {len(found) - limit} more"] if len(found) > limit else [])
