@@ -1,0 +1,81 @@
+// src/pipeline/pipeline.hpp: one run of the way of the data: source -> tape -> bars -> store and
+// live. It knows the stages by their doors only; the app chooses what stands behind them. Thread:
+// prepare() and run() by one thread; stop() and everything const from any.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pipeline/driver.hpp"
+#include "pipeline/feed_stage.hpp"
+#include "pipeline/live_table.hpp"
+#include "pipeline/store_stage.hpp"
+#include "pipeline/tape_stage.hpp"
+#include "pipeline/window_stage.hpp"
+
+namespace tapedeck::pipeline {
+
+struct PipelineParts {
+  std::unique_ptr<market::Catalog> catalog;
+  std::unique_ptr<quality::Quarantine> quarantine;
+  std::unique_ptr<feeds::Source> source;
+  std::unique_ptr<tape::Tape> tape;
+  std::unique_ptr<store::Store> store;  // null: bars stay in memory, for take_bars()
+};
+
+struct PipelineOptions {
+  std::vector<market::BarSpec> specs;
+  Duration lateness = seconds(10);
+  std::size_t bars_kept_max = 0;  // as BarBuilderOptions
+  std::optional<Pace> pace;
+  std::size_t batch_events = 4096;   // at most, from feed to tape in one piece
+  std::uint32_t window_threads = 1;  // 1 where there is a store: its checkpoint is one offset
+};
+
+class Pipeline {
+ public:
+  // Borrows the tables and the clock. `on_change`: see Live::subscribe.
+  Pipeline(PipelineParts parts, const market::ConditionTables& tables, const Clock& clock,
+           PipelineOptions options, std::function<void()> on_change = {});
+  ~Pipeline();
+
+  // Reads what is on the tape already, so that its events are not taken twice and a play goes on
+  // where it ended. All results are computed again from the tape: the store is emptied.
+  Status prepare();
+  // Returns when the source is at its end and all is stored, on an error, or after stop().
+  Status run(Driver& driver);
+
+  // All bars. After run(), where there is no store.
+  std::vector<market::BarRow> take_bars();
+
+  const market::Catalog& catalog() const { return *parts_.catalog; }
+  const tape::Tape& tape() const { return *parts_.tape; }
+  const store::Store& store() const { return *parts_.store; }
+  const quality::Quarantine& quarantine() const { return *parts_.quarantine; }
+  const LiveTable& live() const { return live_; }
+  const FeedCounts& feed_counts() const { return counts_; }
+  Timestamp market_time() const { return feed_ ? feed_->market_time() : Timestamp{}; }
+  bool is_loading() const { return !feed_ || feed_->is_loading(); }
+
+ private:
+  Offset applied() const;
+
+  PipelineParts parts_;
+  const market::ConditionTables& tables_;
+  const Clock& clock_;
+  PipelineOptions options_;
+  LiveTable live_;
+  quality::SeenIdentities seen_;
+  FeedCounts counts_;
+
+  BatchQueue to_tape_;
+  BarQueue to_store_;
+  std::unique_ptr<FeedStage> feed_;
+  std::unique_ptr<TapeStage> tape_stage_;
+  std::vector<std::unique_ptr<WindowStage>> windows_;
+  std::unique_ptr<StoreStage> store_stage_;
+};
+
+}  // namespace tapedeck::pipeline

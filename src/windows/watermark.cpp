@@ -1,0 +1,34 @@
+#include "windows/watermark.hpp"
+
+#include <algorithm>
+
+namespace tapedeck::windows {
+
+void Watermark::observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed) {
+  ended_ = false;
+  if (!recv_assumed) {
+    greatest_recv_ = greatest_recv_ ? std::max(*greatest_recv_, ts_recv) : ts_recv;
+    advance(std::min(ts_event, *greatest_recv_ + kAheadOfReceiveMax));
+    return;
+  }
+  const bool is_step = !greatest_ || ts_event - *greatest_ > kUnconfirmedStepMax;
+  if (!is_step) {
+    unconfirmed_.reset();
+    advance(ts_event);
+  } else if (unconfirmed_) {
+    advance(std::min(ts_event, *unconfirmed_));
+    unconfirmed_.reset();
+  } else {
+    unconfirmed_ = ts_event;
+  }
+}
+
+void Watermark::observe_mark(Timestamp ts_recv) { advance(ts_recv); }
+
+bool Watermark::has_passed(Timestamp ts_close) const {
+  return ended_ || (greatest_ && ts_close <= *greatest_ - lateness_);
+}
+
+void Watermark::advance(Timestamp t) { greatest_ = greatest_ ? std::max(*greatest_, t) : t; }
+
+}  // namespace tapedeck::windows

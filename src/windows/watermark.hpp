@@ -1,0 +1,40 @@
+// src/windows/watermark.hpp: the event time below which a series expects nothing more. It is made
+// from what is on the tape alone, so it is the same in every run (DESIGN.md section 2, Watermark).
+#pragma once
+
+#include <optional>
+
+#include "base/time.hpp"
+
+namespace tapedeck::windows {
+
+class Watermark {
+ public:
+  // Event times count up to this much after the newest receive time: one wrong stamp of the venue
+  // cannot close windows that are still filling.
+  static constexpr Duration kAheadOfReceiveMax = seconds(5);
+  // Without receive times, a greater step than this counts once the next event confirms it.
+  static constexpr Duration kUnconfirmedStepMax = hours(1);
+
+  explicit Watermark(Duration lateness) : lateness_(lateness) {}
+
+  void observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed);
+  // A clock mark of its feed: all that it received before `ts_recv` has been observed.
+  void observe_mark(Timestamp ts_recv);
+  // Its feed has ended: nothing more is expected at all.
+  void observe_end() { ended_ = true; }
+
+  // A window that ends at or before it is complete.
+  bool has_passed(Timestamp ts_close) const;
+
+ private:
+  void advance(Timestamp t);
+
+  Duration lateness_;
+  std::optional<Timestamp> greatest_;
+  std::optional<Timestamp> greatest_recv_;
+  std::optional<Timestamp> unconfirmed_;
+  bool ended_ = false;
+};
+
+}  // namespace tapedeck::windows
