@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing of the package groups named as arguments (tools/packages/GROUP.txt).
-# Nothing is asked, nothing present is touched; with all present it takes a few hundredths of a second.
+# Nothing is asked, nothing present is touched; with all present it takes a tenth of a second.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=tools/step.sh
@@ -17,8 +17,8 @@ require_debian_12() {
     "debian 12 x86_64" | "debian 12 aarch64") ;;
     *)
       echo "setup: tapedeck builds on Debian 12 (bookworm), x86-64 or arm64." >&2
-      echo "setup: this is '${id:-unknown} ${version:-}' on $architecture. Run the same command on such a" >&2
-      echo "setup: machine or virtual machine, or in a debian:12 container with this folder mounted." >&2
+      echo "setup: this is '${id:-unknown} ${version:-}' on $architecture. Run the same command" >&2
+      echo "setup: on such a machine, or in a debian:12 container with this folder mounted." >&2
       exit 1
       ;;
   esac
@@ -39,7 +39,9 @@ missing_packages() {
   done
   [ ${#wanted[@]} -gt 0 ] || return 0
   local installed
-  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
+  # It fails when it does not know one of them.
+  installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${wanted[@]}" \
+    2>/dev/null) || :
   for package in "${wanted[@]}"; do
     grep -qxF "$package installed" <<<"$installed" || echo "$package"
   done

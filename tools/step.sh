@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by our scripts. step TITLE COMMAND...: runs a long command quietly, says how long it has
 # been running every ten seconds, and shows the end of its output only if it failed.
 step() {
