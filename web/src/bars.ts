@@ -1,0 +1,79 @@
+// web/src/bars.ts: the bars of one query, ascending by ts_open, each the newest value received.
+
+import { axisPlaces } from './format';
+import { secondsOf } from './time';
+import type { Bar } from './types';
+
+export interface Entry {
+  /** ts_open in whole seconds; unique, since no interval is shorter than a second. */
+  time: number;
+  bar: Bar;
+}
+
+export interface BarChange {
+  /** Ascending. */
+  changed: Entry[];
+  /** True when a bar was put between two that were there before. */
+  inserted: boolean;
+}
+
+const kPlacesSample = 500;
+
+export class BarBook {
+  private entries_: Entry[] = [];
+
+  entries(): readonly Entry[] {
+    return this.entries_;
+  }
+
+  /** Places that prices are written with, so that they stand under each other. */
+  places(): number {
+    const newest = this.entries_.slice(-kPlacesSample);
+    return axisPlaces(newest.flatMap(({ bar }) => (bar.close === null ? [] : [bar.close])));
+  }
+
+  last(): Entry | undefined {
+    return this.entries_[this.entries_.length - 1];
+  }
+
+  find(time: number): Entry | undefined {
+    const at = this.position(time);
+    const entry = this.entries_[at];
+    return entry?.time === time ? entry : undefined;
+  }
+
+  /** Drops every bar and takes these. */
+  reset(bars: readonly Bar[]): void {
+    this.entries_ = [];
+    this.apply(bars);
+  }
+
+  /** Each bar replaces the one with the same ts_open, or takes its place in time. */
+  apply(bars: readonly Bar[]): BarChange {
+    const changed = new Map<number, Entry>();
+    let inserted = false;
+    for (const bar of bars) {
+      const entry = { time: secondsOf(bar.ts_open), bar };
+      const at = this.position(entry.time);
+      const replaces = this.entries_[at]?.time === entry.time;
+      if (!replaces && at < this.entries_.length) inserted = true;
+      this.entries_.splice(at, replaces ? 1 : 0, entry);
+      changed.set(entry.time, entry);
+    }
+    return { changed: [...changed.values()].sort((a, b) => a.time - b.time), inserted };
+  }
+
+  /** Index of the first entry not before `time`. */
+  private position(time: number): number {
+    let low = 0;
+    let high = this.entries_.length;
+    const last = this.last();
+    if (last && last.time < time) return high;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.entries_[middle]!.time < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,149 @@
+// web/src/legend.ts: the values of one bar, every digit of them.
+
+import type { BarBook, Entry } from './bars';
+import { byId, make, setText } from './dom';
+import { formatCount, formatDecimal, parseDecimal, percentChange, ratio, type Decimal } from './format';
+import type { Zone } from './time';
+
+export interface BarText {
+  name: string;
+  /** What stands in the legend, where room is scarce. */
+  short?: string;
+  value: string;
+  /** Said of the whole bar: in the making, or corrected. */
+  badge?: string;
+  direction?: 'up' | 'down';
+}
+
+export interface BarStyle {
+  zone: Zone;
+  withSeconds: boolean;
+  /** Places that prices are padded to. */
+  places: number;
+}
+
+// A volume-weighted price is rounded half to even, to this many places.
+const kVwapPlaces = 4;
+
+export function vwapText(notional: Decimal | null, volume: Decimal | null): string {
+  const vwap = notional && volume ? ratio(notional, volume, kVwapPlaces) : null;
+  return vwap ? formatDecimal(vwap, { minPlaces: kVwapPlaces }) : '–';
+}
+
+export function barTexts({ time, bar }: Entry, { zone, withSeconds, places }: BarStyle): BarText[] {
+  const price = (text: string | null): string =>
+    text === null ? '–' : formatDecimal(text, { minPlaces: places });
+  const from = parseDecimal(bar.open ?? '');
+  const to = parseDecimal(bar.close ?? '');
+  const percent = from && to ? percentChange(from, to) : null;
+  const change: BarText = {
+    name: 'Change',
+    value: percent ? `${formatDecimal(percent, { signed: true, minPlaces: 2 })}%` : '–',
+  };
+  if (percent && percent.mantissa !== 0n) change.direction = percent.mantissa > 0n ? 'up' : 'down';
+  const when: BarText = {
+    name: 'Time',
+    value: `${zone.clock(time, withSeconds)} ${zone.abbreviation(time)}`,
+  };
+  if (!bar.final) when.badge = 'live';
+  else if (bar.revision > 0) when.badge = `revised ${bar.revision}×`;
+  return [
+    when,
+    { name: 'Open', short: 'O', value: price(bar.open) },
+    { name: 'High', short: 'H', value: price(bar.high) },
+    { name: 'Low', short: 'L', value: price(bar.low) },
+    { name: 'Close', short: 'C', value: price(bar.close) },
+    change,
+    { name: 'Volume', short: 'Vol', value: formatDecimal(bar.volume) },
+    { name: 'VWAP', value: vwapText(parseDecimal(bar.notional), parseDecimal(bar.volume)) },
+    { name: 'Trades', value: formatCount(bar.trades) },
+    { name: 'Left out', value: formatCount(bar.excluded) },
+  ];
+}
+
+/** The bar as one sentence. */
+export function barSentence(entry: Entry, style: BarStyle): string {
+  return barTexts(entry, style)
+    .map(({ name, value, badge }) => {
+      const said = value === '–' ? 'none' : value;
+      return `${name} ${said}${badge ? `, ${badge}` : ''}`;
+    })
+    .join(', ');
+}
+
+export class Legend {
+  private readonly root_ = byId('legend');
+
+  show(entry: Entry | null, style: BarStyle): void {
+    if (!entry) {
+      this.root_.replaceChildren();
+      return;
+    }
+    const texts = barTexts(entry, style);
+    if (this.root_.children.length !== texts.length) {
+      this.root_.replaceChildren(...texts.map(legendItem));
+    }
+    texts.forEach(({ value, badge, direction }, index) => {
+      const item = this.root_.children[index]!;
+      const [text, badgeSpan] = item.querySelectorAll<HTMLElement>('dd > span');
+      setText(text!, value);
+      text!.dataset.direction = direction ?? '';
+      setText(badgeSpan!, badge ?? '');
+      badgeSpan!.hidden = !badge;
+      badgeSpan!.dataset.kind = badge === 'live' ? 'live' : 'revised';
+    });
+  }
+}
+
+function legendItem({ name, short }: BarText): HTMLElement {
+  const item = make('div', 'legend-item');
+  const term = make('dt', name === 'Time' || name === 'Change' ? 'sr-only' : '', short ? '' : name);
+  if (short) {
+    const seen = make('span', '', short);
+    seen.setAttribute('aria-hidden', 'true');
+    term.append(seen, make('span', 'sr-only', name));
+  }
+  const value = make('dd');
+  value.append(make('span'), make('span', 'badge'));
+  item.append(term, value);
+  return item;
+}
+
+const kRowsMax = 60;
+
+/** The newest bars as a table, for whoever would rather read than look at a picture. */
+export class NumbersTable {
+  private readonly details_ = byId<HTMLDetailsElement>('numbers');
+  private readonly head_ = byId('numbers-head');
+  private readonly body_ = byId('numbers-body');
+
+  constructor(onOpen: () => void) {
+    this.details_.addEventListener('toggle', onOpen);
+  }
+
+  /** Costs nothing while the table is folded. */
+  show(book: BarBook, style: BarStyle): void {
+    if (!this.details_.open) return;
+    const rows = book
+      .entries()
+      .slice(-kRowsMax)
+      .reverse()
+      .map((entry) => barTexts(entry, style));
+    const head = make('tr');
+    for (const { name } of rows[0] ?? []) {
+      const cell = make('th', '', name);
+      cell.scope = 'col';
+      head.append(cell);
+    }
+    this.head_.replaceChildren(head);
+    this.body_.replaceChildren(
+      ...rows.map((texts) => {
+        const row = make('tr');
+        row.append(
+          ...texts.map(({ value, badge }) => make('td', '', badge ? `${value} ${badge}` : value)),
+        );
+        return row;
+      }),
+    );
+  }
+}

@@ -1,0 +1,359 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { LiveClient, type Diagnosis, type Socket, type SocketEvents } from './live';
+import type { Bar, BarQuery, Status } from './types';
+
+const kQuery: BarQuery = {
+  series: 'lean/trade/SPY',
+  interval: '1m',
+  conditions: 'eligible',
+  session: 'extended',
+};
+
+class FakeSocket implements Socket {
+  closed = false;
+
+  constructor(
+    readonly path: string,
+    private readonly events_: SocketEvents,
+  ) {}
+
+  get fields(): URLSearchParams {
+    return new URL(this.path, 'http://here').searchParams;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  send(frame: unknown): void {
+    this.events_.message(typeof frame === 'string' ? frame : JSON.stringify(frame));
+  }
+
+  drop(): void {
+    this.events_.closed();
+  }
+}
+
+/** A world whose clock and sockets move only when the test says so. */
+class FakeWorld {
+  sockets: FakeSocket[] = [];
+  chance = 0;
+  diagnosis: Diagnosis = { kind: 'unreachable' };
+  log: string[] = [];
+  private now_ = 0;
+  private timers_: { at: number; callback: () => void }[] = [];
+
+  readonly client = new LiveClient(
+    {
+      open: (path, events) => {
+        const socket = new FakeSocket(path, events);
+        this.sockets.push(socket);
+        return socket;
+      },
+      after: (delayMs, callback) => {
+        const timer = { at: this.now_ + delayMs, callback };
+        this.timers_.push(timer);
+        return () => {
+          this.timers_ = this.timers_.filter((other) => other !== timer);
+        };
+      },
+      random: () => this.chance,
+      diagnose: async () => this.diagnosis,
+    },
+    {
+      connection: () => this.log.push(this.client.connection()),
+      reset: () => this.log.push(`reset ${this.client.book.entries().length}`),
+      bars: ({ changed, inserted }) => this.log.push(`bars ${changed.length}${inserted ? ' inserted' : ''}`),
+      status: () => {},
+    },
+  );
+
+  get socket(): FakeSocket {
+    return this.sockets[this.sockets.length - 1]!;
+  }
+
+  pass(ms: number): void {
+    const end = this.now_ + ms;
+    for (;;) {
+      const due = this.timers_.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.now_ = due.at;
+      this.timers_ = this.timers_.filter((timer) => timer !== due);
+      due.callback();
+    }
+    this.now_ = end;
+  }
+
+  /** Cuts the newest socket; milliseconds until the next one is opened. */
+  dropAndWait(): number {
+    const before = this.sockets.length;
+    this.socket.drop();
+    let waited = 0;
+    for (; this.sockets.length === before; waited += 25) this.pass(25);
+    return waited;
+  }
+
+  closes(): (string | null)[] {
+    return this.client.book.entries().map(({ bar }) => bar.close);
+  }
+}
+
+function statusOf(run: number): Status {
+  return {
+    version: '0.1.0',
+    mode: 'demo',
+    play: {
+      state: 'playing',
+      label: 'recorded',
+      date: '2013-10-07',
+      title: 'SPY',
+      source: 'somewhere',
+      licence: 'Apache-2.0',
+      speed: 20,
+      market_time: '1381152590000000000',
+      start_time: '1381132800000000000',
+      end_time: '1381190400000000000',
+      zone: 'America/New_York',
+      run,
+      error: null,
+    },
+    tape: { durable_offset: '100', bytes: '900' },
+    feeds: [],
+    quarantine: { total: '0', reasons: {} },
+  };
+}
+
+function bar(minute: number, close: string | null, more: Partial<Bar> = {}): Bar {
+  return {
+    ts_open: String(1381152540000000000n + BigInt(minute) * 60_000_000_000n),
+    open: close,
+    high: close,
+    low: close,
+    close,
+    volume: '100',
+    trades: 1,
+    excluded: 0,
+    notional: '16742',
+    final: true,
+    revision: 0,
+    offset: String(minute),
+    ...more,
+  };
+}
+
+const snapshot = (run: number, offset: string, bars: Bar[]) => ({
+  type: 'snapshot',
+  ...kQuery,
+  run,
+  offset,
+  bars,
+  status: statusOf(run),
+});
+const delta = (run: number, offset: string, bars: Bar[]) => ({ type: 'bars', run, offset, bars });
+const resumed = (run: number, offset: string, bars: Bar[]) => ({
+  type: 'resumed',
+  run,
+  offset,
+  bars,
+  status: statusOf(run),
+});
+
+function liveWorld(): FakeWorld {
+  const world = new FakeWorld();
+  world.client.watch(kQuery);
+  world.socket.send(snapshot(1, '10', [bar(0, '1'), bar(1, '2', { final: false })]));
+  world.log = [];
+  return world;
+}
+
+test('asks for a snapshot first, without a place to resume from', () => {
+  const world = new FakeWorld();
+  world.client.watch(kQuery);
+  assert.equal(world.client.connection(), 'connecting');
+  assert.equal(world.socket.fields.get('series'), 'lean/trade/SPY');
+  assert.equal(world.socket.fields.get('resume'), null);
+  assert.equal(world.socket.fields.get('run'), null);
+  world.socket.send(snapshot(1, '10', [bar(0, '1')]));
+  assert.equal(world.client.connection(), 'live');
+  assert.deepEqual(world.closes(), ['1']);
+});
+
+test('a changed bar replaces the one with the same ts_open', () => {
+  const world = liveWorld();
+  world.socket.send(delta(1, '11', [bar(1, '2.5', { final: false })]));
+  world.socket.send(delta(1, '12', [bar(1, '2.75'), bar(2, '3', { final: false })]));
+  assert.deepEqual(world.closes(), ['1', '2.75', '3']);
+  assert.equal(world.client.book.entries()[1]!.bar.final, true);
+  assert.equal(world.client.offset(), '12');
+  assert.deepEqual(world.log, ['bars 1', 'bars 2']);
+});
+
+test('a late trade revises an old bar in its place', () => {
+  const world = liveWorld();
+  world.socket.send(delta(1, '11', [bar(0, '1.5', { revision: 1 })]));
+  assert.deepEqual(world.closes(), ['1.5', '2']);
+  assert.equal(world.client.book.entries()[0]!.bar.revision, 1);
+});
+
+test('bars that come out of order take their place in time', () => {
+  const world = liveWorld();
+  world.socket.send(delta(1, '11', [bar(5, '6'), bar(3, '4'), bar(4, '5'), bar(-1, '0')]));
+  assert.deepEqual(world.closes(), ['0', '1', '2', '4', '5', '6']);
+  assert.deepEqual(world.log, ['bars 4 inserted']);
+});
+
+test('a bar without a price is kept', () => {
+  const world = liveWorld();
+  world.socket.send(delta(1, '11', [bar(2, null)]));
+  assert.deepEqual(world.closes(), ['1', '2', null]);
+});
+
+test('resumes from run and offset after a cut, and keeps what it had', () => {
+  const world = liveWorld();
+  world.socket.send(delta(1, '11', [bar(2, '3')]));
+  world.socket.drop();
+  assert.equal(world.client.connection(), 'reconnecting');
+  world.pass(250);
+  assert.equal(world.sockets.length, 2);
+  assert.equal(world.socket.fields.get('run'), '1');
+  assert.equal(world.socket.fields.get('resume'), '11');
+  world.socket.send(resumed(1, '15', [bar(2, '3.5'), bar(3, '4')]));
+  assert.equal(world.client.connection(), 'live');
+  assert.deepEqual(world.closes(), ['1', '2', '3.5', '4']);
+  assert.equal(world.client.offset(), '15');
+  assert.equal(world.client.counters.resumes, 1);
+  assert.equal(world.client.counters.snapshots, 1);
+});
+
+test('takes a snapshot in place of a resume when the run is over', () => {
+  const world = liveWorld();
+  world.socket.drop();
+  world.pass(250);
+  world.socket.send(snapshot(2, '3', [bar(0, '9')]));
+  assert.deepEqual(world.closes(), ['9']);
+  assert.equal(world.client.run(), 2);
+  assert.equal(world.client.offset(), '3');
+});
+
+test('a resume of another run is not believed', () => {
+  const world = liveWorld();
+  world.socket.drop();
+  world.pass(250);
+  world.socket.send(resumed(7, '15', [bar(3, '4')]));
+  assert.deepEqual(world.closes(), []);
+  world.pass(500);
+  assert.equal(world.socket.fields.get('resume'), null);
+});
+
+test('restarted drops the bars and waits for the snapshot of the new run', () => {
+  const world = liveWorld();
+  world.socket.send({ type: 'restarted', run: 2 });
+  assert.deepEqual(world.closes(), []);
+  world.socket.send(delta(1, '12', [bar(9, '9')])); // still on its way from the old run
+  world.socket.send(delta(2, '1', [bar(0, '8')])); // not before the snapshot
+  assert.deepEqual(world.closes(), []);
+  assert.equal(world.client.counters.foreign, 2);
+  world.socket.send(snapshot(2, '1', [bar(0, '1')]));
+  world.socket.send(delta(2, '2', [bar(1, '2')]));
+  assert.deepEqual(world.closes(), ['1', '2']);
+});
+
+test('a cut between restarted and its snapshot asks for a snapshot', () => {
+  const world = liveWorld();
+  world.socket.send({ type: 'restarted', run: 2 });
+  world.socket.drop();
+  world.pass(250);
+  assert.equal(world.socket.fields.get('resume'), null);
+});
+
+test('another query asks for its own snapshot and hears no more of the old socket', () => {
+  const world = liveWorld();
+  const old = world.socket;
+  world.client.watch({ ...kQuery, series: 'lean/trade/IBM' });
+  assert.equal(old.closed, true);
+  assert.deepEqual(world.closes(), []);
+  assert.equal(world.socket.fields.get('series'), 'lean/trade/IBM');
+  assert.equal(world.socket.fields.get('resume'), null);
+  old.send(delta(1, '12', [bar(4, '5')]));
+  old.drop();
+  assert.deepEqual(world.closes(), []);
+  assert.equal(world.sockets.length, 2);
+});
+
+test('silence counts as a cut', () => {
+  const world = liveWorld();
+  world.pass(4_000);
+  world.socket.send({ type: 'status', status: statusOf(1) });
+  world.pass(4_000);
+  assert.equal(world.client.connection(), 'live');
+  world.pass(1_100);
+  assert.equal(world.client.connection(), 'reconnecting');
+  assert.equal(world.sockets[0]!.closed, true);
+});
+
+test('the wait doubles up to a limit, half of it by chance', () => {
+  const world = liveWorld();
+  const waits: number[] = [];
+  for (let attempt = 0; attempt < 8; ++attempt) waits.push(world.dropAndWait());
+  assert.deepEqual(waits, [125, 250, 500, 1000, 2000, 4000, 4000, 4000]);
+  world.chance = 0.999;
+  world.socket.drop();
+  world.pass(7_900);
+  const before = world.sockets.length;
+  world.pass(100);
+  assert.equal(world.sockets.length, before + 1);
+});
+
+test('a connection that fails right after its snapshot does not spin', () => {
+  const world = liveWorld();
+  const waits: number[] = [];
+  for (let round = 0; round < 6; ++round) {
+    waits.push(world.dropAndWait());
+    world.socket.send(snapshot(1, '10', []));
+  }
+  assert.deepEqual(waits, [125, 250, 500, 1000, 2000, 4000]);
+  world.socket.send({ type: 'status', status: statusOf(1) });
+  assert.equal(world.dropAndWait(), 125);
+});
+
+test('what cannot be read costs the connection, and then a snapshot', () => {
+  for (const bad of ['{', '"text"', '{"type":"bars","run":1,"offset":"x","bars":[]}', '{"type":"news"}']) {
+    const world = liveWorld();
+    world.socket.send(bad);
+    assert.equal(world.client.connection(), 'reconnecting', bad);
+    assert.equal(world.client.counters.malformed, 1);
+    world.pass(250);
+    assert.equal(world.socket.fields.get('resume'), null);
+  }
+});
+
+test('says why it cannot connect, and comes back by itself', async () => {
+  const world = new FakeWorld();
+  world.client.watch(kQuery);
+  world.diagnosis = { kind: 'refused', message: "series 'x' is not known" };
+  world.socket.drop();
+  world.pass(250);
+  world.socket.drop();
+  await Promise.resolve();
+  assert.equal(world.client.connection(), 'refused');
+  assert.equal(world.client.refusal(), "series 'x' is not known");
+  world.diagnosis = { kind: 'unauthorised' };
+  world.pass(500);
+  world.socket.drop();
+  await Promise.resolve();
+  assert.equal(world.client.connection(), 'unauthorised');
+  world.pass(1_000);
+  world.socket.send(snapshot(1, '10', []));
+  assert.equal(world.client.connection(), 'live');
+});
+
+test('tries at once when told to', () => {
+  const world = liveWorld();
+  world.socket.drop();
+  world.client.retryNow();
+  assert.equal(world.sockets.length, 2);
+  world.client.retryNow(); // already trying
+  assert.equal(world.sockets.length, 2);
+});
