@@ -57,9 +57,9 @@ Result<Step> FeedStage::step() {
 }
 
 Timestamp FeedStage::play_time() const {
-  if (!play_began_) return pace_->from;
+  if (!play_began_) return *pace_->from;
   const double passed = static_cast<double>((clock_.elapsed() - *play_began_).ns) * pace_->speed;
-  return pace_->from + Duration{static_cast<std::int64_t>(std::min(passed, 9.0e18))};
+  return *pace_->from + Duration{static_cast<std::int64_t>(std::min(passed, 9.0e18))};
 }
 
 Batch& FeedStage::batch_of(StreamKind kind) {
@@ -82,7 +82,8 @@ void FeedStage::trade(const Trade& trade) {
     ++counts_.duplicates;
     return;
   }
-  if (pace_ && !play_began_ && trade.ts_event > pace_->from) {
+  if (pace_ && !pace_->from) pace_->from = trade.ts_event;
+  if (pace_ && !play_began_ && trade.ts_event > *pace_->from) {
     play_began_ = clock_.elapsed();
     loading_ = false;
   }

@@ -24,7 +24,7 @@ using BatchQueue = BoundedQueue<market::Batch>;
 // Market time as a function of the clock: events up to `from` are there at once, from then on
 // `speed` market seconds pass in a second.
 struct Pace {
-  Timestamp from;
+  std::optional<Timestamp> from{};  // nothing: the first event's time
   double speed = 1;
 };
 
@@ -65,7 +65,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   quality::Quarantine& quarantine_;
   BatchQueue& out_;
   const Clock& clock_;
-  const std::optional<Pace> pace_;
+  std::optional<Pace> pace_;
   const std::size_t batch_events_;
   std::optional<Duration> play_began_;  // by the clock's elapsed()
 

@@ -33,7 +33,10 @@ Status Pipeline::prepare() {
       if (!batch) break;
       for (const market::Trade& trade : batch->trades) {
         seen_.insert(trade);
-        if (options_.pace) options_.pace->from = std::max(options_.pace->from, trade.ts_event);
+        if (options_.pace) {
+          auto& from = options_.pace->from;
+          from = from ? std::max(*from, trade.ts_event) : trade.ts_event;
+        }
       }
     }
   }

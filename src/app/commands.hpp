@@ -1,0 +1,54 @@
+// src/app/commands.hpp: the verbs of the command line. Each returns the program's exit code.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/result.hpp"
+
+namespace tapedeck::app {
+
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitRefused = 3,  // it ran to its end, and some of the input was refused
+};
+
+struct ReplayArguments {
+  std::vector<std::string> files;
+  std::string bars = "1m";
+  std::string format = "csv";
+  std::string conditions = "eligible";
+  std::string session = "extended";
+  bool digest = false;
+  std::string output;
+  std::string map, symbol, venue;
+  std::size_t batch = 4096;
+  std::uint32_t threads = 2;
+  std::optional<double> speed;
+  std::string tape;
+  std::string quarantine;
+  LogFormat log = LogFormat::kText;
+};
+int replay(const ReplayArguments& arguments);
+
+struct DemoArguments {
+  bool synthetic = false;
+  std::uint64_t seed = 1;
+  double speed = 20;
+  std::optional<std::uint16_t> port;  // nothing: the usual one, or the next that is free
+  std::string state = "var/demo";
+  std::string data;  // empty: beside the program
+  bool keep = false;
+  LogFormat log = LogFormat::kText;
+};
+int demo(const DemoArguments& arguments);
+
+// Prints "tapedeck: <message>" on standard error and returns the exit code that fits.
+int report(const Error& error);
+
+}  // namespace tapedeck::app

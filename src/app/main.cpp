@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "app/commands.hpp"
+
+namespace {
+
+using namespace tapedeck;
+using namespace tapedeck::app;
+
+void add_log_option(CLI::App& command, LogFormat& format) {
+  command.add_option("--log", format, "How the program's log is written to standard error")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, LogFormat>{{"text", LogFormat::kText}, {"json", LogFormat::kJson}}))
+      ->default_str("text");
+}
+
+void add_replay(CLI::App& app, ReplayArguments& arguments) {
+  CLI::App& command = *app.add_subcommand("replay", "Files in, bars out");
+  command.add_option("files", arguments.files, "Recorded trades: zip, gz, zst or plain")
+      ->required();
+  command.add_option("--bars", arguments.bars, "Interval: 1s 5s 15s 30s 1m 5m 15m 30m 1h")
+      ->capture_default_str();
+  command.add_option("--format", arguments.format, "csv, json or ndjson")->capture_default_str();
+  command
+      .add_option("--conditions", arguments.conditions,
+                  "Which trades make a bar: eligible (the venue's rules) or all")
+      ->capture_default_str();
+  command
+      .add_option("--session", arguments.session,
+                  "extended (every trade) or regular (the regular session's only)")
+      ->capture_default_str();
+  command.add_flag("--digest", arguments.digest,
+                   "Print only the SHA-256 of the bars; they go to --output, if given");
+  command.add_option("--output", arguments.output, "Write the bars to this file");
+  command.add_option(
+      "--map", arguments.map,
+      "Columns of a CSV file or a JSON array: field=column[:unit],...; fields: time, "
+      "recv, price, size, id, side, symbol, sequence; column: a name or #index from "
+      "0; units: s ms us ns iso");
+  command.add_option("--symbol", arguments.symbol, "Instrument of files that do not name it");
+  command.add_option("--venue", arguments.venue, "Venue of files that do not tell it");
+  command.add_option("--batch", arguments.batch, "Events in one batch")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command.add_option("--threads", arguments.threads, "1: all stages in one thread")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command
+      .add_option(
+          "--speed", arguments.speed,
+          "Play at this many market seconds a second, merged by time; without it, as fast as "
+          "possible")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--tape", arguments.tape,
+                     "Keep a durable tape in this folder; run again, it goes on where it ended");
+  command.add_option("--quarantine", arguments.quarantine,
+                     "Append what is refused to this file, one JSON object a line");
+  add_log_option(command, arguments.log);
+}
+
+void add_demo(CLI::App& app, DemoArguments& arguments) {
+  CLI::App& command =
+      *app.add_subcommand("demo", "Play a recorded market day and show it in the browser");
+  command.add_flag("--synthetic", arguments.synthetic, "Play a simulated day instead");
+  command.add_option("--seed", arguments.seed, "Of the simulated day")->capture_default_str();
+  command.add_option("--speed", arguments.speed, "Market seconds in a second")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--port", arguments.port,
+                     "Port on 127.0.0.1; without it 8273, or the next that is free");
+  command.add_option("--state", arguments.state, "Folder of the demo's tape and store")
+      ->capture_default_str();
+  command.add_option("--data", arguments.data, "Folder of the recorded day");
+  command.add_flag("--keep", arguments.keep, "Go on with the last run instead of a fresh one");
+  add_log_option(command, arguments.log);
+}
+
+}  // namespace
+
+namespace tapedeck::app {
+
+int report(const Error& error) {
+  fmt::print(stderr, "tapedeck: {}\n", error.message);
+  return kExitFailed;
+}
+
+}  // namespace tapedeck::app
+
+int main(int argc, char** argv) {
+  CLI::App app("tapedeck: market data from the feed to the browser, with nothing lost", "tapedeck");
+  app.set_version_flag("--version", std::string(TAPEDECK_VERSION));
+  app.require_subcommand(1);
+  ReplayArguments replay_arguments;
+  DemoArguments demo_arguments;
+  add_replay(app, replay_arguments);
+  add_demo(app, demo_arguments);
+  app.add_subcommand("version", "Print the version");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  if (app.got_subcommand("replay")) return replay(replay_arguments);
+  if (app.got_subcommand("demo")) return demo(demo_arguments);
+  fmt::print("tapedeck {}\n", TAPEDECK_VERSION);
+  return kExitOk;
+}

@@ -1,0 +1,212 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "app/bar_writer.hpp"
+#include "app/commands.hpp"
+#include "app/registry.hpp"
+#include "base/disk.hpp"
+#include "feeds/replay/replay.hpp"
+#include "pipeline/pipeline.hpp"
+#include "tape/embedded/embedded_tape.hpp"
+#include "tape/passing/passing_tape.hpp"
+
+namespace tapedeck::app {
+namespace {
+
+// The result on standard output, or in a file that appears whole or not at all.
+class Output {
+ public:
+  static Result<Output> open(const std::string& path) {
+    Output output;
+    output.path_ = path;
+    if (path.empty()) return output;
+    output.file_.reset(std::fopen(output.part().c_str(), "wb"));
+    if (!output.file_) {
+      return fail(ErrorCode::kPermission,
+                  fmt::format("cannot write '{}': {}: choose another --output", path,
+                              std::strerror(errno)));
+    }
+    return output;
+  }
+
+  Status finish(std::string_view text) {
+    std::FILE* file = file_ ? file_.get() : stdout;
+    const bool written =
+        std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
+    if (!written || (file_ && std::rename(part().c_str(), path_.c_str()) != 0)) {
+      return fail(ErrorCode::kIo,
+                  fmt::format("cannot write {}: {}", path_.empty() ? "standard output" : path_,
+                              std::strerror(errno)));
+    }
+    return {};
+  }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::string part() const { return path_ + ".part"; }
+
+  std::string path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+// Says once a second on a terminal how far a long replay is. Thread: "progress".
+class Progress {
+ public:
+  explicit Progress(const pipeline::FeedCounts& counts) {
+    if (::isatty(STDERR_FILENO) == 0) return;
+    thread_ = std::jthread([this, &counts](const std::stop_token& stop) {
+      std::unique_lock lock(mutex_);
+      while (!wake_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; })) {
+        if (stop.stop_requested()) break;
+        fmt::print(stderr, "\r{} events", counts.events.load());
+        shown_ = true;
+      }
+      if (shown_) fmt::print(stderr, "\r");
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  bool shown_ = false;
+  std::jthread thread_;
+};
+
+struct Plan {
+  market::BarSpec spec;
+  BarFormat format = BarFormat::kCsv;
+};
+
+Result<Plan> plan_of(const ReplayArguments& arguments) {
+  Plan plan;
+  TD_ASSIGN(plan.spec.interval, market::parse_interval(arguments.bars));
+  TD_ASSIGN(plan.spec.conditions, market::parse_condition_mode(arguments.conditions));
+  TD_ASSIGN(plan.spec.session, market::parse_session_mode(arguments.session));
+  TD_ASSIGN(plan.format, parse_bar_format(arguments.format));
+  return plan;
+}
+
+// Everything on standard error that a person should know of the run. True: all was taken.
+bool print_report(const std::vector<feeds::replay::FileReport>& files,
+                  const pipeline::Pipeline& pipeline, std::size_t bars) {
+  bool whole = true;
+  for (const auto& file : files) {
+    fmt::print(stderr, "{}: {} records, {} trades, {} other frames, {} refused\n", file.path,
+               file.records, file.trades, file.control, file.refused);
+    if (!file.error.empty()) {
+      fmt::print(stderr, "{}: damaged: {}\n", file.path, file.error);
+      whole = false;
+    }
+  }
+  const auto& counts = pipeline.feed_counts();
+  if (counts.duplicates > 0) {
+    fmt::print(stderr,
+               "{} trades were there already, by their identity: they were not counted again\n",
+               counts.duplicates.load());
+  }
+  const quality::Quarantine& quarantine = pipeline.quarantine();
+  for (const auto& [reason, count] : quarantine.by_reason()) {
+    fmt::print(stderr, "refused: {} x {}\n", count, reason);
+  }
+  for (const quality::Refused& example : quarantine.examples()) {
+    fmt::print(stderr, "refused: {}: {}: {}\n", example.where, example.reason, example.detail);
+  }
+  if (!quarantine.file_problem().empty()) {
+    fmt::print(stderr, "quarantine: {}\n", quarantine.file_problem());
+  }
+  const tape::Recovery& recovery = pipeline.tape().recovery();
+  if (recovery.torn_bytes > 0) {
+    fmt::print(stderr, "tape: cut {} bytes off the end of {}: they were never acknowledged\n",
+               recovery.torn_bytes, recovery.torn_file);
+  }
+  fmt::print(stderr, "{} bars\n", bars);
+  return whole && quarantine.total() == 0;
+}
+
+Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
+  const SystemClock clock;
+  const auto disk = real_disk();
+  TD_ASSIGN(Output output, Output::open(arguments.output));
+
+  pipeline::PipelineParts parts;
+  parts.catalog = std::make_unique<market::Catalog>();
+  if (arguments.quarantine.empty()) {
+    parts.quarantine = std::make_unique<quality::Quarantine>();
+  } else {
+    TD_ASSIGN(parts.quarantine, quality::Quarantine::with_file(*disk, arguments.quarantine));
+  }
+  if (arguments.tape.empty()) {
+    parts.tape = tape::passing::make_passing_tape();
+  } else {
+    TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(*disk, clock, *parts.catalog,
+                                                             {.directory = arguments.tape}));
+  }
+  const feeds::replay::ReplayOptions options{
+      .map = arguments.map, .symbol = arguments.symbol, .venue = arguments.venue};
+  TD_ASSIGN(auto source, feeds::replay::open_replay(*disk, arguments.files, options, *parts.catalog,
+                                                    arguments.speed.has_value()));
+  // Owned by the pipeline from here on, which outlives the report.
+  const feeds::replay::ReplaySource& files = *source;
+  parts.source = std::move(source);
+
+  pipeline::PipelineOptions pipeline_options{
+      .specs = {plan.spec},
+      .pace = {},
+      .batch_events = arguments.batch,
+      .window_threads = arguments.threads > 1 ? arguments.threads - 1 : 1};
+  if (arguments.speed) pipeline_options.pace = pipeline::Pace{.speed = *arguments.speed};
+  pipeline::Pipeline pipeline(std::move(parts), condition_tables(), clock, pipeline_options);
+  TD_TRY(pipeline.prepare());
+
+  {
+    const Progress progress(pipeline.feed_counts());
+    if (arguments.threads == 1) {
+      pipeline::SingleThreadDriver driver([](Duration wait) {
+        std::this_thread::sleep_for(std::chrono::nanoseconds(wait.ns));
+        return true;
+      });
+      TD_TRY(pipeline.run(driver));
+    } else {
+      pipeline::ThreadedDriver driver;
+      TD_TRY(pipeline.run(driver));
+    }
+  }
+
+  const auto bars = pipeline.take_bars();
+  market::BarDigest digest;
+  for (const market::BarRow& row : bars) digest.add(row);
+  const std::string hex = digest.finish_hex() + "\n";
+  if (!arguments.digest || !arguments.output.empty()) {
+    TD_TRY(output.finish(render_bars(bars, plan.format)));
+  }
+  if (arguments.digest) {
+    TD_ASSIGN(Output standard_output, Output::open(""));
+    TD_TRY(standard_output.finish(hex));
+  }
+  return print_report(files.files(), pipeline, bars.size());
+}
+
+}  // namespace
+
+int replay(const ReplayArguments& arguments) {
+  const auto plan = plan_of(arguments);
+  if (!plan) {
+    report(plan.error());
+    return kExitUsage;
+  }
+  const auto whole = run_replay(arguments, *plan);
+  if (!whole) return report(whole.error());
+  return *whole ? kExitOk : kExitRefused;
+}
+
+}  // namespace tapedeck::app
