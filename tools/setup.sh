@@ -60,7 +60,7 @@ install_packages() {
     sudo -v
   fi
   step "setup: update the package list" "${as_root[@]}" apt-get update
-  # dpkg's fsync of every single file is half the time on a new machine: one sync at the end does it.
+  # dpkg's fsync of every file is a third of the time on a new machine: one at the end does it.
   step "setup: install $# packages and what they need" \
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes \
     --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@"
