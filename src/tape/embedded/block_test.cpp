@@ -1,0 +1,201 @@
+#include "tape/embedded/block.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/rng.hpp"
+#include "tape/embedded/wire.hpp"
+
+namespace tapedeck::tape::embedded {
+namespace {
+
+using market::Decimal;
+using market::Trade;
+
+constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+
+class BlockTest : public testing::Test {
+ protected:
+  SeriesId series(const std::string& instrument) {
+    return catalog_.intern(market::Series{.key = {"venue", "trade", instrument}});
+  }
+  OriginId origin(const std::string& key) {
+    return catalog_.intern(
+        market::Origin{.kind = market::OriginKind::kFile, .key = key, .first = {7}});
+  }
+
+  // Encodes, and decodes with a catalog of its own, as another process would.
+  std::vector<Trade> round_trip(const std::vector<Trade>& trades) {
+    SegmentDictionary dictionary(catalog_);
+    const std::string payload = encode_trades(trades, dictionary);
+    SegmentIds ids;
+    EXPECT_TRUE(decode_dictionary(dictionary.take_new_entries(), catalog_, ids));
+    std::vector<Trade> out;
+    const Status decoded =
+        decode_trades(payload, static_cast<std::uint32_t>(trades.size()), ids, out);
+    EXPECT_TRUE(decoded) << decoded.error().message;
+    return out;
+  }
+
+  market::Catalog catalog_;
+};
+
+Trade a_trade(SeriesId series, OriginId origin) {
+  return {.series = series,
+          .side = market::Side::kSell,
+          .conditions = 0x8000'0000'0000'0021u,
+          .ts_event = {1'381'152'600'000'000'000},
+          .ts_recv = {1'381'152'600'123'456'789},
+          .price = Decimal::make(16742, 2),
+          .size = Decimal::make(100, 0),
+          .identity = {origin, 17, 3},
+          .venue_sequence = 99};
+}
+
+TEST_F(BlockTest, KeepsEveryFieldOfATrade) {
+  const std::vector<Trade> trades{a_trade(series("SPY"), origin("aa"))};
+  EXPECT_EQ(round_trip(trades), trades);
+}
+
+TEST_F(BlockTest, KeepsExtremes) {
+  Trade most = a_trade(series("SPY"), origin("aa"));
+  most.price = {kMax, 18};
+  most.size = {kMin + 1, 0};
+  most.ts_event = {kMax};
+  most.ts_recv = {kMin};
+  most.identity.seq = std::numeric_limits<std::uint64_t>::max();
+  most.identity.position = std::numeric_limits<std::uint64_t>::max();
+  most.venue_sequence = 0;
+  Trade least = most;
+  least.price = {kMin, 0};
+  least.ts_event = {kMin};
+  least.ts_recv = {kMax};
+  least.identity.seq = 0;
+  least.venue_sequence = std::numeric_limits<std::uint64_t>::max();
+  const std::vector<Trade> trades{most, least, most, least, least};
+  EXPECT_EQ(round_trip(trades), trades);
+}
+
+TEST_F(BlockTest, AValueThatFitsNoCommonScaleChangesNothingForTheOthers) {
+  const SeriesId spy = series("SPY");
+  const OriginId file = origin("aa");
+  std::vector<Trade> trades(3, a_trade(spy, file));
+  trades[1].price = {kMax, 18};  // 9.22...: SPY's other prices do not fit at scale 18
+  trades[2].price = Decimal::make(16743, 2);
+  EXPECT_EQ(round_trip(trades), trades);
+}
+
+TEST_F(BlockTest, KeepsRandomTradesOfManySeries) {
+  Rng rng(42);
+  std::vector<Trade> trades;
+  for (int i = 0; i < 5000; ++i) {
+    Trade trade = a_trade(series("S" + std::to_string(rng.below(40))),
+                          origin("file" + std::to_string(rng.below(3))));
+    trade.side = static_cast<market::Side>(rng.below(3));
+    trade.conditions = rng.below(4) == 0 ? rng.next() : 1u << rng.below(8);
+    trade.ts_event.ns += static_cast<std::int64_t>(rng.below(1'000'000));
+    trade.ts_recv.ns -= static_cast<std::int64_t>(rng.below(1'000'000));
+    trade.price = Decimal::make(static_cast<std::int64_t>(rng.below(1'000'000)),
+                                static_cast<int>(rng.below(9)));
+    trade.size = Decimal::make(static_cast<std::int64_t>(rng.next() >> (1 + rng.below(60))),
+                               static_cast<int>(rng.below(19)));
+    trade.identity.seq = rng.next() >> rng.below(60);
+    trade.identity.position = rng.below(5);
+    trade.venue_sequence = rng.next() >> rng.below(60);
+    trades.push_back(trade);
+  }
+  EXPECT_EQ(round_trip(trades), trades);
+}
+
+TEST_F(BlockTest, KeepsMarks) {
+  const std::vector<market::FeedMark> marks{
+      {.feed = "replay", .state = market::FeedState::kEnded, .ts_recv = {5}},
+      {.feed = "", .state = market::FeedState::kDown, .ts_recv = {-5}}};
+  std::vector<market::FeedMark> out;
+  ASSERT_TRUE(decode_marks(encode_marks(marks), 2, out));
+  EXPECT_EQ(out, marks);
+}
+
+TEST_F(BlockTest, ADictionaryNamesEachEntryOnce) {
+  SegmentDictionary dictionary(catalog_);
+  EXPECT_EQ(dictionary.local(series("A")), 0u);
+  EXPECT_EQ(dictionary.local(series("B")), 1u);
+  EXPECT_EQ(dictionary.local(series("A")), 0u);
+  SegmentIds ids;
+  ASSERT_TRUE(decode_dictionary(dictionary.take_new_entries(), catalog_, ids));
+  EXPECT_EQ(ids.series.size(), 2u);
+  EXPECT_EQ(dictionary.take_new_entries(), "");
+  SegmentDictionary reopened(catalog_);
+  reopened.restore(ids);
+  EXPECT_EQ(reopened.local(series("B")), 1u);
+  EXPECT_EQ(reopened.take_new_entries(), "");
+  EXPECT_EQ(reopened.local(series("C")), 2u);
+}
+
+// Damage below the checksum must still never crash or give a wrong length; with it, it is refused.
+TEST_F(BlockTest, ACutOrFlippedPayloadIsRefusedOrDecodes) {
+  std::vector<Trade> trades;
+  for (int i = 0; i < 20; ++i) {
+    trades.push_back(a_trade(series("S" + std::to_string(i % 3)), origin("aa")));
+    trades.back().identity.seq += static_cast<std::uint64_t>(i);
+  }
+  SegmentDictionary dictionary(catalog_);
+  const std::string payload = encode_trades(trades, dictionary);
+  SegmentIds ids;
+  ASSERT_TRUE(decode_dictionary(dictionary.take_new_entries(), catalog_, ids));
+  for (std::size_t cut = 0; cut < payload.size(); ++cut) {
+    std::vector<Trade> out;
+    EXPECT_FALSE(decode_trades(std::string_view(payload).substr(0, cut), 20, ids, out)) << cut;
+  }
+  for (std::size_t i = 0; i < payload.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string flipped = payload;
+      flipped[i] = static_cast<char>(flipped[i] ^ (1 << bit));
+      std::vector<Trade> out;
+      if (decode_trades(flipped, 20, ids, out)) {
+        EXPECT_EQ(out.size(), 20u);
+      }
+    }
+  }
+}
+
+TEST(BlockBytes, AnyFlippedBitOfABlockIsSeen) {
+  std::string bytes;
+  const std::string payload = "some payload that is stored as it is";
+  write_block(bytes, {.kind = market::StreamKind::kTrade, .count = 3, .first = Offset(7)}, payload);
+  const auto read = [](std::string_view block) -> Result<std::string> {
+    const auto header = read_block_header(block);
+    if (!header) return fail(ErrorCode::kCorrupt, "header");
+    return read_payload(*header, block.substr(kBlockHeaderBytes));
+  };
+  ASSERT_TRUE(read(bytes));
+  EXPECT_EQ(*read(bytes), payload);
+  EXPECT_EQ(read_block_header(bytes)->first, Offset(7));
+  for (std::size_t i = 0; i < bytes.size() * 8; ++i) {
+    std::string flipped = bytes;
+    flipped[i / 8] = static_cast<char>(flipped[i / 8] ^ (1 << (i % 8)));
+    EXPECT_FALSE(read(flipped)) << "bit " << i;
+  }
+}
+
+TEST(Wire, VarintsRoundTripAndRefuseWhatIsTooLong) {
+  for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{127}, std::uint64_t{128},
+                                    std::numeric_limits<std::uint64_t>::max()}) {
+    std::string bytes;
+    put_varint(bytes, value);
+    WireReader reader(bytes);
+    EXPECT_EQ(reader.varint(), value);
+    EXPECT_TRUE(reader.ok() && reader.at_end());
+  }
+  WireReader too_long(std::string_view("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10));
+  too_long.varint();
+  EXPECT_FALSE(too_long.ok());
+  for (const std::int64_t value : {std::int64_t{0}, std::int64_t{-1}, kMin, kMax}) {
+    EXPECT_EQ(unzigzag(zigzag(value)), value);
+  }
+}
+
+}  // namespace
+}  // namespace tapedeck::tape::embedded

@@ -1,0 +1,325 @@
+#include "tape/embedded/embedded_tape.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/memory_disk.hpp"
+#include "base/rng.hpp"
+
+namespace tapedeck::tape::embedded {
+namespace {
+
+using market::Batch;
+using market::StreamKind;
+using market::Trade;
+using testing::HasSubstr;
+
+constexpr std::string_view kFirstSegment = "tape/p0/00000000000000000000.tape";
+
+// A process: its catalog and its tape on a disk.
+struct Process {
+  explicit Process(Disk& disk, std::uint64_t segment_bytes_max = 1u << 20)
+      : opened(open_embedded_tape(disk, clock, catalog,
+                                  {.directory = "tape", .segment_bytes_max = segment_bytes_max})) {}
+
+  Trade trade(std::uint64_t seq) {
+    return {.series = catalog.intern(
+                market::Series{.key = {"v", "trade", "S" + std::to_string(seq % 3)}}),
+            .ts_event = {static_cast<std::int64_t>(1'000 + seq)},
+            .ts_recv = {static_cast<std::int64_t>(2'000 + seq)},
+            .price = market::Decimal::make(static_cast<std::int64_t>(10'000 + seq % 50), 2),
+            .size = market::Decimal::make(1, 0),
+            .identity = {catalog.intern(market::Origin{}), seq, 0}};
+  }
+  Batch trades(std::uint64_t from, std::uint64_t count) {
+    Batch batch;
+    for (std::uint64_t seq = from; seq < from + count; ++seq) batch.trades.push_back(trade(seq));
+    return batch;
+  }
+  Tape& tape() { return **opened; }
+
+  ManualClock clock;
+  market::Catalog catalog;
+  Result<std::unique_ptr<Tape>> opened;
+};
+
+// Identities of all trades from `first` on; checks that offsets are dense.
+Result<std::vector<std::uint64_t>> read_all(const Tape& tape, Offset first = Offset()) {
+  auto reader = tape.read_from(first);
+  if (!reader) return std::unexpected(reader.error());
+  std::vector<std::uint64_t> seqs;
+  Offset next = first;
+  while (true) {
+    auto batch = (*reader)->next();
+    if (!batch) return std::unexpected(batch.error());
+    if (!*batch) return seqs;
+    EXPECT_EQ((*batch)->first, next);
+    next = (*batch)->end();
+    for (const Trade& trade : (*batch)->trades) seqs.push_back(trade.identity.seq);
+  }
+}
+
+std::vector<std::uint64_t> up_to(std::uint64_t count) {
+  std::vector<std::uint64_t> seqs(count);
+  for (std::uint64_t i = 0; i < count; ++i) seqs[i] = i;
+  return seqs;
+}
+
+TEST(EmbeddedTape, WhatIsCommittedIsReadBackHereAndByTheNextProcess) {
+  MemoryDisk disk;
+  {
+    Process process(disk);
+    ASSERT_TRUE(process.opened) << process.opened.error().message;
+    EXPECT_EQ(process.tape().append(process.trades(0, 10)), Offset(0));
+    EXPECT_EQ(process.tape().append(process.trades(10, 5)), Offset(10));
+    EXPECT_EQ(process.tape().durable_end(), Offset(0));
+    EXPECT_EQ(read_all(process.tape()), up_to(0));  // not durable, so not visible
+    EXPECT_EQ(process.tape().commit(), Offset(15));
+    EXPECT_EQ(read_all(process.tape()), up_to(15));
+  }
+  Process next(disk);
+  ASSERT_TRUE(next.opened);
+  EXPECT_EQ(next.tape().recovery().end, Offset(15));
+  EXPECT_EQ(next.tape().recovery().torn_bytes, 0u);
+  EXPECT_EQ(next.tape().append(next.trades(15, 3)), Offset(15));
+  ASSERT_TRUE(next.tape().commit());
+  EXPECT_EQ(read_all(next.tape()), up_to(18));
+  EXPECT_EQ(read_all(next.tape(), Offset(16)), (std::vector<std::uint64_t>{16, 17}));
+}
+
+TEST(EmbeddedTape, AReaderGoesOnWhereItWasAsMoreBecomesDurable) {
+  MemoryDisk disk;
+  Process process(disk, 2'000);  // several segments
+  const auto reader = *process.tape().read_from(Offset());
+  std::uint64_t seen = 0;
+  for (std::uint64_t round = 0; round < 30; ++round) {
+    ASSERT_TRUE(process.tape().append(process.trades(round * 20, 20)));
+    ASSERT_TRUE(process.tape().commit());
+    while (true) {
+      const auto batch = reader->next();
+      ASSERT_TRUE(batch) << batch.error().message;
+      if (!*batch) break;
+      for (const Trade& trade : (*batch)->trades) EXPECT_EQ(trade.identity.seq, seen++);
+    }
+    EXPECT_EQ(seen, (round + 1) * 20);
+  }
+  EXPECT_GT(disk.list("tape/p0")->size(), 2u);
+}
+
+TEST(EmbeddedTape, KeepsTheOrderOfTradesAndMarks) {
+  MemoryDisk disk;
+  Process process(disk);
+  const Batch mark{.kind = StreamKind::kStatus,
+                   .first = {},
+                   .trades = {},
+                   .marks = {{.feed = "f", .state = market::FeedState::kLive, .ts_recv = {9}}}};
+  ASSERT_TRUE(process.tape().append(process.trades(0, 2)));
+  ASSERT_TRUE(process.tape().append(mark));
+  ASSERT_TRUE(process.tape().append(process.trades(2, 1)));
+  ASSERT_EQ(process.tape().commit(), Offset(4));
+  const auto reader = *process.tape().read_from(Offset(1));
+  EXPECT_EQ((**reader->next()).trades.size(), 1u);
+  EXPECT_EQ((**reader->next()).marks, mark.marks);
+  EXPECT_EQ((**reader->next()).first, Offset(3));
+  EXPECT_FALSE(*reader->next());
+}
+
+TEST(EmbeddedTape, ASecondWriterIsToldToChooseAnotherFolder) {
+  MemoryDisk disk;
+  const Process first(disk);
+  const Process second(disk);
+  ASSERT_FALSE(second.opened);
+  EXPECT_EQ(second.opened.error().code, ErrorCode::kBusy);
+  EXPECT_THAT(second.opened.error().message, HasSubstr("'tape' is in use"));
+}
+
+// Cut at every byte: what is whole is there, the rest is cut off and reported, and the tape goes
+// on.
+TEST(EmbeddedTape, ATornTailIsCutAndReported) {
+  MemoryDisk disk;
+  std::vector<std::uint64_t> sizes;  // of the file after each commit
+  {
+    Process process(disk);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      ASSERT_TRUE(process.tape().append(process.trades(i * 3, 3)));
+      ASSERT_TRUE(process.tape().commit());
+      sizes.push_back(process.tape().bytes());
+    }
+  }
+  const std::string whole = disk.contents(std::string(kFirstSegment));
+  ASSERT_EQ(whole.size(), sizes.back());
+  for (std::size_t cut = 0; cut <= whole.size(); ++cut) {
+    MemoryDisk torn;
+    ASSERT_TRUE(torn.create_directories("tape/p0"));
+    {
+      auto file = torn.open(std::string(kFirstSegment), OpenMode::kCreate);
+      ASSERT_TRUE((*file)->append(std::string_view(whole).substr(0, cut)));
+    }
+    Process process(torn);
+    ASSERT_TRUE(process.opened) << cut << ": " << process.opened.error().message;
+    const auto commits = static_cast<std::uint64_t>(
+        std::ranges::count_if(sizes, [&](std::uint64_t size) { return size <= cut; }));
+    // A commit is a dictionary block and a trade block at most; a whole dictionary block may stay.
+    EXPECT_EQ(read_all(process.tape()), up_to(commits * 3)) << cut;
+    EXPECT_EQ(process.tape().recovery().end, Offset(commits * 3));
+    ASSERT_EQ(process.tape().append(process.trades(commits * 3, 1)), Offset(commits * 3));
+    ASSERT_TRUE(process.tape().commit());
+    EXPECT_EQ(read_all(process.tape()), up_to(commits * 3 + 1)) << cut;
+  }
+}
+
+// Flipped at every byte: damage before the last commit is refused with its place; within the last
+// commit it cannot be told from a torn write, and is cut. Never a wrong event.
+TEST(EmbeddedTape, DamageIsRefusedWithItsPlace) {
+  MemoryDisk disk;
+  std::uint64_t before_last = 0;
+  {
+    Process process(disk);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      before_last = process.tape().bytes();
+      ASSERT_TRUE(process.tape().append(process.trades(i * 3, 3)));
+      ASSERT_TRUE(process.tape().commit());
+    }
+  }
+  const std::string whole = disk.contents(std::string(kFirstSegment));
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    MemoryDisk damaged;
+    ASSERT_TRUE(damaged.create_directories("tape/p0"));
+    std::string bytes = whole;
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x10);
+    {
+      auto file = damaged.open(std::string(kFirstSegment), OpenMode::kCreate);
+      ASSERT_TRUE((*file)->append(bytes));
+    }
+    Process process(damaged);
+    if (at < before_last) {
+      ASSERT_FALSE(process.opened) << at;
+      EXPECT_EQ(process.opened.error().code, ErrorCode::kCorrupt);
+      EXPECT_THAT(process.opened.error().message, HasSubstr("at byte")) << at;
+      EXPECT_EQ(damaged.contents(std::string(kFirstSegment)), bytes) << "it was touched";
+    } else {
+      ASSERT_TRUE(process.opened) << at << ": " << process.opened.error().message;
+      EXPECT_EQ(read_all(process.tape()), up_to(9)) << at;
+      EXPECT_GT(process.tape().recovery().torn_bytes, 0u);
+    }
+  }
+}
+
+TEST(EmbeddedTape, DamageInASealedSegmentIsFoundWhenItIsRead) {
+  MemoryDisk disk;
+  {
+    Process process(disk, 1);  // a segment a commit
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(process.tape().append(process.trades(i * 3, 3)));
+      ASSERT_TRUE(process.tape().commit());
+    }
+  }
+  const std::string path(kFirstSegment);
+  disk.corrupt(path, disk.contents(path).size() - 1, "\x7f");
+  Process process(disk, 1);
+  ASSERT_TRUE(process.opened) << process.opened.error().message;
+  const auto read = read_all(process.tape());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(read.error().message, HasSubstr(path));
+  EXPECT_EQ(read_all(process.tape(), Offset(3)), (std::vector<std::uint64_t>{3, 4, 5, 6, 7, 8}));
+}
+
+TEST(EmbeddedTape, AMissingSegmentIsNoticed) {
+  MemoryDisk disk;
+  {
+    Process process(disk, 1);
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(process.tape().append(process.trades(i * 3, 3)));
+      ASSERT_TRUE(process.tape().commit());
+    }
+  }
+  ASSERT_TRUE(disk.remove("tape/p0/00000000000000000003.tape"));
+  const Process process(disk, 1);
+  ASSERT_FALSE(process.opened);
+  EXPECT_THAT(process.opened.error().message, HasSubstr("is a file missing?"));
+}
+
+TEST(EmbeddedTape, BlocksOfALaterReleaseAreSkippedByTheirLength) {
+  MemoryDisk disk;
+  {
+    Process process(disk);
+    ASSERT_TRUE(process.tape().append(process.trades(0, 2)));
+    ASSERT_TRUE(process.tape().commit());
+  }
+  std::string unknown;
+  write_block(unknown, {.kind = static_cast<StreamKind>(77), .count = 4, .first = Offset(2)},
+              "whatever it is");
+  {
+    auto file = disk.open(std::string(kFirstSegment), OpenMode::kAppend);
+    ASSERT_TRUE((*file)->append(unknown));
+  }
+  Process process(disk);
+  ASSERT_TRUE(process.opened) << process.opened.error().message;
+  EXPECT_EQ(process.tape().durable_end(), Offset(6));
+  ASSERT_EQ(process.tape().append(process.trades(2, 1)), Offset(6));
+  ASSERT_TRUE(process.tape().commit());
+  const auto reader = *process.tape().read_from(Offset());
+  EXPECT_EQ((**reader->next()).trades.size(), 2u);
+  EXPECT_EQ((**reader->next()).first, Offset(6));
+}
+
+TEST(EmbeddedTape, AfterAFailedWriteNothingMoreIsTakenUntilItIsReopened) {
+  for (const std::string_view failing : {"append", "sync", "sync_directory", "open"}) {
+    MemoryDisk disk;
+    Process process(disk);
+    disk.set_fault([&](std::string_view operation, const std::string& path) -> Status {
+      if (operation != failing) return {};
+      return fail(ErrorCode::kIo, "cannot " + std::string(operation) + " '" + path + "'");
+    });
+    ASSERT_TRUE(process.tape().append(process.trades(0, 3)));
+    ASSERT_FALSE(process.tape().commit()) << failing;
+    disk.set_fault({});
+    EXPECT_FALSE(process.tape().append(process.trades(3, 1))) << failing;
+    EXPECT_FALSE(process.tape().commit()) << failing;
+    EXPECT_EQ(process.tape().durable_end(), Offset(0)) << failing;
+  }
+}
+
+// The power fails at random moments of random sessions: what was acknowledged is there, in order,
+// nothing twice; what was not may be there, as a prefix of what was appended.
+TEST(EmbeddedTape, PowerCutsLoseNothingThatWasAcknowledged) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    Rng rng(seed);
+    auto disk = std::make_unique<MemoryDisk>();
+    std::uint64_t acknowledged = 0;
+    std::uint64_t appended = 0;
+    for (int life = 0; life < 4; ++life) {
+      auto process = std::make_unique<Process>(*disk, 500 + rng.below(4'000));
+      ASSERT_TRUE(process->opened) << seed << ": " << process->opened.error().message;
+      const std::uint64_t found = process->tape().durable_end().value;
+      ASSERT_GE(found, acknowledged) << seed;
+      ASSERT_LE(found, appended) << seed;
+      ASSERT_EQ(read_all(process->tape()), up_to(found)) << seed;
+      acknowledged = appended = found;
+      // The cut comes inside a disk operation, so what it does may be there in part.
+      std::uint64_t operations_left = rng.below(40);
+      std::unique_ptr<MemoryDisk> after;
+      const auto cut = [&](std::string_view, const std::string&) -> Status {
+        if (operations_left-- > 0) return {};
+        return fail(ErrorCode::kIo, "the power failed");
+      };
+      disk->set_fault(cut);
+      for (int commits = 0; commits < 12; ++commits) {
+        const std::uint64_t count = 1 + rng.below(30);
+        if (!process->tape().append(process->trades(appended, count))) break;
+        appended += count;
+        const auto end = process->tape().commit();
+        if (!end) break;
+        acknowledged = end->value;
+      }
+      disk->set_fault({});
+      after = disk->after_power_cut(rng);
+      process.reset();
+      disk = std::move(after);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tapedeck::tape::embedded
