@@ -4,6 +4,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <cmath>
 #include <mutex>
 
 namespace tapedeck {
@@ -45,10 +46,29 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-// Text fields are quoted where they would break the line's `name=value` shape.
+// Text fields are quoted where they would break the line's `name=value` shape or hold bytes that
+// are not for a terminal: then quoting changes them.
 std::string text_value(std::string_view v) {
-  const bool plain = !v.empty() && v.find_first_of(" \"=\n\r\t\\") == v.npos;
-  return plain ? std::string(v) : json_quote(v);
+  const std::string quoted = json_quote(v);
+  const bool plain = !v.empty() && quoted.size() == v.size() + 2 && v.find_first_of(" =") == v.npos;
+  return plain ? std::string(v) : quoted;
+}
+
+// One record is one line, whatever a message from outside holds.
+std::string one_line(std::string_view message) {
+  std::string line;
+  while (!message.empty()) {
+    const std::size_t length = utf8_length(message);
+    const auto c = static_cast<unsigned char>(message.front());
+    if (length == 0 || c < 0x20 || c == 0x7F) {
+      line += ' ';
+      message.remove_prefix(1);
+    } else {
+      line += message.substr(0, length);
+      message.remove_prefix(length);
+    }
+  }
+  return line;
 }
 
 std::string render(const LogField& field, LogFormat format) {
@@ -59,7 +79,10 @@ std::string render(const LogField& field, LogFormat format) {
     }
     std::string operator()(const Secret*) const { return (*this)(std::string_view("***")); }
     std::string operator()(bool v) const { return v ? "true" : "false"; }
-    std::string operator()(double v) const { return fmt::format("{}", v); }
+    std::string operator()(double v) const {
+      return std::isfinite(v) ? fmt::format("{}", v)
+                              : (*this)(std::string_view(fmt::format("{}", v)));
+    }
     std::string operator()(std::int64_t v) const { return fmt::format("{}", v); }
     std::string operator()(std::uint64_t v) const { return fmt::format("{}", v); }
   };
@@ -104,12 +127,7 @@ void Log::write(LogLevel level, std::string_view message, Fields fields) {
     }
     line += "}";
   } else {
-    // One record is one line, whatever a message from outside holds.
-    std::string flat(message);
-    for (char& c : flat) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-    }
-    line = fmt::format("{} {:<7} {}", to_iso(clock_.now()), name_of(level), flat);
+    line = fmt::format("{} {:<7} {}", to_iso(clock_.now()), name_of(level), one_line(message));
     for (const LogField& field : fields) {
       line += fmt::format(" {}={}", field.name, render(field, format_));
     }

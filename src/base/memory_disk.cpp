@@ -82,6 +82,16 @@ Status MemoryDisk::State::check(std::string_view operation, const std::string& p
   return fault(operation, path);
 }
 
+void MemoryDisk::NameChange::apply(Names& names) const {
+  if (!from.empty()) names.erase(from);
+  if (!to.empty()) names[to] = node;
+}
+
+void MemoryDisk::State::change(NameChange change) {
+  change.apply(names);
+  unsynced.push_back(std::move(change));
+}
+
 MemoryDisk::MemoryDisk() : state_(std::make_shared<State>()) {}
 
 Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, OpenMode mode) {
@@ -93,7 +103,8 @@ Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, OpenMode
       return fail(ErrorCode::kAlreadyExists, fmt::format("cannot create '{}': File exists", path));
     }
     if (!state_->directories.contains(parent_of(path))) return not_found("create", path);
-    found = state_->names.emplace(path, std::make_shared<Node>()).first;
+    state_->change({.from = {}, .to = path, .node = std::make_shared<Node>()});
+    found = state_->names.find(path);
   }
   if (found == state_->names.end()) return not_found("open", path);
   return std::make_unique<MemoryFile>(state_, found->second, path);
@@ -129,16 +140,15 @@ Status MemoryDisk::rename(const std::string& from, const std::string& to) {
   TD_TRY(state_->check("rename", to));
   const auto found = state_->names.find(from);
   if (found == state_->names.end()) return not_found("rename", from);
-  auto node = found->second;
-  state_->names.erase(found);
-  state_->names[to] = std::move(node);
+  state_->change({.from = from, .to = to, .node = found->second});
   return {};
 }
 
 Status MemoryDisk::remove(const std::string& path) {
   std::lock_guard lock(state_->mutex);
   TD_TRY(state_->check("remove", path));
-  if (state_->names.erase(path) == 0) return not_found("remove", path);
+  if (!state_->names.contains(path)) return not_found("remove", path);
+  state_->change({.from = path, .to = {}, .node = {}});
   return {};
 }
 
@@ -148,7 +158,10 @@ Status MemoryDisk::remove_all(const std::string& directory) {
   const auto inside = [&](const std::string& path) {
     return path == directory || path.starts_with(directory + "/");
   };
-  std::erase_if(state_->names, [&](const auto& entry) { return inside(entry.first); });
+  const Names names = state_->names;
+  for (const auto& [path, node] : names) {
+    if (inside(path)) state_->change({.from = path, .to = {}, .node = {}});
+  }
   std::erase_if(state_->directories, inside);
   return {};
 }
@@ -156,11 +169,11 @@ Status MemoryDisk::remove_all(const std::string& directory) {
 Status MemoryDisk::sync_directory(const std::string& directory) {
   std::lock_guard lock(state_->mutex);
   TD_TRY(state_->check("sync_directory", directory));
-  std::erase_if(state_->synced_names,
-                [&](const auto& entry) { return parent_of(entry.first) == directory; });
-  for (const auto& [path, node] : state_->names) {
-    if (parent_of(path) == directory) state_->synced_names[path] = node;
-  }
+  std::erase_if(state_->unsynced, [&](const NameChange& change) {
+    const bool here = parent_of(change.from) == directory || parent_of(change.to) == directory;
+    if (here) change.apply(state_->synced_names);
+    return here;
+  });
   return {};
 }
 
@@ -197,18 +210,19 @@ std::unique_ptr<MemoryDisk> MemoryDisk::after_power_cut(Rng& rng) const {
     copy->synced_size = copy->bytes.size();
     return copy;
   };
-  std::map<std::string, std::shared_ptr<Node>> names = state_->synced_names;
-  for (const auto& [path, node] : state_->names) {
-    if (!names.contains(path) && rng.below(2) == 0) names[path] = node;
+  Names names = state_->synced_names;
+  for (const NameChange& change : state_->unsynced) {
+    if (rng.below(2) == 0) change.apply(names);
   }
   std::map<const Node*, std::shared_ptr<Node>> copies;
   for (const auto& [path, node] : names) {
-    // A removed or renamed name whose folder was not synced may be gone or still there.
-    if (!state_->names.contains(path) && rng.below(2) == 0) continue;
     auto& copy = copies[node.get()];
     if (!copy) copy = survivor(*node);
     left->state_->names[path] = copy;
     left->state_->synced_names[path] = copy;
+    for (std::string parent = parent_of(path); !parent.empty(); parent = parent_of(parent)) {
+      left->state_->directories.insert(parent);
+    }
   }
   return left;
 }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/disk.hpp"
 #include "base/rng.hpp"
@@ -30,8 +31,8 @@ class MemoryDisk final : public Disk {
   Result<std::uint64_t> free_bytes(const std::string& directory) const override;
 
   // What is left of this disk after a power cut now: all that was synced, plus, of each file, a
-  // random part of what was appended since, its last bytes perhaps garbage; names that were not
-  // synced in their folder are there or not, by chance.
+  // random part of what was appended since, its last bytes perhaps garbage; of the changes of names
+  // that were not synced in their folder, each by chance, renaming as a whole.
   std::unique_ptr<MemoryDisk> after_power_cut(Rng& rng) const;
 
   // Called before each operation with its name ("append", "sync", "open", ...) and path; an error
@@ -50,14 +51,24 @@ class MemoryDisk final : public Disk {
     std::string bytes;
     std::uint64_t synced_size = 0;
   };
+  using Names = std::map<std::string, std::shared_ptr<Node>>;
+  // A file created (no `from`), removed (no `to`) or renamed.
+  struct NameChange {
+    std::string from;
+    std::string to;
+    std::shared_ptr<Node> node;
+    void apply(Names& names) const;
+  };
   struct State {
     mutable std::mutex mutex;
-    std::map<std::string, std::shared_ptr<Node>> names;         // as processes see them
-    std::map<std::string, std::shared_ptr<Node>> synced_names;  // as a power cut leaves them
+    Names names;                       // as processes see them
+    Names synced_names;                // as they are for certain after a power cut, but for ...
+    std::vector<NameChange> unsynced;  // ... what changed since
     std::set<std::string> directories;
     std::set<std::string> locks;
     Fault fault;
     Status check(std::string_view operation, const std::string& path) const;
+    void change(NameChange change);
   };
   std::shared_ptr<State> state_;
 };
