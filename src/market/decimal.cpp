@@ -96,8 +96,10 @@ Result<Parsed> parse(std::string_view text, int digits_max, int scale_max) {
       too_long = true;  // keep reading: it may still turn out to be no number at all
       continue;
     }
-    out.magnitude *= static_cast<UInt128>(power_of_ten(static_cast<int>(pending_zeros) + 1));
-    out.magnitude += static_cast<unsigned>(c - '0');
+    const auto shift = static_cast<UInt128>(power_of_ten(static_cast<int>(pending_zeros) + 1));
+    too_long |= __builtin_mul_overflow(out.magnitude, shift, &out.magnitude);
+    too_long |=
+        __builtin_add_overflow(out.magnitude, static_cast<UInt128>(c - '0'), &out.magnitude);
     digits += static_cast<int>(pending_zeros) + 1;
     pending_zeros = 0;
   }
@@ -119,7 +121,8 @@ Result<Parsed> parse(std::string_view text, int digits_max, int scale_max) {
   scale -= pending_zeros + exponent;
   if (scale < 0) {
     if (digits - scale > digits_max) return does_not_fit(all);
-    out.magnitude *= static_cast<UInt128>(power_of_ten(static_cast<int>(-scale)));
+    const auto shift = static_cast<UInt128>(power_of_ten(static_cast<int>(-scale)));
+    if (__builtin_mul_overflow(out.magnitude, shift, &out.magnitude)) return does_not_fit(all);
     scale = 0;
   }
   if (scale > scale_max) return does_not_fit(all);
@@ -194,7 +197,7 @@ bool DecimalSum::operator==(const DecimalSum& other) const {
 }
 
 Result<DecimalSum> parse_decimal_sum(std::string_view text) {
-  auto parsed = parse(text, 38, 36);
+  auto parsed = parse(text, 39, 36);  // 2^127 has 39 digits
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   if (parsed->magnitude >> 127 != 0) return does_not_fit(text);
   DecimalSum sum;
