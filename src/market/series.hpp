@@ -35,10 +35,10 @@ enum class TradeOrder : std::uint8_t {
 };
 
 struct Series {
-  SeriesKey key;
+  SeriesKey key{};
   TradeOrder order = TradeOrder::kIdentity;
   std::string calendar = "24x7";  // see calendar.hpp
-  std::string conditions;         // name of a condition table; empty: every trade is eligible
+  std::string conditions{};       // name of a condition table; empty: every trade is eligible
   bool operator==(const Series&) const = default;
 };
 
@@ -52,7 +52,7 @@ enum class OriginKind : std::uint8_t {
 
 struct Origin {
   OriginKind kind = OriginKind::kVenue;
-  std::string key;
+  std::string key{};
   Timestamp first{};          // file: ts_event of its first record; session: its first ts_recv
   bool recv_assumed = false;  // there was no receive time: ts_recv = ts_event
   auto operator<=>(const Origin&) const = default;

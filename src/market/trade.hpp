@@ -18,7 +18,7 @@ enum class Side : std::uint8_t { kUnknown = 0, kBuy = 1, kSell = 2 };  // the ta
 
 // What makes a trade itself; never its content (DESIGN.md section 2, Identity).
 struct Identity {
-  OriginId origin;
+  OriginId origin{};
   std::uint64_t seq = 0;
   std::uint64_t position = 0;
   bool operator==(const Identity&) const = default;
@@ -26,14 +26,14 @@ struct Identity {
 
 // A match.
 struct Trade {
-  SeriesId series;
+  SeriesId series{};
   Side side = Side::kUnknown;
   std::uint64_t conditions = 0;  // bits; the series' condition table says what they mean
-  Timestamp ts_event;            // the venue's clock
-  Timestamp ts_recv;             // ours at arrival
-  Decimal price;
-  Decimal size;
-  Identity identity;
+  Timestamp ts_event{};          // the venue's clock
+  Timestamp ts_recv{};           // ours at arrival
+  Decimal price{};
+  Decimal size{};
+  Identity identity{};
   std::uint64_t venue_sequence = 0;  // orders trades where Series::order says so
   bool operator==(const Trade&) const = default;
 };
@@ -87,9 +87,9 @@ enum class StreamKind : std::uint8_t {
 // A run of events of one kind with consecutive offsets.
 struct Batch {
   StreamKind kind = StreamKind::kTrade;
-  Offset first;
-  std::vector<Trade> trades;    // kTrade
-  std::vector<FeedMark> marks;  // kStatus
+  Offset first{};
+  std::vector<Trade> trades{};    // kTrade
+  std::vector<FeedMark> marks{};  // kStatus
 
   std::size_t size() const { return kind == StreamKind::kTrade ? trades.size() : marks.size(); }
   Offset end() const { return first + size(); }

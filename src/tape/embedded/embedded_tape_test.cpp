@@ -5,6 +5,7 @@
 
 #include "base/memory_disk.hpp"
 #include "base/rng.hpp"
+#include "tape/embedded/block.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {
