@@ -95,8 +95,8 @@ class HttpServer {
 
  private:
   class Listener;
-  explicit HttpServer(std::shared_ptr<Listener> listener);
-  std::shared_ptr<Listener> listener_;
+  explicit HttpServer(std::unique_ptr<Listener> listener);
+  std::unique_ptr<Listener> listener_;
 };
 
 }  // namespace tapedeck::net

@@ -1,0 +1,101 @@
+// src/net/connection.hpp: what the connections of one server share. Inside of this room only: it
+// includes Asio and Beast, which no other header does.
+// Thread: "net" only.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/rate_policy.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_set>
+
+#include "net/http_server.hpp"
+
+namespace tapedeck::net {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using tcp = asio::ip::tcp;
+using boost::system::error_code;
+
+inline std::chrono::nanoseconds chrono_of(Duration d) { return std::chrono::nanoseconds(d.ns); }
+
+// Limits no rate: it counts what passes, which is also how progress is seen.
+class ByteCount {
+ public:
+  ByteCount(Counter& received, Counter& sent) : received_(&received), sent_(&sent) {}
+  std::uint64_t sent_bytes() const { return sent_bytes_; }
+
+ private:
+  friend class beast::rate_policy_access;
+  static constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+  std::size_t available_read_bytes() const { return kUnlimited; }
+  std::size_t available_write_bytes() const { return kUnlimited; }
+  void transfer_read_bytes(std::size_t n) { received_->add(n); }
+  void transfer_write_bytes(std::size_t n) {
+    sent_->add(n);
+    sent_bytes_ += n;
+  }
+  void on_timer() const {}
+
+  Counter* received_;
+  Counter* sent_;
+  std::uint64_t sent_bytes_ = 0;
+};
+
+using Stream = beast::basic_stream<tcp, asio::io_context::executor_type, ByteCount>;
+using Socket = Stream::socket_type;
+using BeastRequest = beast::http::request<beast::http::string_body>;
+
+class Connection;
+
+// Outlives all connections of its server.
+struct Shared {
+  Shared(const HttpServerOptions& options, Metrics& metrics_in, Log& log_in);
+
+  // Counts it and puts it into the log.
+  void count_refusal(std::string_view reason, std::string_view detail);
+
+  HttpLimits limits;
+  Metrics& metrics;
+  Log& log;
+  Counter& bytes_received;
+  Counter& bytes_sent;
+  Gauge& connections_open;
+  Gauge& websockets_open;
+  std::optional<AllowedHosts> hosts;  // once the port is known
+  HttpHandler* handler = nullptr;     // once serving
+  std::unordered_set<Connection*> connections;
+  std::int64_t websocket_count = 0;
+  asio::io_context io{1};
+};
+
+// Kept alive by its own pending operations: it goes when the last of them has ended.
+class Connection {
+ public:
+  explicit Connection(Shared& shared);
+  virtual ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  virtual void cut() = 0;  // closes the socket, which ends the pending operations
+  virtual void on_wake() {}
+  virtual void on_tick() {}
+
+ protected:
+  Shared& shared_;
+};
+
+void serve_http(Shared& shared, Socket socket);
+// `request` is the one that asked for the upgrade.
+void serve_websocket(Shared& shared, Stream stream, BeastRequest request,
+                     std::unique_ptr<WebSocketHandler> handler);
+
+}  // namespace tapedeck::net

@@ -1,0 +1,190 @@
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+
+#include <array>
+
+#include "net/connection.hpp"
+
+namespace tapedeck::net {
+namespace {
+
+namespace http = beast::http;
+
+HttpRequest request_of(const BeastRequest& message, Target target) {
+  HttpRequest request{.method = std::string(message.method_string()),
+                      .path = std::move(target.path),
+                      .query = std::move(target.query),
+                      .headers = {},
+                      .body = message.body()};
+  for (const auto& field : message) {
+    request.headers.emplace_back(field.name_string(), field.value());
+  }
+  return request;
+}
+
+// One client over HTTP/1.1: request, answer, request, ... until one of us closes or it becomes a
+// WebSocket.
+class HttpConnection final : public Connection,
+                             public std::enable_shared_from_this<HttpConnection> {
+ public:
+  HttpConnection(Shared& shared, Socket socket)
+      : Connection(shared),
+        stream_(ByteCount(shared.bytes_received, shared.bytes_sent), std::move(socket)),
+        buffer_(shared.limits.header_bytes_max + shared.limits.body_bytes_max) {}
+
+  void read_request() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(shared_.limits.header_bytes_max));
+    parser_->body_limit(shared_.limits.body_bytes_max);
+    stream_.expires_after(chrono_of(shared_.limits.request_deadline));
+    http::async_read(stream_, buffer_, *parser_,
+                     beast::bind_front_handler(&HttpConnection::on_read, shared_from_this()));
+  }
+
+  void cut() override { stream_.close(); }
+
+ private:
+  void on_read(error_code ec, std::size_t) {
+    if (!ec) return on_request();
+    if (ec == beast::error::timeout) {
+      // A connection that is kept for later and not used again is no fault.
+      if (parser_->got_some()) {
+        shared_.count_refusal("slow_request", "the request was not complete at its deadline");
+      }
+    } else if (ec == http::error::header_limit || ec == http::error::buffer_overflow) {
+      refuse({431, "header_too_large",
+              "the request's header is larger than " +
+                  std::to_string(shared_.limits.header_bytes_max) + " bytes"});
+    } else if (ec == http::error::body_limit) {
+      refuse({413, "body_too_large",
+              "the request's body is larger than " + std::to_string(shared_.limits.body_bytes_max) +
+                  " bytes"});
+    } else if (ec == http::error::partial_message) {
+      shared_.count_refusal("malformed", "the client left in the middle of a request");
+    } else if (ec != http::error::end_of_stream &&
+               ec.category() == http::make_error_code(http::error::end_of_stream).category()) {
+      refuse({400, "malformed", "the request is not HTTP/1.1: " + ec.message()});
+    }
+  }
+
+  void on_request() {
+    const BeastRequest& message = parser_->get();
+    auto target = parse_target(message.target());
+    if (!target) return refuse({400, "malformed", target.error().message});
+    if (message.count(http::field::host) != 1 ||
+        !shared_.hosts->allows_host(message[http::field::host])) {
+      return refuse({403, "wrong_host",
+                     "this server answers to localhost, 127.0.0.1 and [::1] with its port only: "
+                     "open the address that the program printed"});
+    }
+    const bool is_upgrade = beast::websocket::is_upgrade(message);
+    const bool is_read_only =
+        message.method() == http::verb::get || message.method() == http::verb::head;
+    if ((is_upgrade || !is_read_only) && !origin_is_allowed(message)) {
+      return refuse({403, "wrong_origin", "another site's page may not do this"});
+    }
+    const HttpRequest request = request_of(message, *std::move(target));
+    if (!is_upgrade) {
+      return respond(shared_.handler->on_request(request), message.keep_alive());
+    }
+    if (buffer_.size() != 0) {
+      return refuse({400, "malformed", "a client waits for the answer before it sends frames"});
+    }
+    auto accepted = shared_.handler->on_upgrade(request);
+    if (!accepted) return respond(std::move(accepted.error()), message.keep_alive());
+    serve_websocket(shared_, std::move(stream_), parser_->release(), *std::move(accepted));
+  }
+
+  bool origin_is_allowed(const BeastRequest& message) const {
+    const auto count = message.count(http::field::origin);
+    if (count == 0) return shared_.hosts->allows_origin(std::nullopt);
+    return count == 1 && shared_.hosts->allows_origin(message[http::field::origin]);
+  }
+
+  void refuse(const HttpRefusal& refusal) {
+    shared_.count_refusal(refusal.reason, refusal.message);
+    respond(shared_.handler->on_refusal(refusal), /*keep_alive=*/false);
+  }
+
+  void respond(HttpResponse answer, bool keep_alive) {
+    const bool has_body = answer.status != 204 && answer.status != 304;
+    is_head_ = parser_->get().method() == http::verb::head;
+    response_.emplace();
+    response_->result(static_cast<unsigned>(answer.status));
+    for (const auto& [name, value] : answer.headers) response_->insert(name, value);
+    if (!answer.content_type.empty()) {
+      response_->set(http::field::content_type, answer.content_type);
+    }
+    response_->keep_alive(keep_alive);
+    if (has_body) {
+      response_->body() = std::move(answer.body);
+      response_->content_length(response_->body().size());
+    }
+    serializer_.emplace(*response_);
+    serializer_->split(is_head_);
+    write_some();
+  }
+
+  void write_some() {
+    stream_.expires_after(chrono_of(shared_.limits.write_stall));  // for each piece anew
+    http::async_write_some(
+        stream_, *serializer_,
+        beast::bind_front_handler(&HttpConnection::on_write, shared_from_this()));
+  }
+
+  void on_write(error_code ec, std::size_t) {
+    if (ec == beast::error::timeout) {
+      shared_.count_refusal("slow_reader", "the client took nothing of its answer");
+    }
+    if (ec) return;
+    const bool is_done = serializer_->is_done() || (is_head_ && serializer_->is_header_done());
+    if (!is_done) return write_some();
+    const bool keep_alive = response_->keep_alive();
+    serializer_.reset();
+    response_.reset();
+    if (keep_alive) return read_request();
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(std::chrono::seconds(1));
+    drain();
+  }
+
+  // Closing with unread bytes would reset the connection, and the client might lose our answer. So
+  // a little is read first, and not for long.
+  void drain() {
+    stream_.async_read_some(
+        asio::buffer(drained_),
+        beast::bind_front_handler(&HttpConnection::on_drained, shared_from_this()));
+  }
+
+  void on_drained(error_code ec, std::size_t bytes) {
+    drained_bytes_ += bytes;
+    if (!ec && drained_bytes_ < kDrainBytesMax) drain();
+  }
+
+  static constexpr std::size_t kDrainBytesMax = 256 << 10;
+
+  Stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<http::response<http::string_body>> response_;
+  std::optional<http::response_serializer<http::string_body>> serializer_;
+  bool is_head_ = false;
+  std::array<char, 4096> drained_{};
+  std::size_t drained_bytes_ = 0;
+};
+
+}  // namespace
+
+void serve_http(Shared& shared, Socket socket) {
+  std::make_shared<HttpConnection>(shared, std::move(socket))->read_request();
+}
+
+}  // namespace tapedeck::net

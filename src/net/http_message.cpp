@@ -1,0 +1,100 @@
+#include "net/http_message.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tapedeck::net {
+namespace {
+
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = to_lower(c);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+enum class Plus { kItself, kBlank };
+
+Result<std::string> percent_decode(std::string_view text, Plus plus) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '%') {
+      const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+      const int low = high < 0 ? -1 : hex_value(text[i + 2]);
+      if (low < 0) {
+        return fail(ErrorCode::kMalformed,
+                    fmt::format("the address has a '%' without two hex digits after it, at {} of "
+                                "its part '{}'",
+                                i, text.substr(0, 128)));
+      }
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    } else if (c == '+' && plus == Plus::kBlank) {
+      c = ' ';
+    }
+    out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, to_lower, to_lower);
+}
+
+std::string_view HttpRequest::header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (equal_ignoring_case(key, name)) return value;
+  }
+  return {};
+}
+
+Result<Target> parse_target(std::string_view text) {
+  if (!text.starts_with('/')) {
+    return fail(ErrorCode::kMalformed, "the request names no path that begins with '/'");
+  }
+  const auto mark = text.find('?');
+  Target target;
+  TD_ASSIGN(target.path, percent_decode(text.substr(0, mark), Plus::kItself));
+  if (mark == text.npos) return target;
+  std::string_view rest = text.substr(mark + 1);
+  while (!rest.empty()) {
+    const std::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+    if (pair.empty()) continue;
+    const auto equals = pair.find('=');
+    TD_ASSIGN(std::string name, percent_decode(pair.substr(0, equals), Plus::kBlank));
+    std::string value;
+    if (equals != pair.npos) {
+      TD_ASSIGN(value, percent_decode(pair.substr(equals + 1), Plus::kBlank));
+    }
+    target.query.emplace_back(std::move(name), std::move(value));
+  }
+  return target;
+}
+
+AllowedHosts::AllowedHosts(std::span<const std::string> names, std::uint16_t port) {
+  for (const std::string& name : names) {
+    hosts_.push_back(fmt::format("{}:{}", name, port));
+    if (port == 80) hosts_.push_back(name);  // the port that clients leave out
+  }
+}
+
+bool AllowedHosts::allows_host(std::string_view host_header) const {
+  return std::ranges::any_of(
+      hosts_, [&](const std::string& host) { return equal_ignoring_case(host, host_header); });
+}
+
+bool AllowedHosts::allows_origin(std::optional<std::string_view> origin_header) const {
+  if (!origin_header) return true;
+  constexpr std::string_view kScheme = "http://";
+  return equal_ignoring_case(origin_header->substr(0, kScheme.size()), kScheme) &&
+         allows_host(origin_header->substr(kScheme.size()));
+}
+
+}  // namespace tapedeck::net

@@ -1,0 +1,84 @@
+#include "net/http_message.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tapedeck::net {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+TEST(ParseTarget, SplitsAndDecodes) {
+  const auto target = parse_target("/api/v1/b%61rs?series=kraken%2Ftrade/BTC%2fUSD&note=a+b%2B&x");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->path, "/api/v1/bars");
+  EXPECT_THAT(target->query, ElementsAre(Pair("series", "kraken/trade/BTC/USD"),
+                                         Pair("note", "a b+"), Pair("x", "")));
+}
+
+TEST(ParseTarget, KeepsRepeatsAndSkipsEmptyPairs) {
+  const auto target = parse_target("/?a=1&&a=2&=3&");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->path, "/");
+  EXPECT_THAT(target->query, ElementsAre(Pair("a", "1"), Pair("a", "2"), Pair("", "3")));
+}
+
+TEST(ParseTarget, APlusInThePathIsAPlus) { EXPECT_EQ(parse_target("/a+b")->path, "/a+b"); }
+
+TEST(ParseTarget, DecodesOnce) { EXPECT_EQ(parse_target("/%252e%252e/x")->path, "/%2e%2e/x"); }
+
+TEST(ParseTarget, RefusesWhatIsNoPath) {
+  for (const char* text : {"", "*", "api", "http://evil.example/", "example:443"}) {
+    const auto target = parse_target(text);
+    ASSERT_FALSE(target) << text;
+    EXPECT_EQ(target.error().code, ErrorCode::kMalformed);
+  }
+}
+
+TEST(ParseTarget, RefusesBrokenEscapes) {
+  for (const char* text : {"/%", "/%4", "/%zz", "/a?b=%1", "/a?%g0=1"}) {
+    const auto target = parse_target(text);
+    ASSERT_FALSE(target) << text;
+    EXPECT_THAT(target.error().message, HasSubstr("two hex digits"));
+  }
+}
+
+TEST(HttpRequest, FindsHeadersWhateverTheirCase) {
+  const HttpRequest request{.method = "GET",
+                            .path = "/",
+                            .query = {},
+                            .headers = {{"Cookie", "a=1"}, {"cookie", "a=2"}},
+                            .body = {}};
+  EXPECT_EQ(request.header("COOKIE"), "a=1");
+  EXPECT_EQ(request.header("Cookies"), "");
+}
+
+TEST(AllowedHosts, AreTheNamesWithThePort) {
+  const std::vector<std::string> names{"localhost", "127.0.0.1", "[::1]"};
+  const AllowedHosts hosts(names, 8273);
+  EXPECT_TRUE(hosts.allows_host("localhost:8273"));
+  EXPECT_TRUE(hosts.allows_host("LocalHost:8273"));
+  EXPECT_TRUE(hosts.allows_host("127.0.0.1:8273"));
+  EXPECT_TRUE(hosts.allows_host("[::1]:8273"));
+  for (const char* host : {"", "localhost", "localhost:8274", "localhost:82730", "evil.example",
+                           "localhost:8273.evil.example", "evil.example:8273", "127.0.0.1"}) {
+    EXPECT_FALSE(hosts.allows_host(host)) << host;
+  }
+  EXPECT_TRUE(AllowedHosts(names, 80).allows_host("localhost"));
+}
+
+TEST(AllowedHosts, AnOriginIsOursOrAbsent) {
+  const std::vector<std::string> names{"localhost"};
+  const AllowedHosts hosts(names, 8273);
+  EXPECT_TRUE(hosts.allows_origin(std::nullopt));
+  EXPECT_TRUE(hosts.allows_origin("http://localhost:8273"));
+  for (const char* origin : {"", "null", "http://", "https://localhost:8273", "localhost:8273",
+                             "http://localhost:3000", "http://evil.example"}) {
+    EXPECT_FALSE(hosts.allows_origin(origin)) << origin;
+  }
+}
+
+}  // namespace
+}  // namespace tapedeck::net
