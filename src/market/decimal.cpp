@@ -20,6 +20,8 @@ constexpr auto kPowersOfTen = [] {
 
 Int128 power_of_ten(int n) { return kPowersOfTen.at(static_cast<std::size_t>(n)); }
 
+constexpr std::string_view kOverflowText = "overflow";
+
 std::string digits_of(UInt128 value) {
   std::string digits;
   do {
@@ -47,8 +49,9 @@ std::string plain(Int128 mantissa, int scale) {
   return negative ? "-" + digits : digits;
 }
 
+template <class Magnitude>
 struct Parsed {
-  UInt128 magnitude = 0;
+  Magnitude magnitude = 0;
   int scale = 0;
   bool negative = false;
 };
@@ -63,10 +66,11 @@ std::unexpected<Error> does_not_fit(std::string_view text) {
 }
 
 // Reads a number whose significant digits, without zeros at either end, are at most `digits_max`,
-// and whose scale is at most `scale_max`.
-Result<Parsed> parse(std::string_view text, int digits_max, int scale_max) {
+// and whose scale is at most `scale_max`. Magnitude: unsigned, and wide enough for one digit less.
+template <class Magnitude>
+Result<Parsed<Magnitude>> parse(std::string_view text, int digits_max, int scale_max) {
   const std::string_view all = text;
-  Parsed out;
+  Parsed<Magnitude> out;
   if (!text.empty() && (text.front() == '-' || text.front() == '+')) {
     out.negative = text.front() == '-';
     text.remove_prefix(1);
@@ -96,10 +100,10 @@ Result<Parsed> parse(std::string_view text, int digits_max, int scale_max) {
       too_long = true;  // keep reading: it may still turn out to be no number at all
       continue;
     }
-    const auto shift = static_cast<UInt128>(power_of_ten(static_cast<int>(pending_zeros) + 1));
+    const auto shift = static_cast<Magnitude>(power_of_ten(static_cast<int>(pending_zeros) + 1));
+    const auto digit = static_cast<Magnitude>(c - '0');
     too_long |= __builtin_mul_overflow(out.magnitude, shift, &out.magnitude);
-    too_long |=
-        __builtin_add_overflow(out.magnitude, static_cast<UInt128>(c - '0'), &out.magnitude);
+    too_long |= __builtin_add_overflow(out.magnitude, digit, &out.magnitude);
     digits += static_cast<int>(pending_zeros) + 1;
     pending_zeros = 0;
   }
@@ -117,11 +121,11 @@ Result<Parsed> parse(std::string_view text, int digits_max, int scale_max) {
   }
   if (i != text.size()) return not_a_number(all);
   if (too_long) return does_not_fit(all);
-  if (out.magnitude == 0) return Parsed{};  // also "-0" and "0e999"
+  if (out.magnitude == 0) return Parsed<Magnitude>{};  // also "-0" and "0e999"
   scale -= pending_zeros + exponent;
   if (scale < 0) {
     if (digits - scale > digits_max) return does_not_fit(all);
-    const auto shift = static_cast<UInt128>(power_of_ten(static_cast<int>(-scale)));
+    const auto shift = static_cast<Magnitude>(power_of_ten(static_cast<int>(-scale)));
     if (__builtin_mul_overflow(out.magnitude, shift, &out.magnitude)) return does_not_fit(all);
     scale = 0;
   }
@@ -151,10 +155,10 @@ std::strong_ordering Decimal::operator<=>(const Decimal& other) const {
 }
 
 Result<Decimal> parse_decimal(std::string_view text) {
-  auto parsed = parse(text, 19, kScaleMax);
+  auto parsed = parse<std::uint64_t>(text, 19, kScaleMax);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
-  const auto limit = static_cast<UInt128>(std::numeric_limits<std::int64_t>::max());
-  if (parsed->magnitude > limit) return does_not_fit(text);
+  constexpr std::uint64_t kLimit = std::numeric_limits<std::int64_t>::max();
+  if (parsed->magnitude > kLimit) return does_not_fit(text);
   const auto magnitude = static_cast<std::int64_t>(parsed->magnitude);
   return Decimal::make(parsed->negative ? -magnitude : magnitude, parsed->scale);
 }
@@ -186,21 +190,28 @@ void DecimalSum::add_scaled(Int128 mantissa, int scale) {
   overflowed_ |= __builtin_add_overflow(mantissa_, mantissa, &mantissa_);
 }
 
-std::string DecimalSum::to_string() const { return plain(mantissa_, scale_); }
+std::string DecimalSum::to_string() const {
+  return overflowed_ ? std::string(kOverflowText) : plain(mantissa_, scale_);
+}
 
 double DecimalSum::to_double() const {
+  if (overflowed_) return std::numeric_limits<double>::quiet_NaN();
   return static_cast<double>(mantissa_) / std::pow(10.0, scale_);
 }
 
 bool DecimalSum::operator==(const DecimalSum& other) const {
-  return overflowed_ == other.overflowed_ && to_string() == other.to_string();
+  return to_string() == other.to_string();
 }
 
 Result<DecimalSum> parse_decimal_sum(std::string_view text) {
-  auto parsed = parse(text, 39, 36);  // 2^127 has 39 digits
+  DecimalSum sum;
+  if (text == kOverflowText) {
+    sum.overflowed_ = true;
+    return sum;
+  }
+  auto parsed = parse<UInt128>(text, 39, 36);  // 2^127 has 39 digits
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   if (parsed->magnitude >> 127 != 0) return does_not_fit(text);
-  DecimalSum sum;
   sum.mantissa_ = static_cast<Int128>(parsed->magnitude);
   if (parsed->negative) sum.mantissa_ = -sum.mantissa_;
   sum.scale_ = parsed->scale;

@@ -36,7 +36,7 @@ std::string to_string(const Decimal& value);
 double to_double(const Decimal& value);
 
 // A sum of decimals and of products of two. 128 bits wide, so the order of adding cannot change it.
-// Overflow (beyond 1.7e38 units of its scale) sets overflowed() and the value then means nothing.
+// Overflow (beyond 1.7e38 units of its scale) sets overflowed(): the value is lost, and it says so.
 class DecimalSum {
  public:
   DecimalSum() = default;
@@ -46,10 +46,10 @@ class DecimalSum {
   void add(const DecimalSum& other);
 
   bool overflowed() const { return overflowed_; }
-  std::string to_string() const;  // canonical, as for Decimal
-  double to_double() const;
+  std::string to_string() const;  // canonical, as for Decimal; "overflow" where it overflowed
+  double to_double() const;       // NaN where it overflowed
 
-  // Equal as numbers.
+  // Equal as numbers. One that overflowed equals any other.
   bool operator==(const DecimalSum& other) const;
 
  private:

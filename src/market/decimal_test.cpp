@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -187,6 +188,11 @@ TEST(DecimalSum, TellsOfOverflow) {
   DecimalSum merged;
   merged.add(right);
   EXPECT_TRUE(merged.overflowed());
+  // The value is lost: it is never shown as a number.
+  EXPECT_EQ(merged.to_string(), "overflow");
+  EXPECT_EQ(merged, sum);
+  EXPECT_TRUE(std::isnan(merged.to_double()));
+  EXPECT_EQ(parse_decimal_sum("overflow").value(), merged);
 }
 
 TEST(DecimalSum, OrderDoesNotMatter) {
