@@ -59,6 +59,33 @@ TEST_F(BlockTest, KeepsEveryFieldOfATrade) {
   EXPECT_EQ(round_trip(trades), trades);
 }
 
+std::string from_hex(std::string_view hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 3) {
+    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+  }
+  return bytes;
+}
+
+// The example of FORMAT.md: if this changes, the format has a new version.
+TEST_F(BlockTest, WritesTheBytesOfTheFormatsExample) {
+  const SeriesId series = catalog_.intern(market::Series{.key = {"v", "trade", "S"}});
+  const OriginId venue = catalog_.intern(market::Origin{});
+  const std::vector<Trade> trades{{.series = series,
+                                   .ts_event = {1000},
+                                   .ts_recv = {2000},
+                                   .price = Decimal::make(10005, 2),
+                                   .size = Decimal::make(1, 0),
+                                   .identity = {venue, 7, 0}}};
+  SegmentDictionary dictionary(catalog_);
+  const std::string payload = encode_trades(trades, dictionary);
+  EXPECT_EQ(dictionary.take_new_entries(),
+            from_hex("01 01 76 05 74 72 61 64 65 01 53 00 04 32 34 78 37 00 "
+                     "02 00 00 00 00 00 00 00 00 00 00 00"));
+  EXPECT_EQ(payload, from_hex("01 00 02 00 01 00 00 00 00 00 00 00 00 01 00 01 00 02 d0 0f "
+                              "02 d0 0f 01 00 01 00 03 aa 9c 01 01 02 01 00 01 0e 01 00 01 0d"));
+}
+
 TEST_F(BlockTest, KeepsExtremes) {
   Trade most = a_trade(series("SPY"), origin("aa"));
   most.price = {kMax, 18};
