@@ -1,0 +1,263 @@
+#include "windows/bar_builder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/rng.hpp"
+
+namespace tapedeck::windows {
+namespace {
+
+using market::Bar;
+using market::BarSpec;
+using market::ConditionMode;
+using market::Decimal;
+using market::SessionMode;
+using market::Trade;
+
+// 2013-10-07 13:30:00 UTC, 09:30 in New York: the regular session opens.
+constexpr Timestamp kOpen{1'381'152'600'000'000'000};
+constexpr Timestamp kClose{kOpen.ns + 390 * 60'000'000'000};
+
+constexpr std::uint64_t kNoPrice = 1;  // volume only
+constexpr std::uint64_t kNothing = 2;  // no column
+constexpr std::uint64_t kFormT = 4;    // prices outside regular hours only
+constexpr std::uint64_t kClosing = 8;  // belongs to the regular session
+constexpr std::uint64_t kNoOpenClose = 16;
+
+class BarBuilderTest : public testing::Test {
+ protected:
+  BarBuilderTest() {
+    using enum market::Answer;
+    table_.flags[0] = {"NoPrice", kNo, kNo, kYes, false};
+    table_.flags[1] = {"Nothing", kNo, kNo, kNo, false};
+    table_.flags[2] = {"FormT", kOutsideRegular, kOutsideRegular, kYes, false};
+    table_.flags[3] = {"Closing", kYes, kYes, kYes, true};
+    table_.flags[4] = {"NoOpenClose", kNo, kYes, kYes, false};
+    tables_ = {{"test", &table_}};
+    stock_ = catalog_.intern(market::Series{
+        .key = {"x", "trade", "SPY"}, .calendar = "us_equity", .conditions = "test"});
+    coin_ = catalog_.intern(
+        market::Series{.key = {"x", "trade", "BTC"}, .order = market::TradeOrder::kVenueSequence});
+    file_a_ = catalog_.intern(market::Origin{
+        .kind = market::OriginKind::kFile, .key = "aa", .first = {1}, .recv_assumed = true});
+    file_b_ = catalog_.intern(market::Origin{
+        .kind = market::OriginKind::kFile, .key = "bb", .first = {2}, .recv_assumed = true});
+  }
+
+  Trade trade(Timestamp t, const char* price, const char* size, std::uint64_t seq,
+              std::uint64_t conditions = 0) const {
+    return {.series = stock_,
+            .conditions = conditions,
+            .ts_event = t,
+            .ts_recv = t,
+            .price = *market::parse_decimal(price),
+            .size = *market::parse_decimal(size),
+            .identity = {file_a_, seq, 0},
+            .venue_sequence = seq};
+  }
+
+  static BarBuilderOptions options(ConditionMode conditions = ConditionMode::kEligible,
+                                   SessionMode session = SessionMode::kExtended) {
+    return {.spec = {minutes(1), conditions, session}};
+  }
+
+  std::map<Timestamp, Bar> bars_of(const std::vector<Trade>& trades, BarBuilderOptions with) {
+    BarBuilder builder(catalog_, tables_, with);
+    Offset offset;
+    for (const Trade& t : trades) {
+      EXPECT_TRUE(builder.add(t, offset));
+      ++offset;
+    }
+    std::map<Timestamp, Bar> bars;
+    for (const BarChange& change : builder.take_changes()) bars[change.bar.ts_open] = change.bar;
+    return bars;
+  }
+
+  market::ConditionTable table_;
+  market::ConditionTables tables_;
+  market::Catalog catalog_;
+  SeriesId stock_, coin_;
+  OriginId file_a_, file_b_;
+};
+
+std::string show(const std::optional<Decimal>& price) { return price ? to_string(*price) : "none"; }
+std::string show(const Bar& bar) {
+  return show(bar.open) + " " + show(bar.high) + " " + show(bar.low) + " " + show(bar.close) +
+         " v" + bar.volume.to_string() + " n" + bar.notional.to_string() + " t" +
+         std::to_string(bar.trades) + " x" + std::to_string(bar.excluded);
+}
+
+TEST_F(BarBuilderTest, MakesABar) {
+  const auto bars = bars_of(
+      {trade(kOpen, "10.5", "100", 0), trade(kOpen + seconds(1), "11", "1", 1),
+       trade(kOpen + seconds(59), "9.75", "3", 2), trade(kOpen + seconds(60), "12", "7", 3)},
+      options());
+  ASSERT_EQ(bars.size(), 2u);
+  EXPECT_EQ(show(bars.at(kOpen)), "10.5 11 9.75 9.75 v104 n1090.25 t3 x0");
+  EXPECT_EQ(bars.at(kOpen).offset, Offset(3));
+  EXPECT_EQ(show(bars.at(kOpen + minutes(1))), "12 12 12 12 v7 n84 t1 x0");
+}
+
+TEST_F(BarBuilderTest, TradesOfOneInstantAreOrderedByIdentityNotByArrival) {
+  Trade first = trade(kOpen, "10", "1", 5);
+  Trade second = trade(kOpen, "11", "1", 6);
+  Trade third = trade(kOpen, "12", "1", 0);
+  third.identity.origin = file_b_;  // a later file: after all of file a
+  for (const auto& arrival : {std::vector{first, second, third}, std::vector{third, second, first},
+                              std::vector{second, third, first}}) {
+    EXPECT_EQ(show(bars_of(arrival, options()).at(kOpen)), "10 12 10 12 v3 n33 t3 x0");
+  }
+}
+
+TEST_F(BarBuilderTest, WhereTheVenueOrdersItsSequenceDecides) {
+  Trade first = trade(kOpen, "10", "1", 9);
+  Trade second = trade(kOpen, "11", "1", 3);
+  first.series = second.series = coin_;
+  first.venue_sequence = 100;
+  second.venue_sequence = 200;
+  EXPECT_EQ(show(bars_of({second, first}, options()).at(kOpen)), "10 11 10 11 v2 n21 t2 x0");
+}
+
+TEST_F(BarBuilderTest, ConditionsDecideColumnByColumn) {
+  const std::vector<Trade> trades{trade(kOpen, "99", "5", 0, kNoPrice),
+                                  trade(kOpen + seconds(1), "10", "1", 1),
+                                  trade(kOpen + seconds(2), "1", "1000", 2, kNothing),
+                                  trade(kOpen + seconds(3), "8", "2", 3, kNoOpenClose)};
+  EXPECT_EQ(show(bars_of(trades, options()).at(kOpen)), "10 10 8 10 v8 n521 t3 x1");
+  EXPECT_EQ(show(bars_of(trades, options(ConditionMode::kAll)).at(kOpen)),
+            "99 99 1 8 v1008 n1521 t4 x0");
+}
+
+TEST_F(BarBuilderTest, VolumeWithoutAPriceDrawsNoCandle) {
+  const auto bars = bars_of({trade(kOpen, "99", "5", 0, kNoPrice)}, options());
+  EXPECT_EQ(show(bars.at(kOpen)), "none none none none v5 n495 t1 x0");
+}
+
+TEST_F(BarBuilderTest, FormTSetsPricesByTheClock) {
+  const Timestamp before = kOpen - nanoseconds(1);
+  const auto bars = bars_of(
+      {trade(before, "10", "1", 0, kFormT), trade(kOpen, "20", "1", 1, kFormT),
+       trade(kClose - nanoseconds(1), "30", "1", 2, kFormT), trade(kClose, "40", "1", 3, kFormT)},
+      options());
+  EXPECT_EQ(show(bars.at(floor_to(before, minutes(1)))), "10 10 10 10 v1 n10 t1 x0");
+  EXPECT_EQ(show(bars.at(kOpen)), "none none none none v1 n20 t1 x0");
+  EXPECT_EQ(show(bars.at(kClose - minutes(1))), "none none none none v1 n30 t1 x0");
+  EXPECT_EQ(show(bars.at(kClose)), "40 40 40 40 v1 n40 t1 x0");
+}
+
+TEST_F(BarBuilderTest, TheRegularSessionTakesItsClosingPrintAfterTheBell) {
+  const auto bars =
+      bars_of({trade(kOpen - seconds(1), "1", "1", 0), trade(kOpen, "2", "1", 1),
+               trade(kClose, "3", "1", 2), trade(kClose + seconds(64), "4", "1", 3, kClosing)},
+              options(ConditionMode::kEligible, SessionMode::kRegular));
+  ASSERT_EQ(bars.size(), 2u);
+  EXPECT_EQ(show(bars.at(kOpen)), "2 2 2 2 v1 n2 t1 x0");
+  EXPECT_EQ(show(bars.at(kClose + minutes(1))), "4 4 4 4 v1 n4 t1 x0");
+}
+
+TEST_F(BarBuilderTest, ArrivalOrderNeverChangesABar) {
+  Rng rng(7);
+  std::vector<Trade> trades;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    Trade t = trade(kOpen + milliseconds(static_cast<std::int64_t>(rng.below(300) * 1000)), "1",
+                    "1", i, rng.below(3) == 0 ? rng.below(32) : 0);
+    t.price = Decimal::make(static_cast<std::int64_t>(1 + rng.below(1000)),
+                            static_cast<int>(rng.below(4)));
+    t.size =
+        Decimal::make(static_cast<std::int64_t>(rng.below(1000)), static_cast<int>(rng.below(9)));
+    if (rng.below(2) == 0) t.identity.origin = file_b_;
+    trades.push_back(t);
+  }
+  for (const auto mode : {ConditionMode::kEligible, ConditionMode::kAll}) {
+    std::vector<std::string> in_order;
+    for (const auto& [ts, bar] : bars_of(trades, options(mode))) in_order.push_back(show(bar));
+    for (int round = 0; round < 5; ++round) {
+      for (std::size_t i = trades.size() - 1; i > 0; --i) {
+        std::swap(trades[i], trades[rng.below(i + 1)]);
+      }
+      std::vector<std::string> shuffled;
+      for (const auto& [ts, bar] : bars_of(trades, options(mode))) shuffled.push_back(show(bar));
+      EXPECT_EQ(shuffled, in_order);
+    }
+  }
+}
+
+TEST_F(BarBuilderTest, ABarBecomesFinalByTheWatermarkAndALateTradeRevisesIt) {
+  BarBuilder builder(catalog_, tables_, options());
+  ASSERT_TRUE(builder.add(trade(kOpen, "10", "1", 0), Offset(0)));
+  ASSERT_TRUE(builder.add(trade(kOpen + seconds(65), "11", "1", 1), Offset(1)));
+  auto changes = builder.take_changes();
+  ASSERT_EQ(changes.size(), 2u);
+  EXPECT_FALSE(changes[0].bar.is_final || changes[1].bar.is_final);
+
+  ASSERT_TRUE(builder.add(trade(kOpen + seconds(70), "11", "1", 2), Offset(2)));  // 10 s lateness
+  changes = builder.take_changes();
+  ASSERT_EQ(changes.size(), 2u);
+  const auto first = std::ranges::find(changes, kOpen, [](const auto& c) { return c.bar.ts_open; });
+  EXPECT_TRUE(first->bar.is_final);
+  EXPECT_EQ(first->bar.revision, 0u);
+  EXPECT_EQ(first->bar.offset, Offset(3));
+
+  ASSERT_TRUE(builder.add(trade(kOpen + seconds(1), "9", "1", 3), Offset(3)));
+  ASSERT_TRUE(builder.add(trade(kOpen + seconds(2), "8", "1", 4), Offset(4)));
+  changes = builder.take_changes();
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(show(changes[0].bar), "10 10 8 8 v3 n27 t3 x0");
+  EXPECT_EQ(changes[0].bar.revision, 1u);  // one batch, one revision
+  EXPECT_TRUE(changes[0].bar.is_final);
+  EXPECT_EQ(builder.late(), 2u);
+  EXPECT_TRUE(builder.take_changes().empty());
+}
+
+TEST_F(BarBuilderTest, TheEndOfAFeedMakesAllFinal) {
+  BarBuilder builder(catalog_, tables_, options());
+  ASSERT_TRUE(builder.add(trade(kOpen, "10", "1", 0), Offset(0)));
+  builder.add({.feed = "replay", .state = market::FeedState::kEnded, .ts_recv = kOpen}, Offset(1));
+  const auto changes = builder.take_changes();
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_TRUE(changes[0].bar.is_final);
+}
+
+TEST_F(BarBuilderTest, ATradeOlderThanWhatIsKeptIsCountedAsNotApplied) {
+  BarBuilderOptions with = options();
+  with.bars_kept_max = 2;
+  BarBuilder builder(catalog_, tables_, with);
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(builder.add(trade(kOpen + minutes(i), "10", "1", static_cast<std::uint64_t>(i)),
+                            Offset(static_cast<std::uint64_t>(i))));
+  }
+  builder.take_changes();
+  ASSERT_TRUE(builder.add(trade(kOpen, "99", "1", 7), Offset(6)));
+  EXPECT_TRUE(builder.take_changes().empty());
+  EXPECT_EQ(builder.not_applied(), 1u);
+}
+
+TEST_F(BarBuilderTest, SaysWhichSumDoesNotFit) {
+  BarBuilder builder(catalog_, tables_, options());
+  Trade huge = trade(kOpen, "9223372036854775807", "9223372036854775807", 0);
+  Status status;
+  for (std::uint64_t i = 0; status && i < 10; ++i) {
+    huge.identity.seq = i;
+    status = builder.add(huge, Offset(i));
+  }
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kOverflow);
+  EXPECT_THAT(status.error().message, testing::HasSubstr("x/trade/SPY"));
+}
+
+TEST_F(BarBuilderTest, AnUnknownConditionTableIsAnError) {
+  BarBuilder builder(catalog_, tables_, options());
+  Trade t = trade(kOpen, "1", "1", 0);
+  t.series = catalog_.intern(market::Series{.key = {"x", "trade", "Q"}, .conditions = "other"});
+  const Status status = builder.add(t, Offset(0));
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, testing::HasSubstr("'other'"));
+}
+
+}  // namespace
+}  // namespace tapedeck::windows
