@@ -1,4 +1,4 @@
-// tests/browser/harness.mjs: starts the program, a browser, and a wire between them that can be cut.
+// tests/browser/harness.mjs: starts the program, a browser, and a wire between that can be cut.
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -42,7 +42,16 @@ export class Demo {
     demo.output = '';
     demo.process = spawn(
       programPath,
-      ['demo', '--port', String(demo.port), '--state', demo.state, '--speed', String(speed), ...args],
+      [
+        'demo',
+        '--port',
+        String(demo.port),
+        '--state',
+        demo.state,
+        '--speed',
+        String(speed),
+        ...args,
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     demo.exited = new Promise((resolve) => {
@@ -63,7 +72,8 @@ export class Demo {
 
   printedAddress() {
     return new Promise((resolve, reject) => {
-      const fail = (why) => reject(new Error(`${programPath}: ${why}; it printed:\n${this.output}`));
+      const fail = (why) =>
+        reject(new Error(`${programPath}: ${why}; it printed:\n${this.output}`));
       const timer = setTimeout(() => fail(`no address within ${kStartMs} ms`), kStartMs);
       const read = (chunk) => {
         this.output += chunk;
@@ -155,8 +165,8 @@ export class Wire {
 }
 
 /**
- * A headless Chromium. With `via`, connections to the program's port go through that wire, while the
- * page keeps the program's own origin.
+ * A headless Chromium. With `via`, connections to the program's port go through that wire, while
+ * the page keeps the program's own origin.
  */
 export function launchBrowser({ port, via } = {}) {
   const args = [

@@ -1,6 +1,7 @@
 // web/mock/market.mjs: a day of made-up trades, the same for the same seed, and bars from them.
 //
-// For looking at the page and for trying its tests without the program. No promise of tapedeck is kept here.
+// For looking at the page and trying its tests without the program. It keeps none of tapedeck's
+// promises.
 
 const kSecond = 1_000_000_000n;
 
@@ -59,7 +60,9 @@ export function tradesOfDay(seed) {
           ts: late ? time - 150n * kSecond : time,
           known: time,
           price: BigInt(walk.price + (oddLot ? Math.round((random() - 0.5) * 1500) : 0)),
-          size: oddLot ? 1n + BigInt(Math.floor(random() * 98)) : 100n * (1n + BigInt(Math.floor(random() ** 3 * 20))),
+          size: oddLot
+            ? 1n + BigInt(Math.floor(random() * 98))
+            : 100n * (1n + BigInt(Math.floor(random() ** 3 * 20))),
           setsPrice: !oddLot,
         });
       }
@@ -94,7 +97,8 @@ export class BarBuilder {
     for (; this.next < end; ++this.next) {
       const trade = trades[this.next];
       if (trade.series !== this.series) continue;
-      if (this.regularOnly && (trade.ts < kDay.regularStart || trade.ts >= kDay.regularEnd)) continue;
+      if (this.regularOnly && (trade.ts < kDay.regularStart || trade.ts >= kDay.regularEnd))
+        continue;
       this.take(trade, this.next);
     }
     for (const [open, bar] of this.bars) {
@@ -108,17 +112,33 @@ export class BarBuilder {
     const open = trade.ts - (trade.ts % this.length);
     let bar = this.bars.get(open);
     if (!bar) {
-      bar = { prices: null, volume: 0n, notional: 0n, trades: 0, excluded: 0, final: false, revision: 0 };
+      bar = {
+        prices: null,
+        volume: 0n,
+        notional: 0n,
+        trades: 0,
+        excluded: 0,
+        final: false,
+        revision: 0,
+      };
       this.bars.set(open, bar);
     }
-    if (bar.final) bar.revision += 1;
+    // By the trade's own times, so that it does not depend on how trades are batched.
+    if (trade.known >= open + this.length) bar.revision += 1;
     bar.offset = offset;
     bar.volume += trade.size;
     bar.notional += trade.size * trade.price;
     bar.trades += 1;
     if (!this.eligibleOnly || trade.setsPrice) {
       const { price, ts } = trade;
-      const p = (bar.prices ??= { open: price, high: price, low: price, close: price, first: ts, last: ts });
+      const p = (bar.prices ??= {
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        first: ts,
+        last: ts,
+      });
       if (price > p.high) p.high = price;
       if (price < p.low) p.low = price;
       if (ts < p.first) [p.first, p.open] = [ts, price];

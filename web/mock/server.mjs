@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// web/mock/server.mjs: stands in for `tapedeck demo` while the page is being made. Development only.
+// web/mock/server.mjs: stands in for `tapedeck demo` while the page is made. Development only.
 //
 //   node web/mock/server.mjs demo [--port 8273] [--speed 20] [--seed 1] [--at 09:25] [--simulated]
 //
-// Same API, same command line, data made up by market.mjs. --at starts playing at that time in New York.
+// Same API, same command line, data made up by market.mjs. --at starts at that time in New York.
 
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -39,7 +39,8 @@ const kTypes = {
 };
 const kHeaders = {
   'Content-Security-Policy':
-    "default-src 'self'; connect-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'self'; connect-src 'self'; style-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'",
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Cache-Control': 'no-cache',
@@ -87,7 +88,9 @@ function status(now) {
       label: options.simulated ? 'simulated' : 'recorded',
       date: kDay.date,
       title: 'SPY, IBM, AIG',
-      source: options.simulated ? 'the mock server of the dashboard' : 'QuantConnect Lean sample data (AlgoSeek)',
+      source: options.simulated
+        ? 'the mock server of the dashboard'
+        : 'QuantConnect Lean sample data (AlgoSeek)',
       licence: 'Apache-2.0',
       speed,
       market_time: String(now),
@@ -99,10 +102,18 @@ function status(now) {
     },
     tape: { durable_offset: String(events), bytes: String(events * 9) },
     feeds: [
-      { id: 'replay', state, events: String(events), duplicates: '0', refused: String(events > 9000 ? 3 : 0) },
+      {
+        id: 'replay',
+        state,
+        events: String(events),
+        duplicates: '0',
+        refused: String(events > 9000 ? 3 : 0),
+      },
     ],
     quarantine:
-      events > 9000 ? { total: '3', reasons: { bad_price: '2', unknown_symbol: '1' } } : { total: '0', reasons: {} },
+      events > 9000
+        ? { total: '3', reasons: { bad_price: '2', unknown_symbol: '1' } }
+        : { total: '0', reasons: {} },
   };
 }
 
@@ -138,7 +149,8 @@ function send(response, code, body, headers = {}) {
   response.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
 }
 
-const fail = (response, code, name, message) => send(response, code, { error: { code: name, message } });
+const fail = (response, code, name, message) =>
+  send(response, code, { error: { code: name, message } });
 const isSignedIn = (request) =>
   (request.headers.cookie ?? '').split('; ').includes(cookie) ||
   request.headers.authorization === `Bearer ${token}`;

@@ -23,5 +23,7 @@ await build({
   logLevel: 'warning',
 });
 const files = tests.map((name) => `${out}/${name.replace(/\.ts$/, '.mjs')}`);
-const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], { stdio: 'inherit' });
+const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...files], {
+  stdio: 'inherit',
+});
 process.exit(run.status ?? 1);

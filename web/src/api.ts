@@ -1,4 +1,4 @@
-// web/src/api.ts: the requests of the page. Each answers with a value or with a Failure, never throws.
+// web/src/api.ts: the requests of the page. Each answers a value or a Failure, and none throws.
 
 import type { Diagnosis, Socket, SocketEvents } from './live';
 import type { BarQuery, BarsAnswer, Instrument } from './types';

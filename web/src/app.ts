@@ -45,6 +45,7 @@ const live = new LiveClient(
     connection: () => {
       deck.showConnection(live.connection(), live.refusal());
       showWaiting();
+      if (live.connection() === 'live') void askQuotes();
     },
     reset: () => {
       pointed = null;
@@ -144,7 +145,9 @@ function showChoice(): void {
   byId('chart').setAttribute('aria-label', `${instrument.instrument}, bars of ${view.interval}`);
   chart.setInterval(view.interval);
   const before = live.query();
-  const same = before && (Object.keys(query) as (keyof typeof query)[]).every((key) => before[key] === query[key]);
+  const same =
+    before &&
+    (Object.keys(query) as (keyof typeof query)[]).every((key) => before[key] === query[key]);
   if (!same) {
     if (before && (before.conditions !== query.conditions || before.session !== query.session)) {
       rounds.setSeries(instruments.map(({ series }) => series));

@@ -1,7 +1,7 @@
 // web/src/axis.ts: the time axis of the chart, marked at round times of the exchange's own clock.
 //
-// The usual trick, shifting every timestamp by the zone's offset, gives two bars one time in the hour
-// that an autumn night has twice. Here times stay UTC, and only marks and labels know the zone.
+// The usual trick, shifting every timestamp by the zone's offset, gives two bars one time in the
+// hour that an autumn night has twice. Here times stay UTC; only marks and labels know the zone.
 
 import {
   defaultHorzScaleBehavior,

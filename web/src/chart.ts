@@ -1,7 +1,7 @@
 // web/src/chart.ts: candles and volume. The only module that sees the charting library's series.
 //
-// Draws at most once per frame of the screen, however fast bars come. Doubles appear only here, to place
-// pixels; every number that is written out comes from the bar's own text.
+// Draws at most once per frame of the screen, however fast bars come. Doubles appear only here, to
+// place pixels; every number that is written out comes from the bar's own text.
 
 import {
   CandlestickSeries,
@@ -127,7 +127,8 @@ export class BarChart {
       timeScale: {
         borderColor: line,
         timeVisible: true,
-        tickMarkFormatter: (time: Time, kind: number) => tickLabel(time as number, kind, this.zone_),
+        tickMarkFormatter: (time: Time, kind: number) =>
+          tickLabel(time as number, kind, this.zone_),
       },
     } as object);
     this.candles_.applyOptions({
@@ -289,7 +290,13 @@ export class BarChart {
     }
     const color = this.book_.last()?.bar.final ? this.colours_.cross : this.colours_.lamp;
     if (this.lastPrice_) this.lastPrice_.applyOptions({ price, color });
-    else this.lastPrice_ = this.candles_.createPriceLine({ price, color, lineStyle: LineStyle.Dotted, lineWidth: 1 });
+    else
+      this.lastPrice_ = this.candles_.createPriceLine({
+        price,
+        color,
+        lineStyle: LineStyle.Dotted,
+        lineWidth: 1,
+      });
   }
 
   private tellFollows(): void {
@@ -311,7 +318,8 @@ export class BarChart {
       close,
     };
     // Still in the making: hollow.
-    if (!bar.final) candle.color = close >= open ? this.colours_.upHollow : this.colours_.downHollow;
+    if (!bar.final)
+      candle.color = close >= open ? this.colours_.upHollow : this.colours_.downHollow;
     return candle;
   }
 
@@ -328,7 +336,8 @@ export class BarChart {
 
   private crosshairLabel(time: number): string {
     const zone = this.zone_;
-    return `${zone.day(time)}  ${zone.clock(time, this.secondsVisible())} ${zone.abbreviation(time)}`;
+    const clock = zone.clock(time, this.secondsVisible());
+    return `${zone.day(time)}  ${clock} ${zone.abbreviation(time)}`;
   }
 
   private secondsVisible(): boolean {

@@ -1,4 +1,4 @@
-// web/src/controls.ts: a row of choices, one of which holds. Native radio buttons: the keyboard is free.
+// web/src/controls.ts: choices of which one holds. Native radio buttons, so the keyboard works.
 
 import { make } from './dom';
 

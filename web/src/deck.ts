@@ -1,4 +1,4 @@
-// web/src/deck.ts: everything around the chart that follows the status: gauges, label, tape strip, counts.
+// web/src/deck.ts: what follows the status: gauges, label, tape strip, counts, announcements.
 
 import { byId, make, setText } from './dom';
 import { showFacts, tapeFacts } from './facts';

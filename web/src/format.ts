@@ -113,7 +113,7 @@ export function formatSpeed(speed: number): string {
   return `${formatDecimal(String(Math.round(speed * 100) / 100))}x`;
 }
 
-/** numerator / denominator with `places` places, half to even: a volume-weighted price, for instance. */
+/** numerator / denominator with `places` places, half to even: an average price, for instance. */
 export function ratio(numerator: Decimal, denominator: Decimal, places: number): Decimal | null {
   if (denominator.mantissa === 0n) return null;
   const scale = Math.max(numerator.scale, denominator.scale);

@@ -16,7 +16,10 @@ import {
 const decimal = (text: string): Decimal => parseDecimal(text)!;
 
 test('decimals keep every digit, far beyond what a double holds', () => {
-  assert.equal(formatDecimal('12345678901234567890.123456789'), '12,345,678,901,234,567,890.123456789');
+  assert.equal(
+    formatDecimal('12345678901234567890.123456789'),
+    '12,345,678,901,234,567,890.123456789',
+  );
   assert.equal(formatDecimal('0.1'), '0.1');
   assert.equal(formatDecimal('-0.0005'), '−0.0005');
   assert.equal(formatDecimal('1000'), '1,000');

@@ -2,7 +2,14 @@
 
 import type { BarBook, Entry } from './bars';
 import { byId, make, setText } from './dom';
-import { formatCount, formatDecimal, parseDecimal, percentChange, ratio, type Decimal } from './format';
+import {
+  formatCount,
+  formatDecimal,
+  parseDecimal,
+  percentChange,
+  ratio,
+  type Decimal,
+} from './format';
 import type { Zone } from './time';
 
 export interface BarText {

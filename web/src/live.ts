@@ -3,20 +3,16 @@
 //   watch() -> connecting -> live <-> reconnecting
 //                              \-> refused | unauthorised   (both keep trying, slowly)
 //
-// A cut connection is resumed from (run, offset): the server answers with the bars that changed since,
-// or with a whole snapshot when that run is over. "restarted" drops the bars and waits for a snapshot.
+// A cut connection is resumed from (run, offset): the server answers with the bars that changed
+// since, or with a whole snapshot when that run is over. "restarted" drops the bars and waits for a
+// snapshot.
 
 import { BarBook, type BarChange } from './bars';
 import { parseFrame } from './frame';
 import type { Bar, BarQuery, Frame, Offset, Status } from './types';
 
 export type Connection =
-  | 'idle'
-  | 'connecting'
-  | 'live'
-  | 'reconnecting'
-  | 'refused'
-  | 'unauthorised';
+  'idle' | 'connecting' | 'live' | 'reconnecting' | 'refused' | 'unauthorised';
 
 export interface Socket {
   close(): void;
@@ -190,7 +186,8 @@ export class LiveClient {
         this.takeBars(frame);
         break;
       case 'status':
-        // Only a connection that lasts clears the backoff: one that fails after its snapshot may not spin.
+        // Only a connection that lasts clears the backoff: one that always fails after its snapshot
+        // must not spin.
         this.attempt_ = 0;
         this.takeStatus(frame.status);
         break;

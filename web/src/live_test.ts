@@ -65,7 +65,8 @@ class FakeWorld {
     {
       connection: () => this.log.push(this.client.connection()),
       reset: () => this.log.push(`reset ${this.client.book.entries().length}`),
-      bars: ({ changed, inserted }) => this.log.push(`bars ${changed.length}${inserted ? ' inserted' : ''}`),
+      bars: ({ changed, inserted }) =>
+        this.log.push(`bars ${changed.length}${inserted ? ' inserted' : ''}`),
       status: () => {},
     },
   );
@@ -276,10 +277,11 @@ test('another query asks for its own snapshot and hears no more of the old socke
   assert.deepEqual(world.closes(), []);
   assert.equal(world.socket.fields.get('series'), 'lean/trade/IBM');
   assert.equal(world.socket.fields.get('resume'), null);
-  old.send(delta(1, '12', [bar(4, '5')]));
+  world.socket.send(snapshot(1, '12', [bar(0, '180')]));
+  old.send(delta(1, '13', [bar(4, '5')]));
   old.drop();
-  assert.deepEqual(world.closes(), []);
-  assert.equal(world.sockets.length, 2);
+  assert.deepEqual(world.closes(), ['180']);
+  assert.equal(world.client.connection(), 'live');
 });
 
 test('silence counts as a cut', () => {
@@ -319,7 +321,12 @@ test('a connection that fails right after its snapshot does not spin', () => {
 });
 
 test('what cannot be read costs the connection, and then a snapshot', () => {
-  for (const bad of ['{', '"text"', '{"type":"bars","run":1,"offset":"x","bars":[]}', '{"type":"news"}']) {
+  for (const bad of [
+    '{',
+    '"text"',
+    '{"type":"bars","run":1,"offset":"x","bars":[]}',
+    '{"type":"news"}',
+  ]) {
     const world = liveWorld();
     world.socket.send(bad);
     assert.equal(world.client.connection(), 'reconnecting', bad);

@@ -43,7 +43,7 @@ const kBar: Bar = {
 const kStyle = { zone: new Zone('America/New_York'), withSeconds: false, places: 2 };
 const entry = (change: Partial<Bar> = {}) => ({ time: 1381152600, bar: { ...kBar, ...change } });
 
-test('the label names date, source, licence and speed, and never calls made-up data recorded', () => {
+test('the label names date, source, licence, speed, and calls no made-up data recorded', () => {
   const recorded = playText(kPlay);
   assert.equal(recorded.kind, 'Recorded');
   assert.equal(recorded.what, 'Recorded market data of 2013-10-07, played at 20x: SPY, IBM, AIG.');
@@ -76,7 +76,9 @@ test('quarantine by reason, the most frequent first', () => {
 });
 
 test('the legend shows exact values, padded alike', () => {
-  const values = Object.fromEntries(barTexts(entry(), kStyle).map(({ name, value }) => [name, value]));
+  const values = Object.fromEntries(
+    barTexts(entry(), kStyle).map(({ name, value }) => [name, value]),
+  );
   assert.deepEqual(values, {
     Time: '09:30 EDT',
     Open: '167.42',
@@ -116,7 +118,7 @@ test('the day so far merges bars exactly', () => {
   assert.equal(quoteOf([]), null);
 });
 
-test('quotes are asked for in turn, bounded, and only when something may have changed', async () => {
+test('quotes are asked for in turn, bounded, only when something may have changed', async () => {
   const asked: string[] = [];
   const rounds = new QuoteRounds(
     async (query) => {
@@ -154,16 +156,14 @@ test('the address keeps the view, and survives nonsense', () => {
 });
 
 test('an instrument that is gone gives way to the first', () => {
-  const [spy, ibm] = ['SPY', 'IBM'].map(
-    (instrument): Instrument => ({
-      series: `lean/trade/${instrument}`,
-      instrument,
-      venue: 'lean',
-      channel: 'trade',
-      calendar: 'us_equity',
-      zone: 'America/New_York',
-    }),
-  ) as [Instrument, Instrument];
+  const [spy, ibm] = ['SPY', 'IBM'].map((instrument): Instrument => ({
+    series: `lean/trade/${instrument}`,
+    instrument,
+    venue: 'lean',
+    channel: 'trade',
+    calendar: 'us_equity',
+    zone: 'America/New_York',
+  })) as [Instrument, Instrument];
   assert.equal(queryFor(kDefaultView, []), null);
   assert.equal(queryFor({ ...kDefaultView, series: ibm.series }, [spy, ibm])?.series, ibm.series);
   assert.equal(queryFor({ ...kDefaultView, series: 'x/y/Z' }, [spy, ibm])?.series, spy.series);

@@ -31,7 +31,8 @@ export function playText(play: Play): PlayText {
 }
 
 function endText(play: Play, simulated: boolean): string {
-  if (play.state === 'ended') return `This is the end of the ${simulated ? 'simulation' : 'recording'}.`;
+  if (play.state === 'ended')
+    return `This is the end of the ${simulated ? 'simulation' : 'recording'}.`;
   if (play.state === 'failed') return `Playing stopped: ${play.error ?? 'no reason was given'}`;
   return '';
 }
@@ -58,7 +59,10 @@ export function emptyText(state: Play['state'] | undefined): string {
 /** What keeps the page from showing data, and what to do about it. Empty when nothing does. */
 export function noticeText(connection: Connection, refusal: string): string {
   if (connection === 'unauthorised') {
-    return 'This page is not signed in, or tapedeck was started anew. Open the address that the program printed at its start.';
+    return (
+      'This page is not signed in, or tapedeck was started anew. ' +
+      'Open the address that the program printed at its start.'
+    );
   }
   if (connection === 'refused') return `The server refuses this view: ${refusal}`;
   return '';

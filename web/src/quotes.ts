@@ -92,7 +92,7 @@ export class QuoteRounds {
     this.asked_.clear();
   }
 
-  /** One round. Series for which nothing can have changed since the last answer are not asked for. */
+  /** One round. A series of which nothing can have changed since its last answer is left out. */
   async round(
     filter: Pick<BarQuery, 'conditions' | 'session'>,
     run: number,

@@ -1,4 +1,4 @@
-// web/src/selection.ts: what the page shows, kept in the address so that it can be shared and reloaded.
+// web/src/selection.ts: what the page shows, kept in its address, to be shared and reloaded.
 
 import { kIntervals, type BarQuery, type Instrument } from './types';
 

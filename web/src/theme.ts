@@ -1,4 +1,4 @@
-// web/src/theme.ts: light, dark or as the system says; and the style sheet's colours for the canvas.
+// web/src/theme.ts: light, dark or as the system; and the style sheet's colours for the canvas.
 
 export type Theme = 'auto' | 'light' | 'dark';
 

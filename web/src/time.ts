@@ -16,7 +16,7 @@ export function intervalSeconds(interval: string): number {
   return unit === undefined ? 60 : Number(interval.slice(0, -1)) * unit;
 }
 
-// No zone moves its clock at any other moment than a quarter of an hour, so an offset holds for one.
+// Zones move their clocks at full quarters of an hour only, so an offset holds for one.
 const kOffsetBucketSeconds = 900;
 const kOffsetsMax = 20_000;
 
@@ -112,8 +112,9 @@ export function roundTimes(start: number, end: number, zone: Zone, ticksMax: num
   const first = Math.floor(zone.localSeconds(start) / step) * step - zone.offsetSeconds(start);
   for (let at = first; at < end; at += step) {
     // A clock change inside the range moves the round times by its difference.
-    const aligned = at - ((zone.localSeconds(at) % step) + step) % step;
-    if (aligned > start && aligned < end && aligned !== ticks[ticks.length - 1]) ticks.push(aligned);
+    const aligned = at - (((zone.localSeconds(at) % step) + step) % step);
+    if (aligned > start && aligned < end && aligned !== ticks[ticks.length - 1])
+      ticks.push(aligned);
   }
   return ticks;
 }
