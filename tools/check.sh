@@ -50,6 +50,7 @@ check "formatting" formatting
 check "includes" python3 tools/check_includes.py
 check "texts" python3 tools/check_texts.py
 check "scripts" scripts
+check "types of the dashboard" npm --prefix web run --silent check
 if [ "${1:-}" = --full ]; then
   check "tests under ThreadSanitizer" thread_sanitizer
   check "clang-tidy" tidy

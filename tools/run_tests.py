@@ -155,10 +155,11 @@ def node_suite(name, kind, command, folder):
 
 def all_suites():
     suites = [ctest_suite("cpp", ROOT / "build/dev"),
-              node_suite("web", "unit", ["npm", "test"], ROOT / "web")]
+              node_suite("web", "unit", ["npm", "test"], ROOT / "web"),
+              node_suite("browser", "browser", ["npm", "run", "test:browser"], ROOT / "web")]
     tests = ROOT / "tests"
     for folder in [tests, *sorted(path for path in tests.iterdir() if path.is_dir())]:
-        kind = {"house": "unit", "browser": "browser"}.get(folder.name, "integration")
+        kind = "unit" if folder.name == "house" else "integration"
         if any(folder.glob("*_test.py")):
             suites.append(python_suite(folder, kind))
     return suites

@@ -28,6 +28,11 @@ CLEAN = {
         '#include "feeds/binance/binance_feed.hpp"\n#include <gtest/gtest.h>\n#include <thread>\n',
     "windows/bar_builder.hpp": '#include "market/trade.hpp"\n',
     "store/store.hpp": '#include "market/trade.hpp"\n',
+    "store/conformance.hpp":
+        '#include "store/store.hpp"\n#include <gtest/gtest.h>\n#include <filesystem>\n',
+    "store/embedded/embedded_store_test.cpp":
+        '#include "store/conformance.hpp"\n#include <sys/stat.h>\n',
+    "pipeline/driver_test.cpp": '#include "feeds/kraken/kraken_feed.hpp"\n',
     "store/embedded/embedded_store.cpp": '#include "store/store.hpp"\n#include <sqlite3.h>\n',
     "pipeline/driver.cpp":
         '#include "feeds/feed.hpp"\n#include "windows/bar_builder.hpp"\n#include <thread>\n',
@@ -48,6 +53,9 @@ PLANTED = [
     ("pipeline/driver.cpp", '#include "api/server.cpp"', "pipeline/ may not include api/"),
     ("pipeline/driver.cpp", '#include "feeds/kraken/kraken_feed.hpp"', "concrete slice"),
     ("api/server.cpp", '#include "feeds/feed.hpp"', "api/ may not include feeds/"),
+    ("store/embedded/embedded_store.cpp", '#include "store/conformance.hpp"', "for tests only"),
+    ("windows/bar_builder_test.cpp", '#include "feeds/kraken/kraken_feed.hpp"',
+     "windows/ may not include feeds/"),
     ("api/server.cpp", '#include "app/registry.cpp"', "no room may include app/"),
     ("feeds/binance/binance_feed.hpp", '#include "feeds/kraken/kraken_feed.hpp"',
      "is not of the slice feeds/kraken"),
