@@ -5,6 +5,8 @@ new.py feed NAME [--root FOLDER]     NAME: small letters, digits and _ (a venue:
 """
 
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +23,8 @@ def add_to_room(cmake_file, name):
     text = cmake_file.read_text(encoding="utf-8")
     for keyword, file in (("SOURCES", f"{name}/{name}_feed.cpp"),
                           ("TESTS", f"{name}/{name}_feed_test.cpp")):
-        text, count = re.subn(rf"^(  {keyword} .*\n)", rf"\1    {file}\n", text, count=1, flags=re.M)
+        text, count = re.subn(rf"^(  {keyword} .*\n)", rf"\1    {file}\n", text, count=1,
+                              flags=re.M)
         if count != 1:
             sys.exit(f"new: {cmake_file} has no line '  {keyword} ...'; add {file} by hand")
     cmake_file.write_text(text, encoding="utf-8")
@@ -40,6 +43,8 @@ def new_feed(root, name):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(fill(source.read_text(encoding="utf-8"), name), encoding="utf-8")
         print(f"wrote {target.relative_to(root)}")
+    if formatter := shutil.which("clang-format-19"):  # a long name breaks lines elsewhere
+        subprocess.run([formatter, "-i", *folder.glob("*.hpp"), *folder.glob("*.cpp")], check=True)
     add_to_room(root / "src/feeds/CMakeLists.txt", name)
     print("added both .cpp files to src/feeds/CMakeLists.txt")
     print(fill((TEMPLATES / "feed_next.txt").read_text(encoding="utf-8"), name), end="")

@@ -23,7 +23,7 @@ class NewFeed(unittest.TestCase):
         for name in ("CMakeLists.txt", "CMakePresets.json", "cmake", "src"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, cls.copy / name)
-        cls.said = cls.new("feed", "kite_market")
+        cls.said = cls.new("feed", "kite_x")
 
     @classmethod
     def new(cls, *arguments):
@@ -40,29 +40,29 @@ class NewFeed(unittest.TestCase):
 
     def test_it_says_what_it_wrote_and_what_is_left_to_do(self):
         self.assertEqual(self.said.returncode, 0, self.said.stderr)
-        for path in ("README.md", "kite_market_feed.cpp", "kite_market_feed.hpp",
-                     "kite_market_feed_test.cpp", "testdata/SOURCE.md"):
-            self.assertIn(f"wrote src/feeds/kite_market/{path}\n", self.said.stdout)
-            self.assertTrue((self.copy / "src/feeds/kite_market" / path).is_file())
+        for path in ("README.md", "kite_x_feed.cpp", "kite_x_feed.hpp",
+                     "kite_x_feed_test.cpp", "testdata/SOURCE.md"):
+            self.assertIn(f"wrote src/feeds/kite_x/{path}\n", self.said.stdout)
+            self.assertTrue((self.copy / "src/feeds/kite_x" / path).is_file())
         self.assertIn("src/app/registry.cpp", self.said.stdout)
 
     def test_it_builds_and_its_test_passes(self):
         self.run_here("cmake", "--preset", "dev")
         self.run_here("cmake", "--build", "build/dev", "--target", "td_feeds_test")
         said = self.run_here("build/dev/src/feeds/td_feeds_test",
-                             "--gtest_filter=KiteMarketFeedTest.*")
+                             "--gtest_filter=KiteXFeedTest.*")
         self.assertIn("[  PASSED  ] 3 tests.", said)
 
     def test_it_keeps_the_rules_of_the_house(self):
         complaints = [text for path, _, text in check_includes.Tree(self.copy / "src").violations()
-                      if "kite_market" in path]
-        for file in (self.copy / "src/feeds/kite_market").glob("*.*pp"):
+                      if "kite_x" in path]
+        for file in (self.copy / "src/feeds/kite_x").glob("*.*pp"):
             path = file.relative_to(self.copy).as_posix()
             complaints += [text for _, text in check_texts.complaints_of(path, file.read_text())]
         self.assertEqual(complaints, [])
 
     def test_what_is_there_is_not_overwritten(self):
-        again = self.new("feed", "kite_market")
+        again = self.new("feed", "kite_x")
         self.assertNotEqual(again.returncode, 0)
         self.assertIn("already there", again.stderr)
 
