@@ -2,7 +2,9 @@
 add_library(td_flags INTERFACE)
 target_compile_options(td_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
-  -Wnon-virtual-dtor -Woverloaded-virtual -Wnull-dereference -Werror)
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wnull-dereference -Werror
+  # Members that a designated initializer leaves out have their defaults: that is what it is for.
+  -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports false positives of these two inside std::expected, std::optional and fmt.
   target_compile_options(td_flags INTERFACE -Wno-maybe-uninitialized -Wno-null-dereference

@@ -8,10 +8,10 @@
 namespace tapedeck::tape::passing {
 namespace {
 
+// What was committed and one reader has not read.
 struct Passage {
   std::mutex mutex;
   std::deque<market::Batch> committed;
-  Offset end;
 };
 
 class Reader final : public TapeReader {
@@ -39,28 +39,37 @@ class PassingTape final : public Tape {
     return first;
   }
   Result<Offset> commit() override {
-    std::lock_guard lock(passage_->mutex);
-    for (market::Batch& batch : pending_) passage_->committed.push_back(std::move(batch));
+    std::lock_guard lock(mutex_);
+    for (const auto& passage : passages_) {
+      std::lock_guard passage_lock(passage->mutex);
+      passage->committed.insert(passage->committed.end(), pending_.begin(), pending_.end());
+    }
     pending_.clear();
-    passage_->end = end_;
+    committed_end_ = end_;
     return end_;
   }
   Offset durable_end() const override {
-    std::lock_guard lock(passage_->mutex);
-    return passage_->end;
+    std::lock_guard lock(mutex_);
+    return committed_end_;
   }
   Result<std::unique_ptr<TapeReader>> read_from(Offset first) const override {
-    TD_CHECK(first == Offset());  // what has passed is gone
-    return std::make_unique<Reader>(passage_);
+    std::lock_guard lock(mutex_);
+    TD_CHECK(first == Offset() && committed_end_ == Offset());  // what has passed is gone
+    passages_.push_back(std::make_shared<Passage>());
+    return std::make_unique<Reader>(passages_.back());
   }
   std::uint64_t bytes() const override { return 0; }
   const Recovery& recovery() const override { return recovery_; }
 
  private:
-  std::shared_ptr<Passage> passage_ = std::make_shared<Passage>();
+  // The writer's own.
   std::vector<market::Batch> pending_;
   Offset end_;
-  Recovery recovery_;
+  const Recovery recovery_;
+
+  mutable std::mutex mutex_;
+  mutable std::vector<std::shared_ptr<Passage>> passages_;  // one a reader
+  Offset committed_end_;
 };
 
 }  // namespace

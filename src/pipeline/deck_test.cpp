@@ -1,0 +1,107 @@
+#include "pipeline/deck.hpp"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+
+#include "pipeline/fakes_test.hpp"
+#include "tape/passing/passing_tape.hpp"
+
+namespace tapedeck::pipeline {
+namespace {
+
+const market::ConditionTables kNoTables;
+
+class DeckTest : public testing::Test {
+ protected:
+  DeckTest()
+      : log_(clock_, LogFormat::kText, LogLevel::kInfo,
+             [this](LogLevel, std::string_view l) { logged_ += l; }) {}
+
+  Deck::Factory factory() {
+    return [this](std::uint64_t run,
+                  std::function<void()> on_change) -> Result<std::unique_ptr<Pipeline>> {
+      if (run == failing_run_) return fail(ErrorCode::kNoSpace, "no room for a run");
+      PipelineParts parts;
+      parts.catalog = std::make_unique<market::Catalog>();
+      parts.quarantine = std::make_unique<quality::Quarantine>();
+      parts.source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, 500));
+      parts.tape = tape::passing::make_passing_tape();
+      parts.store = std::make_unique<FakeStore>();
+      return std::make_unique<Pipeline>(std::move(parts), kNoTables, clock_,
+                                        PipelineOptions{.specs = {{}}, .pace = {}},
+                                        std::move(on_change));
+    };
+  }
+  static void wait_for(const Deck& deck, PlayState state, std::uint64_t run) {
+    while (deck.status().state != state || deck.status().run != run) std::this_thread::yield();
+  }
+
+  SystemClock clock_;
+  std::string logged_;
+  Log log_;
+  std::uint64_t failing_run_ = 0;
+  const store::BarQuery query_{
+      .series = {"fake", "trade", "S0"}, .spec = {}, .start = {}, .end = {}};
+};
+
+TEST_F(DeckTest, PlaysToItsEndAndAgain) {
+  Deck deck({.mode = "demo"}, factory(), log_);
+  std::atomic<int> changes = 0;
+  const auto subscription = deck.subscribe([&] { ++changes; });
+  ASSERT_TRUE(deck.start());
+  wait_for(deck, PlayState::kEnded, 1);
+  EXPECT_GT(changes, 0);
+  EXPECT_EQ(deck.status().mode, "demo");
+  EXPECT_EQ(deck.status().feeds.at(0).state, "ended");
+  EXPECT_EQ(deck.instruments().size(), 4u);
+  const BarPage first = *deck.bars(query_);
+  EXPECT_EQ(first.run, 1u);
+  EXPECT_FALSE(first.bars.empty());
+  EXPECT_EQ(deck.bars_since(query_.series, query_.spec, Offset())->bars, first.bars);
+
+  EXPECT_EQ(deck.restart(), 2u);
+  wait_for(deck, PlayState::kEnded, 2);
+  EXPECT_EQ(deck.bars(query_)->run, 2u);
+  EXPECT_EQ(deck.bars(query_)->bars, first.bars);
+  EXPECT_EQ(logged_, "");
+}
+
+TEST_F(DeckTest, AFailedStartIsReturnedAndAFailedRestartIsShown) {
+  failing_run_ = 1;
+  Deck never({}, factory(), log_);
+  EXPECT_FALSE(never.start());
+
+  failing_run_ = 2;
+  Deck deck({}, factory(), log_);
+  ASSERT_TRUE(deck.start());
+  ASSERT_TRUE(deck.restart());
+  wait_for(deck, PlayState::kFailed, 1);
+  EXPECT_EQ(deck.status().error, "no room for a run");
+  EXPECT_NE(logged_.find("no room for a run"), std::string::npos);
+  failing_run_ = 0;
+  ASSERT_TRUE(deck.restart());
+  wait_for(deck, PlayState::kEnded, 2);
+  EXPECT_FALSE(deck.status().error);
+}
+
+TEST_F(DeckTest, CanBeDestroyedAtAnyMoment) {
+  for (int i = 0; i < 50; ++i) {
+    Deck deck({}, factory(), log_);
+    ASSERT_TRUE(deck.start());
+    if (i % 2 == 0) static_cast<void>(deck.restart());
+  }
+}
+
+TEST_F(DeckTest, BarsThatAreNotKeptAreNamed) {
+  Deck deck({}, factory(), log_);
+  ASSERT_TRUE(deck.start());
+  store::BarQuery query = query_;
+  query.spec.interval = hours(1);
+  const auto page = deck.bars(query);
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().code, ErrorCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace tapedeck::pipeline

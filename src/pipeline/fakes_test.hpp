@@ -1,0 +1,113 @@
+// src/pipeline/fakes_test.hpp: a source that gives what it was told to, and a store in memory.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "base/rng.hpp"
+#include "feeds/feed.hpp"
+#include "market/trade.hpp"
+#include "store/store.hpp"
+
+namespace tapedeck::pipeline {
+
+inline constexpr Timestamp kFakeOpen{1'381'152'600'000'000'000};  // 2013-10-07 09:30 New York
+
+class FakeSource final : public feeds::Source {
+ public:
+  explicit FakeSource(std::vector<market::Trade> trades) : trades_(std::move(trades)) {}
+  Result<bool> pull(feeds::EventSink& sink, std::size_t events_max) override {
+    for (std::size_t i = 0; i < events_max; ++i) {
+      if (next_ == trades_.size()) {
+        if (!std::exchange(ended_, true)) {
+          sink.mark({.feed = "fake", .state = market::FeedState::kEnded, .ts_recv = kFakeOpen});
+        }
+        return false;
+      }
+      sink.trade(trades_[next_++]);
+    }
+    return true;
+  }
+
+ private:
+  std::vector<market::Trade> trades_;
+  std::size_t next_ = 0;
+  bool ended_ = false;
+};
+
+class FakeStore final : public store::Store {
+ public:
+  Status write(std::span<const market::BarRow> rows, Offset applied) override {
+    std::lock_guard lock(mutex_);
+    for (const market::BarRow& row : rows) {
+      rows_.insert_or_assign({row.series, row.spec, row.bar.ts_open}, row);
+    }
+    applied_ = applied;
+    ++writes_;
+    return {};
+  }
+  Result<Offset> applied() const override {
+    std::lock_guard lock(mutex_);
+    return applied_;
+  }
+  Result<std::vector<market::Bar>> bars(const store::BarQuery& query) const override {
+    std::lock_guard lock(mutex_);
+    std::vector<market::Bar> found;
+    for (const auto& [key, row] : rows_) {
+      if (row.series == query.series && row.spec == query.spec) found.push_back(row.bar);
+    }
+    return found;
+  }
+  Status clear() override {
+    std::lock_guard lock(mutex_);
+    rows_.clear();
+    applied_ = {};
+    return {};
+  }
+
+  std::string digest() const {
+    std::lock_guard lock(mutex_);
+    market::BarDigest digest;
+    for (const auto& [key, row] : rows_) digest.add(row);
+    return digest.finish_hex();
+  }
+  std::size_t size() const {
+    std::lock_guard lock(mutex_);
+    return rows_.size();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::tuple<market::SeriesKey, market::BarSpec, Timestamp>, market::BarRow> rows_;
+  Offset applied_;
+  std::uint64_t writes_ = 0;
+};
+
+// Trades of four series over twenty minutes: out of order, with ties and with repeats.
+inline std::vector<market::Trade> fake_trades(market::Catalog& catalog, std::size_t count) {
+  Rng rng(11);
+  const OriginId file = catalog.intern(market::Origin{
+      .kind = market::OriginKind::kFile, .key = "f", .first = kFakeOpen, .recv_assumed = true});
+  std::vector<market::Trade> trades;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t which = rng.below(4);
+    market::Trade trade;
+    trade.series =
+        catalog.intern(market::Series{.key = {"fake", "trade", "S" + std::to_string(which)}});
+    trade.ts_event =
+        kFakeOpen +
+        milliseconds(static_cast<std::int64_t>(i * 1'200'000 / count + rng.below(20'000)));
+    trade.ts_recv = trade.ts_event;
+    trade.price = market::Decimal::make(static_cast<std::int64_t>(1 + rng.below(10'000)), 2);
+    trade.size = market::Decimal::make(static_cast<std::int64_t>(1 + rng.below(100)), 0);
+    trade.identity = {file, i, 0};
+    trades.push_back(trade);
+    if (rng.below(20) == 0) trades.push_back(trades[rng.below(trades.size())]);
+  }
+  return trades;
+}
+
+}  // namespace tapedeck::pipeline

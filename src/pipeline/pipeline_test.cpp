@@ -1,0 +1,256 @@
+#include "pipeline/pipeline.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/memory_disk.hpp"
+#include "pipeline/fakes_test.hpp"
+#include "tape/embedded/embedded_tape.hpp"
+#include "tape/passing/passing_tape.hpp"
+
+namespace tapedeck::pipeline {
+namespace {
+
+constexpr std::size_t kTrades = 3'000;
+
+SingleThreadDriver stepping() {
+  return SingleThreadDriver([](Duration) { return false; });
+}
+
+struct Setting {
+  std::size_t batch_events = 4096;
+  std::uint32_t window_threads = 1;
+  bool threaded = false;
+};
+
+const market::ConditionTables kNoTables;
+
+PipelineOptions options_of(const Setting& setting) {
+  return {.specs = {{}, {.conditions = market::ConditionMode::kAll}},
+          .pace = {},
+          .batch_events = setting.batch_events,
+          .window_threads = setting.window_threads};
+}
+
+PipelineParts passing_parts() {
+  PipelineParts parts;
+  parts.catalog = std::make_unique<market::Catalog>();
+  parts.quarantine = std::make_unique<quality::Quarantine>();
+  parts.source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, kTrades));
+  parts.tape = tape::passing::make_passing_tape();
+  return parts;
+}
+
+std::string digest_with(const Setting& setting) {
+  const ManualClock clock;
+  Pipeline pipeline(passing_parts(), kNoTables, clock, options_of(setting));
+  EXPECT_TRUE(pipeline.prepare());
+  if (setting.threaded) {
+    ThreadedDriver driver;
+    EXPECT_TRUE(pipeline.run(driver));
+  } else {
+    auto driver = stepping();
+    EXPECT_TRUE(pipeline.run(driver));
+  }
+  market::BarDigest digest;
+  std::uint64_t trades = 0;
+  for (const market::BarRow& row : pipeline.take_bars()) {
+    digest.add(row);
+    trades += row.bar.trades;
+  }
+  EXPECT_EQ(trades, 2 * kTrades);  // two kinds of bars; the repeats counted once
+  EXPECT_GT(pipeline.feed_counts().duplicates, 50u);
+  return digest.finish_hex();
+}
+
+TEST(Pipeline, TheDigestIsTheSameForAnyBatchSizeAndNumberOfThreads) {
+  const std::string digest = digest_with({});
+  for (const std::size_t batch : {1u, 7u, 1000u}) {
+    EXPECT_EQ(digest_with({.batch_events = batch}), digest) << batch;
+  }
+  for (const std::uint32_t threads : {1u, 2u, 3u}) {
+    EXPECT_EQ(digest_with({.batch_events = 64, .window_threads = threads, .threaded = true}),
+              digest)
+        << threads;
+  }
+}
+
+// A pipeline with a durable tape on a disk that outlives it.
+struct Life {
+  explicit Life(Disk& disk, std::function<void()> on_change = {}) {
+    PipelineParts parts;
+    parts.catalog = std::make_unique<market::Catalog>();
+    parts.quarantine = std::make_unique<quality::Quarantine>();
+    parts.tape =
+        *tape::embedded::open_embedded_tape(disk, clock, *parts.catalog, {.directory = "tape"});
+    parts.source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, kTrades));
+    auto own_store = std::make_unique<FakeStore>();
+    store = own_store.get();
+    parts.store = std::move(own_store);
+    pipeline.emplace(std::move(parts), kNoTables, clock, options_of({.batch_events = 50}),
+                     std::move(on_change));
+  }
+  Status run() {
+    if (Status prepared = pipeline->prepare(); !prepared) return prepared;
+    auto driver = stepping();
+    return pipeline->run(driver);
+  }
+
+  ManualClock clock;
+  FakeStore* store = nullptr;
+  std::optional<Pipeline> pipeline;
+};
+
+std::string undisturbed_digest() {
+  MemoryDisk disk;
+  Life life(disk);
+  EXPECT_TRUE(life.run());
+  return life.store->digest();
+}
+
+TEST(Pipeline, RunningAgainOnItsTapeAddsNothing) {
+  MemoryDisk disk;
+  std::uint64_t events = 0;
+  {
+    Life first(disk);
+    ASSERT_TRUE(first.run());
+    events = first.pipeline->tape().durable_end().value;
+  }
+  Life second(disk);
+  ASSERT_TRUE(second.run());
+  EXPECT_EQ(second.store->digest(), undisturbed_digest());
+  EXPECT_EQ(second.pipeline->tape().durable_end().value, events + 1);  // a mark of its own
+}
+
+// The power fails at the n-th operation of the disk, for every n; a new life goes on with what is
+// left, and the result is that of a run without a failure.
+TEST(Pipeline, APowerCutAtAnyMomentChangesNoResult) {
+  const std::string digest = undisturbed_digest();
+  Rng rng(3);
+  int survived = 0;
+  for (std::uint64_t n = 0;; n += 1 + rng.below(3)) {
+    MemoryDisk disk;
+    std::uint64_t operations = 0;
+    bool cut = false;
+    {
+      Life life(disk);
+      disk.set_fault([&](std::string_view, const std::string&) -> Status {
+        if (operations++ < n) return {};
+        cut = true;
+        return fail(ErrorCode::kIo, "the power failed");
+      });
+      const Status ran = life.run();
+      EXPECT_EQ(ran.has_value(), !cut);
+      if (!cut) break;
+    }
+    disk.set_fault({});
+    const auto left = disk.after_power_cut(rng);
+    Life next(*left);
+    ASSERT_TRUE(next.run()) << n;
+    ASSERT_EQ(next.store->digest(), digest) << n;
+    ++survived;
+  }
+  EXPECT_GT(survived, 40);
+}
+
+TEST(Pipeline, StoppedInTheMiddleItGoesOnAtTheNextStart) {
+  MemoryDisk disk;
+  std::uint64_t before = 0;
+  {
+    Life life(disk);
+    ASSERT_TRUE(life.pipeline->prepare());
+    ThreadedDriver driver;
+    std::jthread stopper([&] {
+      while (life.pipeline->tape().durable_end() < Offset(500)) std::this_thread::yield();
+      driver.stop();
+    });
+    ASSERT_TRUE(life.pipeline->run(driver));
+    before = life.pipeline->tape().durable_end().value;
+  }
+  EXPECT_GE(before, 500u);
+  Life next(disk);
+  ASSERT_TRUE(next.run());
+  EXPECT_EQ(next.store->digest(), undisturbed_digest());
+}
+
+TEST(Pipeline, TheLiveTableHoldsWhatTheStoreHolds) {
+  MemoryDisk disk;
+  int changes = 0;
+  Life life(disk, [&] { ++changes; });
+  ASSERT_TRUE(life.run());
+  EXPECT_GT(changes, 10);
+  const market::SeriesKey series{"fake", "trade", "S1"};
+  const auto page = life.pipeline->live().bars_since(series, {}, Offset());
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->bars, *life.store->bars({.series = series, .spec = {}, .start = {}, .end = {}}));
+  EXPECT_EQ(page->offset, life.pipeline->tape().durable_end());
+  for (const market::Bar& bar : page->bars) EXPECT_TRUE(bar.is_final);
+  const auto none = life.pipeline->live().bars_since(series, {}, page->offset);
+  EXPECT_TRUE(none->bars.empty());
+  const auto unknown = life.pipeline->live().bars_since(series, {.interval = hours(1)}, Offset());
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message.find("1m eligible extended"), std::string::npos);
+}
+
+// What a client applies step by step from bars_since is what the table holds: finality too.
+TEST(Pipeline, ChangesSinceAnOffsetAddUpToTheWhole) {
+  MemoryDisk disk;
+  const market::SeriesKey series{"fake", "trade", "S2"};
+  std::map<Timestamp, market::Bar> client;
+  Offset seen;
+  std::optional<Life> life;
+  const auto follow = [&] {
+    const auto page = life->pipeline->live().bars_since(series, {}, seen);
+    for (const market::Bar& bar : page->bars) client.insert_or_assign(bar.ts_open, bar);
+    seen = page->offset;
+  };
+  life.emplace(disk, follow);
+  ASSERT_TRUE(life->run());
+  std::vector<market::Bar> bars;
+  for (const auto& [ts, bar] : client) bars.push_back(bar);
+  EXPECT_EQ(bars, *life->store->bars({.series = series, .spec = {}, .start = {}, .end = {}}));
+}
+
+TEST(FeedStage, HandsEventsOnAtThePaceOfThePlay) {
+  market::Catalog catalog;
+  auto trades = fake_trades(catalog, 1);
+  trades.resize(1);
+  std::vector<market::Trade> timed;
+  for (const std::int64_t s : {-60, -1, 0, 10, 10, 40}) {
+    market::Trade trade = trades[0];
+    trade.ts_event = kFakeOpen + seconds(s);
+    trade.identity.seq = timed.size();
+    timed.push_back(trade);
+  }
+  ManualClock clock;
+  quality::SeenIdentities seen;
+  quality::Quarantine quarantine;
+  BatchQueue out(10);
+  FeedCounts counts;
+  FeedStage stage(std::make_unique<FakeSource>(timed), seen, quarantine, out, clock,
+                  Pace{.from = kFakeOpen, .speed = 20}, 100, counts);
+  const auto released = [&] {
+    std::size_t events = 0;
+    while (auto batch = out.try_pop()) events += batch->trades.size();
+    return events;
+  };
+  EXPECT_TRUE(stage.is_loading());
+  EXPECT_EQ(stage.step()->kind, Step::Kind::kProgress);
+  EXPECT_EQ(released(), 3u);  // all up to the start, at once
+  EXPECT_FALSE(stage.is_loading());
+  Step step = *stage.step();
+  ASSERT_EQ(step.kind, Step::Kind::kIdle);
+  EXPECT_EQ(*step.wait, milliseconds(500));  // 10 market seconds at 20x
+  clock.advance(milliseconds(500));
+  EXPECT_EQ(stage.step()->kind, Step::Kind::kProgress);
+  EXPECT_EQ(released(), 2u);
+  step = *stage.step();
+  EXPECT_EQ(*step.wait, milliseconds(1500));
+  EXPECT_EQ(stage.market_time(), kFakeOpen + seconds(10));
+  clock.advance(milliseconds(1500));
+  EXPECT_EQ(stage.step()->kind, Step::Kind::kProgress);
+  EXPECT_EQ(released(), 1u);
+  EXPECT_EQ(stage.step()->kind, Step::Kind::kDone);
+}
+
+}  // namespace
+}  // namespace tapedeck::pipeline
