@@ -2,7 +2,7 @@
 
 import { diagnose, getBars, getInstruments, openSocket, restartPlay } from './api';
 import type { Entry } from './bars';
-import { BarChart } from './chart';
+import { BarChart, type Newest } from './chart';
 import { Segments } from './controls';
 import { Deck } from './deck';
 import { byId, setText } from './dom';
@@ -29,6 +29,8 @@ let instruments: Instrument[] = [];
 let instrumentsRun: number | null = null;
 let zone = new Zone('UTC');
 let pointed: Entry | null = null;
+/** What the chart shows; the book may already be a frame ahead. */
+let newest: Newest = { last: null, close: null };
 const quotes = new Map<string, Quote>();
 
 const live = new LiveClient(
@@ -49,6 +51,7 @@ const live = new LiveClient(
     },
     reset: () => {
       pointed = null;
+      newest = { last: null, close: null };
       chart.reset();
     },
     bars: (change) => chart.apply(change),
@@ -83,7 +86,10 @@ const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
   follows: (following) => {
     byId('to-live').hidden = following;
   },
-  drawn: showBars,
+  drawn: (drawn) => {
+    newest = drawn;
+    showBars();
+  },
 });
 
 const rounds = new QuoteRounds(getBars, (series, quote) => {
@@ -171,7 +177,7 @@ function barStyle(): BarStyle {
 }
 
 function showLegend(): void {
-  const shown = pointed ? (live.book.find(pointed.time) ?? null) : (live.book.last() ?? null);
+  const shown = pointed ? (live.book.find(pointed.time) ?? null) : newest.last;
   legend.show(shown, barStyle());
 }
 
@@ -203,7 +209,7 @@ function showQuote(series: string): void {
   let quote = quotes.get(series) ?? null;
   const query = live.query();
   if (quote && series === query?.series) {
-    const last = parseDecimal(lastClose() ?? '');
+    const last = parseDecimal(newest.close ?? '');
     if (last) quote = withLast(quote, last);
   }
   watch.setQuote(series, quote);
@@ -215,15 +221,6 @@ function showQuote(series: string): void {
   setText(byId('view-last'), last);
   setText(byId('view-change'), changeText(quote));
   byId('view-change').dataset.direction = directionOf(quote);
-}
-
-function lastClose(): string | null {
-  const entries = live.book.entries();
-  for (let index = entries.length - 1; index >= 0; --index) {
-    const close = entries[index]!.bar.close;
-    if (close !== null) return close;
-  }
-  return null;
 }
 
 async function loadInstruments(): Promise<void> {

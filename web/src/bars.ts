@@ -2,7 +2,7 @@
 
 import { axisPlaces } from './format';
 import { secondsOf } from './time';
-import type { Bar } from './types';
+import type { Bar, DecimalText } from './types';
 
 export interface Entry {
   /** ts_open in whole seconds; unique, since no interval is shorter than a second. */
@@ -34,6 +34,15 @@ export class BarBook {
 
   last(): Entry | undefined {
     return this.entries_[this.entries_.length - 1];
+  }
+
+  /** The close of the bar at `index`, or of the nearest one before it that has one. */
+  closeAt(index: number): DecimalText | null {
+    for (let at = Math.min(index, this.entries_.length - 1); at >= 0; --at) {
+      const close = this.entries_[at]!.bar.close;
+      if (close !== null) return close;
+    }
+    return null;
   }
 
   find(time: number): Entry | undefined {

@@ -24,15 +24,21 @@ import { tickLabel, zonedScale } from './axis';
 import type { BarBook, BarChange, Entry } from './bars';
 import { resolveColours, type Colours } from './theme';
 import { intervalSeconds, type Zone } from './time';
-import type { Interval } from './types';
+import type { DecimalText, Interval } from './types';
+
+export interface Newest {
+  last: Entry | null;
+  /** The newest close, which may be of a bar before the last. */
+  close: DecimalText | null;
+}
 
 export interface ChartEvents {
   /** The bar under the crosshair, or null when there is none. */
   point(entry: Entry | null, byKeyboard: boolean): void;
   /** Whether the newest bar is in view. */
   follows(live: boolean): void;
-  /** After new data were drawn. */
-  drawn(): void;
+  /** In the frame in which new data are painted. */
+  drawn(newest: Newest): void;
 }
 
 const kBarSpacing = 8;
@@ -213,21 +219,11 @@ export class BarChart {
       const width = range.to - range.from;
       scale.setVisibleLogicalRange({ from: index - width / 2, to: index + width / 2 });
     }
-    const price = this.priceNear(index);
-    if (price !== null) {
-      this.chart_.setCrosshairPosition(price, entry.time as UTCTimestamp, this.candles_);
+    const close = this.book_.closeAt(index);
+    if (close !== null) {
+      this.chart_.setCrosshairPosition(Number(close), entry.time as UTCTimestamp, this.candles_);
     }
     this.events_.point(entry, true);
-  }
-
-  /** The close of that bar, or of the nearest one before it that has one. */
-  private priceNear(index: number): number | null {
-    const entries = this.book_.entries();
-    for (let at = index; at >= 0; --at) {
-      const close = entries[at]?.bar.close;
-      if (close) return Number(close);
-    }
-    return null;
   }
 
   private schedule(): void {
@@ -259,7 +255,9 @@ export class BarChart {
     this.rebuild_ = false;
     this.pending_.clear();
     this.setPlaces();
-    this.setLastPrice();
+    const last = this.book_.last() ?? null;
+    const close = this.book_.closeAt(Infinity);
+    this.setLastPrice(close);
     if (this.backToLive_ && entries.length > 0) {
       this.backToLive_ = false;
       this.toLive();
@@ -268,7 +266,8 @@ export class BarChart {
       scale.scrollToPosition(position, false);
     }
     this.tellFollows();
-    this.events_.drawn();
+    // The library paints in the next frame; what is written beside it belongs to the same one.
+    requestAnimationFrame(() => this.events_.drawn({ last, close }));
   }
 
   private setPlaces(): void {
@@ -280,14 +279,13 @@ export class BarChart {
     });
   }
 
-  private setLastPrice(): void {
-    const entries = this.book_.entries();
-    const price = this.priceNear(entries.length - 1);
-    if (price === null) {
+  private setLastPrice(close: DecimalText | null): void {
+    if (close === null) {
       if (this.lastPrice_) this.candles_.removePriceLine(this.lastPrice_);
       this.lastPrice_ = null;
       return;
     }
+    const price = Number(close);
     const color = this.book_.last()?.bar.final ? this.colours_.cross : this.colours_.lamp;
     if (this.lastPrice_) this.lastPrice_.applyOptions({ price, color });
     else
