@@ -23,15 +23,17 @@ struct ReplayOptions {
 
 // One line of help for `map`.
 extern const std::string_view kMapGrammar;
+// Whether `map` can be read. Errors: kInvalidArgument.
+Status check_map(std::string_view map);
 
 // What became of one file.
 struct FileReport {
-  std::string path;
+  std::string path{};
   std::uint64_t records = 0;  // lines, rows or array elements, headers and blank lines left out
   std::uint64_t trades = 0;
   std::uint64_t control = 0;  // frames that are no event
   std::uint64_t refused = 0;
-  std::string error;  // what damaged the file; empty: it was read to its end
+  std::string error{};  // what damaged the file; empty: it was read to its end
 };
 
 class ReplaySource : public Source {

@@ -1,0 +1,200 @@
+#include "feeds/binance/binance_feed.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "feeds/json_reader.hpp"
+#include "feeds/series_table.hpp"
+#include "feeds/trade_fields.hpp"
+
+namespace tapedeck::feeds::binance {
+namespace {
+
+namespace od = simdjson::ondemand;
+using Text = std::optional<std::string_view>;
+
+// What made a futures trade, where it was not the market ("X").
+enum Kind : std::uint64_t { kInsuranceFund = 1, kAutoDeleverage = 2, kNotAvailable = 4, kOther = 8 };
+
+constexpr market::ConditionTable kFuturesTable = [] {
+  constexpr auto kNo = market::Answer::kNo;
+  market::ConditionTable table{};
+  table.flags[0] = {"InsuranceFund", kNo, kNo, kNo};
+  table.flags[1] = {"AutoDeleverage", kNo, kNo, kNo};
+  table.flags[2] = {"NotAvailable", kNo, kNo, kNo};
+  table.flags[3] = {"UnknownKind", kNo, kNo, kNo};
+  return table;
+}();
+
+std::uint64_t condition_of(std::string_view kind) {
+  if (kind == "MARKET") return 0;
+  if (kind == "INSURANCE_FUND") return kInsuranceFund;
+  if (kind == "ADL") return kAutoDeleverage;
+  if (kind == "NA") return kNotAvailable;
+  return kOther;
+}
+
+// BTCUSD_PERP, BTCUSD_240927; but BTCUSDT_240927 is margined in USDT.
+bool is_coin_margined(std::string_view symbol) {
+  const auto underscore = symbol.rfind('_');
+  if (underscore == symbol.npos || !symbol.substr(0, underscore).ends_with("USD")) return false;
+  const std::string_view term = symbol.substr(underscore + 1);
+  return term == "PERP" ||
+         (term.size() == 6 && term.find_first_not_of("0123456789") == term.npos);
+}
+
+struct Fields {
+  Text event, symbol, id, price, size, time, buyer_is_maker, kind;
+  Text code, message;
+  bool is_spot = false;     // "M" is there
+  bool is_known = false;    // an answer or a snapshot, which have no "e"
+  bool in_envelope = false;
+};
+
+simdjson::error_code read_fields(od::object object, Fields& out) {
+  for (auto item : object) {
+    od::field field;
+    if (const auto code = std::move(item).get(field)) return code;
+    const std::string_view key = key_of(field);
+    od::value& value = field.value();
+    if (key.size() == 1) {
+      switch (key.front()) {
+        case 'e': out.event = text_of(value); break;
+        case 's': out.symbol = text_of(value); break;
+        case 't': out.id = text_of(value); break;
+        case 'p': out.price = text_of(value); break;
+        case 'q': out.size = text_of(value); break;
+        case 'T': out.time = text_of(value); break;
+        case 'm': out.buyer_is_maker = text_of(value); break;
+        case 'X': out.kind = text_of(value); break;
+        case 'M': out.is_spot = true; break;
+        case 'u': out.is_known = true; break;  // bookTicker of spot
+        default: break;
+      }
+    } else if (key == "data" && !out.in_envelope) {
+      out.in_envelope = true;
+      od::json_type type;
+      if (const auto code = value.type().get(type)) return code;
+      if (type != od::json_type::object) continue;
+      od::object data;
+      if (const auto code = value.get_object().get(data)) return code;
+      if (const auto code = read_fields(data, out)) return code;
+    } else if (key == "result" || key == "lastUpdateId" || key == "stream") {
+      out.is_known = true;
+    } else if (key == "code") {
+      out.code = text_of(value);
+    } else if (key == "msg") {
+      out.message = text_of(value);
+    } else if (key == "error") {
+      od::object error;
+      if (value.get_object().get(error) == simdjson::SUCCESS) {
+        if (const auto code = read_fields(error, out)) return code;
+      }
+    }
+  }
+  return simdjson::SUCCESS;
+}
+
+}  // namespace
+
+const market::ConditionTable& futures_conditions() { return kFuturesTable; }
+
+struct BinanceFeed::State {
+  State(market::Catalog& catalog, TimeUnit time_unit)
+      : unit(time_unit),
+        spot(catalog, series("binance", "")),
+        usd_margined(catalog, series("binance-usdm", kFuturesConditions)),
+        coin_margined(catalog, series("binance-coinm", kFuturesConditions)),
+        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+
+  static market::Series series(std::string venue, std::string_view conditions) {
+    return {.key = {std::move(venue), "trade", {}},
+            .order = market::TradeOrder::kVenueSequence,
+            .calendar = "24x7",
+            .conditions = std::string(conditions)};
+  }
+
+  std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
+    for (const auto& [text, name] :
+         {std::pair{&fields.symbol, "s"}, {&fields.id, "t"}, {&fields.price, "p"},
+          {&fields.size, "q"}, {&fields.time, "T"}, {&fields.buyer_is_maker, "m"}}) {
+      if (!*text) {
+        return std::unexpected(
+            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name)});
+      }
+    }
+    const bool taker_sold = *fields.buyer_is_maker == "true";
+    if (!taker_sold && *fields.buyer_is_maker != "false") {
+      return std::unexpected(Flaw{"malformed", "'m' is neither true nor false"});
+    }
+    auto price = take_price(*fields.price);
+    if (!price) return std::unexpected(std::move(price.error()));
+    auto size = take_size(*fields.size);
+    if (!size) return std::unexpected(std::move(size.error()));
+    auto time = take_time(*fields.time, unit);
+    if (!time) return std::unexpected(std::move(time.error()));
+    auto id = take_id(*fields.id);
+    if (!id) return std::unexpected(std::move(id.error()));
+    SeriesTable& table = fields.is_spot                      ? spot
+                         : is_coin_margined(*fields.symbol) ? coin_margined
+                                                            : usd_margined;
+    auto series_id = table.find_or_add(*fields.symbol);
+    if (!series_id) {
+      return std::unexpected(Flaw{"bad_symbol", std::move(series_id.error().message)});
+    }
+    return market::Trade{
+        .series = *series_id,
+        .side = taker_sold ? market::Side::kSell : market::Side::kBuy,
+        .conditions = fields.is_spot || !fields.kind ? 0 : condition_of(*fields.kind),
+        .ts_event = *time,
+        .ts_recv = ts_recv,
+        .price = *price,
+        .size = *size,
+        .identity = {.origin = origin, .seq = *id},
+        .venue_sequence = *id};
+  }
+
+  TimeUnit unit;
+  SeriesTable spot, usd_margined, coin_margined;
+  OriginId origin;
+  JsonReader json;
+};
+
+BinanceFeed::BinanceFeed(market::Catalog& catalog, TimeUnit unit)
+    : state_(std::make_unique<State>(catalog, unit)) {}
+BinanceFeed::~BinanceFeed() = default;
+
+void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
+                           EventSink& sink) {
+  const auto refuse = [&](std::string_view reason, std::string detail) {
+    sink.refuse({reason, std::move(detail), std::string(where), frame});
+  };
+  od::document document;
+  od::object object;
+  Fields fields;
+  simdjson::error_code code = state_->json.iterate(frame).get(document);
+  if (code == simdjson::SUCCESS) code = document.get_object().get(object);
+  if (code == simdjson::SUCCESS) code = read_fields(object, fields);
+  if (code == simdjson::SUCCESS && !is_whole(document)) code = simdjson::TAPE_ERROR;
+  if (code != simdjson::SUCCESS) {
+    return refuse("malformed", fmt::format("not a JSON object: {}", simdjson::error_message(code)));
+  }
+  if (fields.event == "trade") {
+    auto trade = state_->take(fields, ts_recv);
+    if (!trade) return refuse(trade.error().reason, std::move(trade.error().detail));
+    return sink.trade(*trade);
+  }
+  if (fields.event || fields.is_known || fields.in_envelope) return sink.control();
+  if (fields.message) {
+    return refuse("venue_error", fmt::format("binance says: {} (code {})",
+                                             fields.message->substr(0, 512),
+                                             fields.code.value_or("none").substr(0, 32)));
+  }
+  refuse("unknown_message", "neither an event nor an answer of binance");
+}
+
+}  // namespace tapedeck::feeds::binance

@@ -1,0 +1,126 @@
+#include "feeds/coinbase/coinbase_feed.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "feeds/json_reader.hpp"
+#include "feeds/series_table.hpp"
+#include "feeds/trade_fields.hpp"
+
+namespace tapedeck::feeds::coinbase {
+namespace {
+
+namespace od = simdjson::ondemand;
+using Text = std::optional<std::string_view>;
+
+struct Fields {
+  Text type, id, side, size, price, product, time, message, reason;
+};
+
+simdjson::error_code read_fields(od::object object, Fields& out) {
+  for (auto item : object) {
+    od::field field;
+    if (const auto code = std::move(item).get(field)) return code;
+    const std::string_view key = key_of(field);
+    od::value& value = field.value();
+    if (key == "type") out.type = text_of(value);
+    else if (key == "trade_id") out.id = text_of(value);
+    else if (key == "side") out.side = text_of(value);
+    else if (key == "size") out.size = text_of(value);
+    else if (key == "price") out.price = text_of(value);
+    else if (key == "product_id") out.product = text_of(value);
+    else if (key == "time") out.time = text_of(value);
+    else if (key == "message") out.message = text_of(value);
+    else if (key == "reason") out.reason = text_of(value);
+  }
+  return simdjson::SUCCESS;
+}
+
+}  // namespace
+
+struct CoinbaseFeed::State {
+  explicit State(market::Catalog& catalog)
+      : series(catalog, {.key = {"coinbase", "trade", {}},
+                         .order = market::TradeOrder::kVenueSequence,
+                         .calendar = "24x7",
+                         .conditions = {}}),
+        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+
+  std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
+    for (const auto& [text, name] :
+         {std::pair{&fields.product, "product_id"}, {&fields.id, "trade_id"},
+          {&fields.price, "price"}, {&fields.size, "size"}, {&fields.time, "time"},
+          {&fields.side, "side"}}) {
+      if (!*text) {
+        return std::unexpected(
+            Flaw{"missing_field", fmt::format("a match without a usable '{}'", name)});
+      }
+    }
+    // The maker's: who sold to the maker's bid was the taker.
+    const bool taker_sold = *fields.side == "buy";
+    if (!taker_sold && *fields.side != "sell") {
+      return std::unexpected(Flaw{"malformed", "'side' is neither buy nor sell"});
+    }
+    auto price = take_price(*fields.price);
+    if (!price) return std::unexpected(std::move(price.error()));
+    auto size = take_size(*fields.size);
+    if (!size) return std::unexpected(std::move(size.error()));
+    auto time = take_time(*fields.time, TimeUnit::kIso);
+    if (!time) return std::unexpected(std::move(time.error()));
+    auto id = take_id(*fields.id);
+    if (!id) return std::unexpected(std::move(id.error()));
+    auto series_id = series.find_or_add(*fields.product);
+    if (!series_id) {
+      return std::unexpected(Flaw{"bad_symbol", std::move(series_id.error().message)});
+    }
+    return market::Trade{.series = *series_id,
+                         .side = taker_sold ? market::Side::kSell : market::Side::kBuy,
+                         .ts_event = *time,
+                         .ts_recv = ts_recv,
+                         .price = *price,
+                         .size = *size,
+                         .identity = {.origin = origin, .seq = *id},
+                         .venue_sequence = *id};
+  }
+
+  SeriesTable series;
+  OriginId origin;
+  JsonReader json;
+};
+
+CoinbaseFeed::CoinbaseFeed(market::Catalog& catalog) : state_(std::make_unique<State>(catalog)) {}
+CoinbaseFeed::~CoinbaseFeed() = default;
+
+void CoinbaseFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
+                            EventSink& sink) {
+  const auto refuse = [&](std::string_view reason, std::string detail) {
+    sink.refuse({reason, std::move(detail), std::string(where), frame});
+  };
+  od::document document;
+  od::object object;
+  Fields fields;
+  simdjson::error_code code = state_->json.iterate(frame).get(document);
+  if (code == simdjson::SUCCESS) code = document.get_object().get(object);
+  if (code == simdjson::SUCCESS) code = read_fields(object, fields);
+  if (code == simdjson::SUCCESS && !is_whole(document)) code = simdjson::TAPE_ERROR;
+  if (code != simdjson::SUCCESS) {
+    return refuse("malformed", fmt::format("not a JSON object: {}", simdjson::error_message(code)));
+  }
+  if (fields.type == "match" || fields.type == "last_match") {
+    auto trade = state_->take(fields, ts_recv);
+    if (!trade) return refuse(trade.error().reason, std::move(trade.error().detail));
+    return sink.trade(*trade);
+  }
+  if (fields.type == "error") {
+    return refuse("venue_error", fmt::format("coinbase says: {}: {}",
+                                             fields.message.value_or("error").substr(0, 512),
+                                             fields.reason.value_or("no reason").substr(0, 512)));
+  }
+  if (fields.type) return sink.control();
+  refuse("unknown_message", "a frame without a type");
+}
+
+}  // namespace tapedeck::feeds::coinbase

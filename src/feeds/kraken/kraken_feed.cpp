@@ -1,0 +1,173 @@
+#include "feeds/kraken/kraken_feed.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "feeds/json_reader.hpp"
+#include "feeds/series_table.hpp"
+#include "feeds/trade_fields.hpp"
+
+namespace tapedeck::feeds::kraken {
+namespace {
+
+namespace od = simdjson::ondemand;
+using Text = std::optional<std::string_view>;
+
+struct Fields {
+  Text symbol, side, price, size, id, time;
+};
+
+simdjson::error_code read_fields(od::object object, Fields& out) {
+  for (auto item : object) {
+    od::field field;
+    if (const auto code = std::move(item).get(field)) return code;
+    const std::string_view key = key_of(field);
+    od::value& value = field.value();
+    if (key == "symbol") out.symbol = text_of(value);
+    else if (key == "side") out.side = text_of(value);
+    else if (key == "price") out.price = text_of(value);
+    else if (key == "qty") out.size = text_of(value);
+    else if (key == "trade_id") out.id = text_of(value);
+    else if (key == "timestamp") out.time = text_of(value);
+  }
+  return simdjson::SUCCESS;
+}
+
+}  // namespace
+
+struct KrakenFeed::State {
+  explicit State(market::Catalog& catalog)
+      : series(catalog, {.key = {"kraken", "trade", {}},
+                         .order = market::TradeOrder::kVenueSequence,
+                         .calendar = "24x7",
+                         .conditions = {}}),
+        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+
+  // Reads what is at the top of a frame; the trades too, if the channel was known before them.
+  simdjson::error_code read_frame(od::document& document, Timestamp ts_recv) {
+    od::object object;
+    if (const auto code = document.get_object().get(object)) return code;
+    for (auto item : object) {
+      od::field field;
+      if (const auto code = std::move(item).get(field)) return code;
+      const std::string_view key = key_of(field);
+      od::value& value = field.value();
+      if (key == "channel") channel = text_of(value);
+      else if (key == "method") method = text_of(value);
+      else if (key == "success") success = text_of(value);
+      else if (key == "error") error = text_of(value);
+      else if (key == "data" && channel == "trade") {
+        if (const auto code = read_trades(value, ts_recv)) return code;
+      }
+    }
+    return is_whole(document) ? simdjson::SUCCESS : simdjson::TAPE_ERROR;
+  }
+
+  simdjson::error_code read_trades(od::value& data, Timestamp ts_recv) {
+    od::array items;
+    if (const auto code = data.get_array().get(items)) return code;
+    trades_read = true;
+    for (auto item : items) {
+      od::object object;
+      if (const auto code = item.get_object().get(object)) return code;
+      Fields fields;
+      if (const auto code = read_fields(object, fields)) return code;
+      taken.push_back(take(fields, ts_recv));
+    }
+    return simdjson::SUCCESS;
+  }
+
+  std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
+    for (const auto& [text, name] :
+         {std::pair{&fields.symbol, "symbol"}, {&fields.id, "trade_id"}, {&fields.price, "price"},
+          {&fields.size, "qty"}, {&fields.time, "timestamp"}, {&fields.side, "side"}}) {
+      if (!*text) {
+        return std::unexpected(
+            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name)});
+      }
+    }
+    const bool taker_sold = *fields.side == "sell";
+    if (!taker_sold && *fields.side != "buy") {
+      return std::unexpected(Flaw{"malformed", "'side' is neither buy nor sell"});
+    }
+    auto price = take_price(*fields.price);
+    if (!price) return std::unexpected(std::move(price.error()));
+    auto size = take_size(*fields.size);
+    if (!size) return std::unexpected(std::move(size.error()));
+    auto time = take_time(*fields.time, TimeUnit::kIso);
+    if (!time) return std::unexpected(std::move(time.error()));
+    auto id = take_id(*fields.id);
+    if (!id) return std::unexpected(std::move(id.error()));
+    auto series_id = series.find_or_add(*fields.symbol);
+    if (!series_id) {
+      return std::unexpected(Flaw{"bad_symbol", std::move(series_id.error().message)});
+    }
+    return market::Trade{.series = *series_id,
+                         .side = taker_sold ? market::Side::kSell : market::Side::kBuy,
+                         .ts_event = *time,
+                         .ts_recv = ts_recv,
+                         .price = *price,
+                         .size = *size,
+                         .identity = {.origin = origin, .seq = *id},
+                         .venue_sequence = *id};
+  }
+
+  void forget_frame() {
+    channel = method = success = error = std::nullopt;
+    trades_read = false;
+    taken.clear();
+  }
+
+  SeriesTable series;
+  OriginId origin;
+  JsonReader json;
+  // Of the frame that is being read.
+  Text channel, method, success, error;
+  bool trades_read = false;
+  std::vector<std::expected<market::Trade, Flaw>> taken;
+};
+
+KrakenFeed::KrakenFeed(market::Catalog& catalog) : state_(std::make_unique<State>(catalog)) {}
+KrakenFeed::~KrakenFeed() = default;
+
+void KrakenFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
+                          EventSink& sink) {
+  const auto refuse = [&](std::string_view reason, std::string detail) {
+    sink.refuse({reason, std::move(detail), std::string(where), frame});
+  };
+  State& state = *state_;
+  state.forget_frame();
+  od::document document;
+  simdjson::error_code code = state.json.iterate(frame).get(document);
+  if (code == simdjson::SUCCESS) code = state.read_frame(document, ts_recv);
+  if (code == simdjson::SUCCESS && state.channel == "trade" && !state.trades_read) {
+    document.rewind();  // "data" stood before "channel"
+    code = state.read_frame(document, ts_recv);
+  }
+  if (code != simdjson::SUCCESS) {
+    return refuse("malformed",
+                  fmt::format("not a frame of kraken: {}", simdjson::error_message(code)));
+  }
+  if (state.channel == "trade") {
+    if (!state.trades_read) return refuse("missing_field", "a trade frame without 'data'");
+    if (state.taken.empty()) return sink.control();
+    for (auto& trade : state.taken) {
+      if (trade) sink.trade(*trade);
+      if (!trade) refuse(trade.error().reason, std::move(trade.error().detail));
+    }
+    return;
+  }
+  if (state.error || state.success == "false") {
+    return refuse("venue_error", fmt::format("kraken says: {} (to {})",
+                                             state.error.value_or("no reason").substr(0, 512),
+                                             state.method.value_or("nothing").substr(0, 64)));
+  }
+  if (state.channel || state.method) return sink.control();
+  refuse("unknown_message", "a frame without a channel or a method");
+}
+
+}  // namespace tapedeck::feeds::kraken

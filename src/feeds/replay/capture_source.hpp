@@ -1,0 +1,28 @@
+// src/feeds/replay/capture_source.hpp: a recorded stream of frames, one JSON frame a line:
+//   1723161254087896568 {"stream":"btcusdt@trade","data":{...}}
+// The receive time (ns) may be missing; ts_recv is then ts_event. The venue's ids are the identity,
+// so it is read once.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "feeds/replay/member_source.hpp"
+
+namespace tapedeck::feeds::replay {
+
+// A line as frame and time; nothing: it is not of that form.
+struct CaptureLine {
+  std::optional<std::string_view> recv;
+  std::string_view frame;
+};
+std::optional<CaptureLine> parse_capture_line(std::string_view line);
+
+// "binance", "coinbase" or "kraken", by the shape of the first frames; empty: none of them.
+std::string_view recognise_venue(std::string_view first_lines);
+
+std::unique_ptr<Source> capture_source(MemberPlace place, std::unique_ptr<Feed> feed,
+                                       std::shared_ptr<Progress> progress);
+
+}  // namespace tapedeck::feeds::replay
