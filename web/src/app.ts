@@ -225,18 +225,21 @@ function showQuote(series: string): void {
 
 async function loadInstruments(): Promise<void> {
   const answer = await getInstruments();
-  if (answer.ok) {
+  // A new run may not know any yet: what was known stays until it does.
+  if (answer.ok && answer.value.length > 0) {
     instruments = answer.value;
     watch.setInstruments(instruments);
     rounds.setSeries(instruments.map(({ series }) => series));
     for (const { series } of instruments) showQuote(series);
     showChoice();
     void askQuotes();
-  } else if (instruments.length === 0) {
+    return;
+  }
+  if (!answer.ok && instruments.length === 0) {
     const signedOut = answer.failure.status === 401 || answer.failure.status === 403;
     deck.showConnection(signedOut ? 'unauthorised' : 'reconnecting', '');
   }
-  if (instruments.length === 0) setTimeout(() => void loadInstruments(), kInstrumentsRetryMs);
+  setTimeout(() => void loadInstruments(), kInstrumentsRetryMs);
 }
 
 async function askQuotes(): Promise<void> {

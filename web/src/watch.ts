@@ -78,7 +78,9 @@ export class Watch {
     const prices = closes.map(([, close]) => close);
     const low = Math.min(...prices);
     const height = Math.max(...prices) - low || 1;
-    const [start, end] = this.range_;
+    // What was loaded before the play began counts too.
+    const start = Math.min(this.range_[0], closes[0]?.[0] ?? Infinity);
+    const end = this.range_[1];
     return closes
       .map(([time, close], index) => {
         const x = ((time - start) / (end - start)) * (kLineWidth - 2) + 1;
