@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 namespace tapedeck::store::embedded {
@@ -124,14 +127,18 @@ class Connection {
       case SQLITE_READONLY:
       case SQLITE_PERM:
         return told(ErrorCode::kPermission, "make the file and its folder writable");
-      case SQLITE_CANTOPEN:
-        if (system == ENOENT || system == ENOTDIR) {
+      case SQLITE_CANTOPEN: {
+        // Which of its attempts SQLite tells the errno of is not certain: look again.
+        std::error_code ignored;
+        const auto folder = std::filesystem::absolute(path_, ignored).parent_path();
+        if (::access(folder.c_str(), F_OK) != 0) {
           return told(ErrorCode::kNotFound, "create its folder first");
         }
-        if (system == EACCES || system == EPERM || system == EROFS) {
+        if (::access(folder.c_str(), W_OK) != 0) {
           return told(ErrorCode::kPermission, "make the file and its folder writable");
         }
         return told(ErrorCode::kIo, "it must be a file in a folder that can be written");
+      }
       case SQLITE_IOERR:
         return told(system == ENOSPC ? ErrorCode::kNoSpace : ErrorCode::kIo, "look at the disk");
       default:
