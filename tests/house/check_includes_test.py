@@ -68,7 +68,7 @@ PLANTED = [
     ("api/server.cpp", "#include <boost/beast/http.hpp>", "has its home in net"),
     ("app/registry.cpp", "#include <toml++/toml.h>", "has its home in config"),
     ("base/disk.cpp", "#include <openssl/evp.h>", "has its home in net, base/sha256"),
-    ("store/embedded/embedded_store.cpp", "#include <unistd.h>", "has its home in base"),
+    ("tape/tape.cpp", "#include <unistd.h>", "has its home in base"),
     ("windows/bar_builder.hpp", "#include <simdjson.h>", "has its home in feeds"),
     ("base/result.hpp", "#include <gtest/gtest.h>", "has its home in no room"),
     ("base/result.hpp", "#include <rapidjson/document.h>", "is of no known vendor"),

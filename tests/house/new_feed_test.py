@@ -1,4 +1,4 @@
-"""`./dev new feed` must write a feed that builds, with a test that passes, in the place it belongs."""
+"""`./dev new feed` must write a feed that builds, with a test that passes, in its place."""
 
 import os
 import shutil
