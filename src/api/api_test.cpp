@@ -1,0 +1,313 @@
+// The API as values: requests made by hand, no sockets.
+#include "api/api.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "api/embedded.hpp"
+#include "api/fake_pipeline.hpp"
+#include "base/sha256.hpp"
+
+namespace tapedeck::api {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+const std::string kToken = "0123456789abcdef0123456789abcdef";
+
+class ApiTest : public testing::Test {
+ protected:
+  static net::HttpRequest request(std::string method, std::string_view target) {
+    auto parsed = net::parse_target(target);
+    return {.method = std::move(method),
+            .path = parsed->path,
+            .query = parsed->query,
+            .headers = {{"Authorization", "Bearer " + kToken}},
+            .body = {}};
+  }
+  net::HttpResponse get(std::string_view target) { return api_.on_request(request("GET", target)); }
+  net::HttpResponse get_without_token(std::string_view target) {
+    net::HttpRequest r = request("GET", target);
+    r.headers.clear();
+    return api_.on_request(r);
+  }
+  static std::string header(const net::HttpResponse& response, std::string_view name) {
+    for (const auto& [key, value] : response.headers) {
+      if (net::equal_ignoring_case(key, name)) return value;
+    }
+    return {};
+  }
+  std::uint64_t counted(const std::string& route, const std::string& status) {
+    return metrics_
+        .counter("tapedeck_api_requests_total", "", {{"route", route}, {"status", status}})
+        .value();
+  }
+
+  FakePipeline fake_;
+  SystemClock clock_;
+  std::string logged_;
+  Log log_{clock_, LogFormat::kText, LogLevel::kDebug,
+           [this](LogLevel, std::string_view line) { logged_.append(line).append("\n"); }};
+  Metrics metrics_;
+  int first_clients_ = 0;
+  Api api_{{.history = fake_,
+            .live = fake_,
+            .play = fake_,
+            .metrics = metrics_,
+            .log = log_,
+            .version = "0.1.0",
+            .on_first_client = [this] { ++first_clients_; }},
+           TokenGate(Secret(kToken), 8273)};
+};
+
+TEST_F(ApiTest, TheDescriptionHasExactlyTheseRoutes) {
+  std::set<std::string> in_code;
+  for (const Api::Route& route : Api::routes()) {
+    in_code.insert(std::string(route.method) + " " + std::string(route.path));
+  }
+  // Paths are the keys at two blanks, methods those at four, below the line "paths:".
+  std::set<std::string> described;
+  std::istringstream lines(get("/api/v1/openapi.yaml").body);
+  std::string line, path;
+  bool is_in_paths = false;
+  while (std::getline(lines, line)) {
+    if (!line.empty() && line[0] != ' ') is_in_paths = line == "paths:";
+    if (!is_in_paths) continue;
+    if (line.starts_with("  /") && line.ends_with(':')) path = line.substr(2, line.size() - 3);
+    if (line.starts_with("    ") && line[4] != ' ' && line.ends_with(':')) {
+      std::string method = line.substr(4, line.size() - 5);
+      std::ranges::transform(method, method.begin(),
+                             [](unsigned char c) { return std::toupper(c); });
+      described.insert(method + " " + path);
+    }
+  }
+  EXPECT_EQ(described, in_code);
+  EXPECT_GE(in_code.size(), 10u);
+}
+
+TEST_F(ApiTest, WithoutTheTokenOnlyHealthIsTold) {
+  for (const Api::Route& route : Api::routes()) {
+    net::HttpRequest r = request(std::string(route.method), route.path);
+    r.headers.clear();
+    const bool is_open = route.path == "/healthz" || route.path == "/readyz";
+    EXPECT_EQ(api_.on_request(r).status, is_open ? 200 : 401) << route.path;
+    r.headers = {{"Authorization", "Bearer " + std::string(32, '0')}};
+    EXPECT_EQ(api_.on_request(r).status, is_open ? 200 : 401) << route.path;
+  }
+  EXPECT_EQ(get_without_token("/app.js").status, 401);
+  EXPECT_EQ(get_without_token("/nothing").status, 401);
+  EXPECT_THAT(get_without_token("/api/v1/status").body, HasSubstr("\"code\":\"unauthorised\""));
+  const auto page = get_without_token("/");
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  EXPECT_THAT(page.body, HasSubstr("Open the address that the program printed"));
+  EXPECT_EQ(fake_.status().run, 1u);  // nothing was restarted
+}
+
+TEST_F(ApiTest, TheTokenInTheAddressBecomesACookie) {
+  const auto entered = get_without_token("/?token=" + kToken);
+  EXPECT_EQ(entered.status, 303);
+  EXPECT_EQ(header(entered, "Location"), "/");
+  EXPECT_EQ(header(entered, "Set-Cookie"),
+            "tapedeck_8273=" + kToken + "; HttpOnly; SameSite=Strict; Path=/");
+  EXPECT_EQ(header(entered, "Cache-Control"), "no-store");
+  net::HttpRequest next = request("GET", "/");
+  next.headers = {{"Cookie", "tapedeck_8273=" + kToken}};
+  EXPECT_EQ(api_.on_request(next).status, 200);
+
+  for (const std::string& target :
+       {std::string("/?token="), "/?token=" + std::string(32, '0'), "/?token=" + kToken + "0",
+        "/api/v1/status?token=" + kToken, "/healthy?token=" + kToken}) {
+    const auto refused = get_without_token(target);
+    EXPECT_EQ(refused.status, 401) << target;
+    EXPECT_EQ(header(refused, "Set-Cookie"), "");
+  }
+}
+
+TEST_F(ApiTest, TheTokenIsNeitherLoggedNorShown) {
+  get_without_token("/?token=" + kToken);
+  get("/api/v1/status");
+  get("/api/v1/bars?series=" + kToken);
+  EXPECT_THAT(logged_, HasSubstr("path=/api/v1/status"));
+  EXPECT_THAT(logged_, Not(HasSubstr(kToken)));
+  EXPECT_THAT(get("/metrics").body, Not(HasSubstr(kToken)));
+  EXPECT_THAT(get("/api/v1/status").body, Not(HasSubstr(kToken)));
+}
+
+TEST_F(ApiTest, EveryAnswerHasTheSecurityHeaders) {
+  for (const auto& response :
+       {get("/"), get("/api/v1/status"), get("/nothing"), get_without_token("/"),
+        get_without_token("/?token=" + kToken), get_without_token("/api/v1/status"),
+        api_.on_request(request("POST", "/api/v1/play/restart")),
+        api_.on_refusal({.status = 403, .reason = "wrong_host", .message = "no"})}) {
+    EXPECT_THAT(header(response, "Content-Security-Policy"),
+                AllOf(StartsWith("default-src 'self'"), HasSubstr("frame-ancestors 'none'")));
+    EXPECT_EQ(header(response, "X-Content-Type-Options"), "nosniff");
+    EXPECT_EQ(header(response, "Referrer-Policy"), "no-referrer");
+    EXPECT_NE(header(response, "Cache-Control"), "");
+  }
+}
+
+TEST_F(ApiTest, HealthIsTheTruth) {
+  using enum pipeline::PlayState;
+  const auto told = [&](pipeline::PlayState state) {
+    fake_.set_state(state);
+    const auto health = get_without_token("/healthz");
+    const auto ready = get_without_token("/readyz");
+    return std::to_string(health.status) + health.body + std::to_string(ready.status) + ready.body;
+  };
+  EXPECT_EQ(told(kLoading), "200{\"status\":\"ok\"}503{\"status\":\"loading\"}");
+  EXPECT_EQ(told(kPlaying), "200{\"status\":\"ok\"}200{\"status\":\"ready\"}");
+  EXPECT_EQ(told(kEnded), "200{\"status\":\"ok\"}200{\"status\":\"ready\"}");
+  EXPECT_EQ(told(kFailed), "503{\"status\":\"failed\"}503{\"status\":\"failed\"}");
+}
+
+TEST_F(ApiTest, ServesThePageAndItsTag) {
+  const auto page = get("/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  EXPECT_EQ(page.body, find_embedded("page/index.html")->content);
+  EXPECT_EQ(header(page, "Cache-Control"), "no-cache");
+  const std::string etag = header(page, "ETag");
+  EXPECT_EQ(etag.size(), 66u);
+
+  net::HttpRequest again = request("GET", "/index.html");
+  again.headers.emplace_back("If-None-Match", "W/\"other\", " + etag);
+  const auto same = api_.on_request(again);
+  EXPECT_EQ(same.status, 304);
+  EXPECT_EQ(same.body, "");
+  EXPECT_EQ(header(same, "ETag"), etag);
+  again.headers.back().second = "\"other\"";
+  EXPECT_EQ(api_.on_request(again).status, 200);
+}
+
+TEST_F(ApiTest, EveryEmbeddedFileIsWhatItsHashSays) {
+  for (const EmbeddedFile& file : embedded_files()) {
+    EXPECT_EQ(sha256_hex(file.content), file.sha256) << file.name;
+    if (!file.name.starts_with("page/")) continue;
+    const auto response = get(file.name.substr(4));
+    EXPECT_EQ(response.status, 200) << file.name;
+    EXPECT_EQ(response.body, file.content);
+    EXPECT_THAT(response.content_type, Not(HasSubstr("octet-stream"))) << file.name;
+  }
+}
+
+TEST_F(ApiTest, NothingLeadsOutOfThePage) {
+  for (const char* target :
+       {"/../openapi.yaml", "/..%2fopenapi.yaml", "/%2e%2e/openapi.yaml", "/./index.html",
+        "//index.html", "/page/index.html", "/index.html/", "/index.html%00", "/%2fetc/passwd",
+        "/../../../../etc/passwd", "/etc/passwd", "/.built", "/api/v1/", "/api/v1/status/"}) {
+    EXPECT_EQ(get(target).status, 404) << target;
+  }
+  EXPECT_THAT(get("/nothing").body, HasSubstr("\"code\":\"not_found\""));
+  EXPECT_EQ(counted("none", "404"), 15u);
+}
+
+TEST_F(ApiTest, OtherMethodsAreNamed) {
+  const auto refused = api_.on_request(request("POST", "/api/v1/status"));
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_EQ(header(refused, "Allow"), "GET");
+  EXPECT_EQ(header(api_.on_request(request("GET", "/api/v1/play/restart")), "Allow"), "POST");
+  EXPECT_EQ(api_.on_request(request("DELETE", "/index.html")).status, 404);
+  EXPECT_EQ(api_.on_request(request("HEAD", "/api/v1/status")).status, 200);
+}
+
+TEST_F(ApiTest, ListsInstrumentsWithTheirZone) {
+  const auto response = get("/api/v1/instruments");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.body,
+            "{\"instruments\":[{\"series\":\"lean/trade/SPY\",\"instrument\":\"SPY\","
+            "\"venue\":\"lean\",\"channel\":\"trade\",\"calendar\":\"us_equity\","
+            "\"zone\":\"America/New_York\"}]}");
+}
+
+TEST_F(ApiTest, AnswersBars) {
+  fake_.put(bar(0, "10", 5));
+  const auto response = get(
+      "/api/v1/bars?series=lean%2Ftrade%2FSPY&interval=15s&conditions=all&limit=7&start=1&end=9");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_THAT(
+      response.body,
+      StartsWith("{\"series\":\"lean/trade/SPY\",\"interval\":\"15s\",\"conditions\":"
+                 "\"all\",\"session\":\"extended\",\"offset\":\"5\",\"bars\":[{\"ts_open\""));
+  EXPECT_EQ(header(response, "Cache-Control"), "no-store");
+  const auto query = fake_.last_query();
+  ASSERT_TRUE(query);
+  EXPECT_EQ(query->spec.interval, seconds(15));
+  EXPECT_EQ(query->limit, 7u);
+  EXPECT_EQ(query->start, Timestamp{1});
+  EXPECT_EQ(query->end, Timestamp{9});
+}
+
+TEST_F(ApiTest, ErrorsOfThePipelineKeepTheirWords) {
+  EXPECT_EQ(get("/api/v1/bars").status, 400);
+  EXPECT_THAT(get("/api/v1/bars").body, HasSubstr("\"code\":\"invalid_argument\""));
+  const auto unknown = get("/api/v1/bars?series=lean/trade/XYZ");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_EQ(unknown.body,
+            "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no series lean/trade/XYZ: "
+            "there is lean/trade/SPY\"}}");
+  fake_.fail_bars(Error{ErrorCode::kUnavailable, "not now"});
+  EXPECT_EQ(get("/api/v1/bars?series=lean/trade/SPY").status, 503);
+  fake_.fail_bars(Error{ErrorCode::kCorrupt, "damaged"});
+  EXPECT_EQ(get("/api/v1/bars?series=lean/trade/SPY").status, 500);
+}
+
+TEST_F(ApiTest, Restarts) {
+  const auto response = api_.on_request(request("POST", "/api/v1/play/restart"));
+  EXPECT_EQ(response.status, 202);
+  EXPECT_EQ(response.body, "{\"run\":2}");
+  fake_.refuse_restart(true);
+  EXPECT_EQ(api_.on_request(request("POST", "/api/v1/play/restart")).status, 409);
+  EXPECT_EQ(fake_.status().run, 2u);
+}
+
+TEST_F(ApiTest, CountsRequestsByRouteAndStatus) {
+  get("/api/v1/status");
+  get("/api/v1/status");
+  get_without_token("/api/v1/status");
+  EXPECT_EQ(counted("/api/v1/status", "200"), 2u);
+  EXPECT_EQ(counted("/api/v1/status", "401"), 1u);
+  const auto metrics = get("/metrics");
+  EXPECT_THAT(metrics.content_type, StartsWith("application/openmetrics-text; version=1.0.0"));
+  EXPECT_THAT(
+      metrics.body,
+      HasSubstr("tapedeck_api_requests_total{route=\"/api/v1/status\",status=\"200\"} 2\n"));
+  EXPECT_TRUE(metrics.body.ends_with("# EOF\n"));
+}
+
+TEST_F(ApiTest, OpensLiveSessions) {
+  const std::string target = "/api/v1/live?series=lean/trade/SPY";
+  EXPECT_EQ(get(target).status, 426);
+  EXPECT_EQ(first_clients_, 0);
+  EXPECT_TRUE(api_.on_upgrade(request("GET", target)));
+  EXPECT_TRUE(api_.on_upgrade(request("GET", target)));
+  EXPECT_EQ(first_clients_, 1);
+  EXPECT_EQ(counted("/api/v1/live", "101"), 2u);
+
+  net::HttpRequest without_token = request("GET", target);
+  without_token.headers.clear();
+  EXPECT_EQ(api_.on_upgrade(without_token).error().status, 401);
+  EXPECT_EQ(api_.on_upgrade(request("GET", "/api/v1/bars")).error().status, 404);
+  EXPECT_EQ(api_.on_upgrade(request("GET", "/api/v1/live")).error().status, 400);
+  EXPECT_EQ(api_.on_upgrade(request("GET", "/api/v1/live?series=a/b/c")).error().status, 404);
+  EXPECT_EQ(header(api_.on_upgrade(request("GET", "/api/v1/live")).error(), "Referrer-Policy"),
+            "no-referrer");
+}
+
+TEST_F(ApiTest, WordsTheRefusalsOfTheServer) {
+  const auto response =
+      api_.on_refusal({.status = 431, .reason = "header_too_large", .message = "too large"});
+  EXPECT_EQ(response.status, 431);
+  EXPECT_EQ(response.body, "{\"error\":{\"code\":\"header_too_large\",\"message\":\"too large\"}}");
+}
+
+}  // namespace
+}  // namespace tapedeck::api

@@ -1,0 +1,116 @@
+#include "api/json.hpp"
+
+#include <gtest/gtest.h>
+
+#include "api/fake_pipeline.hpp"
+
+namespace tapedeck::api {
+namespace {
+
+const market::SeriesKey kKey{"kraken", "trade", "BTC/USD"};
+
+TEST(Json, ABarHasItsDecimalsAsText) {
+  market::Bar full = bar(1, "167.42", 12001);
+  full.is_final = true;
+  full.revision = 2;
+  full.trades = 12;
+  full.excluded = 3;
+  full.volume = sum("170141183460469231731687303715884105727");
+  EXPECT_EQ(bars_json(kKey, {}, {.run = 1, .offset = Offset(12345), .bars = {full}}),
+            "{\"series\":\"kraken/trade/BTC/USD\",\"interval\":\"1m\",\"conditions\":\"eligible\","
+            "\"session\":\"extended\",\"offset\":\"12345\",\"bars\":[{\"ts_open\":\"60000000000\","
+            "\"open\":\"167.42\",\"high\":\"167.42\",\"low\":\"167.42\",\"close\":\"167.42\","
+            "\"volume\":\"170141183460469231731687303715884105727\",\"trades\":12,\"excluded\":3,"
+            "\"notional\":\"167.42\",\"final\":true,\"revision\":2,\"offset\":\"12001\"}]}");
+}
+
+TEST(Json, APriceThatNoTradeSetIsNull) {
+  market::Bar empty = bar(0, "5", 1);
+  empty.open = empty.high = empty.low = empty.close = std::nullopt;
+  EXPECT_EQ(bars_frame({.run = 3, .offset = Offset(1), .bars = {empty}}),
+            "{\"type\":\"bars\",\"run\":3,\"offset\":\"1\",\"bars\":[{\"ts_open\":\"0\","
+            "\"open\":null,\"high\":null,\"low\":null,\"close\":null,\"volume\":\"1\",\"trades\":1,"
+            "\"excluded\":0,\"notional\":\"5\",\"final\":false,\"revision\":0,\"offset\":\"1\"}]}");
+}
+
+TEST(Json, FramesHaveTheirHeads) {
+  const pipeline::BarPage none{.run = 7, .offset = Offset(18446744073709551615u), .bars = {}};
+  const market::BarSpec spec{seconds(15), market::ConditionMode::kAll,
+                             market::SessionMode::kRegular};
+  EXPECT_EQ(snapshot_frame(kKey, spec, none, "{\"a\":1}"),
+            "{\"type\":\"snapshot\",\"run\":7,\"offset\":\"18446744073709551615\","
+            "\"series\":\"kraken/trade/BTC/USD\",\"interval\":\"15s\",\"conditions\":\"all\","
+            "\"session\":\"regular\",\"bars\":[],\"status\":{\"a\":1}}");
+  EXPECT_EQ(resumed_frame(none, "{}"),
+            "{\"type\":\"resumed\",\"run\":7,\"offset\":\"18446744073709551615\",\"bars\":[],"
+            "\"status\":{}}");
+  EXPECT_EQ(status_frame("{}"), "{\"type\":\"status\",\"status\":{}}");
+  EXPECT_EQ(restarted_frame(2), "{\"type\":\"restarted\",\"run\":2}");
+}
+
+TEST(Json, BarsAreSeparated) {
+  const std::string text =
+      bars_frame({.run = 1, .offset = Offset(2), .bars = {bar(0, "1", 1), bar(1, "2", 2)}});
+  EXPECT_NE(text.find("\"offset\":\"1\"},{\"ts_open\":\"60000000000\""), text.npos) << text;
+}
+
+TEST(Json, TheStatusIsWhole) {
+  pipeline::PlayStatus status;
+  status.mode = "demo";
+  status.state = pipeline::PlayState::kFailed;
+  status.label = "recorded";
+  status.date = "2013-10-07";
+  status.title = "SPY \"and\" IBM";
+  status.source = "somebody";
+  status.licence = "Apache-2.0";
+  status.speed = 2.5;
+  status.zone = "America/New_York";
+  status.market_time = Timestamp{1381152590000000000};
+  status.start_time = Timestamp{1};
+  status.end_time = Timestamp{2};
+  status.run = 4;
+  status.error = "disk\nfull";
+  status.durable_offset = Offset(12345);
+  status.tape_bytes = 18446744073709551615u;
+  status.feeds = {{"replay", "playing", 123, 1, 2}, {"other", "ended", 0, 0, 0}};
+  status.quarantine_total = 3;
+  status.quarantine_reasons = {{"bad_price", 2}, {"bad_time", 1}};
+  EXPECT_EQ(
+      status_json(status, "0.1.0"),
+      "{\"version\":\"0.1.0\",\"mode\":\"demo\",\"play\":{\"state\":\"failed\","
+      "\"label\":\"recorded\",\"date\":\"2013-10-07\",\"title\":\"SPY \\\"and\\\" IBM\","
+      "\"source\":\"somebody\",\"licence\":\"Apache-2.0\",\"speed\":2.5,"
+      "\"market_time\":\"1381152590000000000\",\"start_time\":\"1\",\"end_time\":\"2\","
+      "\"zone\":\"America/New_York\",\"run\":4,\"error\":\"disk\\u000afull\"},"
+      "\"tape\":{\"durable_offset\":\"12345\",\"bytes\":\"18446744073709551615\"},"
+      "\"feeds\":[{\"id\":\"replay\",\"state\":\"playing\",\"events\":\"123\","
+      "\"duplicates\":\"1\",\"refused\":\"2\"},{\"id\":\"other\",\"state\":\"ended\","
+      "\"events\":\"0\",\"duplicates\":\"0\",\"refused\":\"0\"}],"
+      "\"quarantine\":{\"total\":\"3\",\"reasons\":{\"bad_price\":\"2\",\"bad_time\":\"1\"}}}");
+}
+
+TEST(Json, AnEmptyStatusHasNoError) {
+  const std::string text = status_json({}, "");
+  EXPECT_NE(text.find("\"error\":null}"), text.npos);
+  EXPECT_NE(text.find("\"feeds\":[],\"quarantine\":{\"total\":\"0\",\"reasons\":{}}}"), text.npos);
+}
+
+TEST(Json, InstrumentsNameTheirZone) {
+  const market::Series spy{.key = {"lean", "trade", "SPY"}, .calendar = "us_equity", .conditions{}};
+  const market::Series btc{.key = kKey, .conditions{}};
+  EXPECT_EQ(instruments_json(std::vector<InstrumentForm>{{spy, "America/New_York"}, {btc, "UTC"}}),
+            "{\"instruments\":[{\"series\":\"lean/trade/SPY\",\"instrument\":\"SPY\","
+            "\"venue\":\"lean\",\"channel\":\"trade\",\"calendar\":\"us_equity\","
+            "\"zone\":\"America/New_York\"},{\"series\":\"kraken/trade/BTC/USD\","
+            "\"instrument\":\"BTC/USD\",\"venue\":\"kraken\",\"channel\":\"trade\","
+            "\"calendar\":\"24x7\",\"zone\":\"UTC\"}]}");
+  EXPECT_EQ(instruments_json({}), "{\"instruments\":[]}");
+}
+
+TEST(Json, ErrorsAreQuoted) {
+  EXPECT_EQ(error_json("not_found", "no \"x\""),
+            "{\"error\":{\"code\":\"not_found\",\"message\":\"no \\\"x\\\"\"}}");
+}
+
+}  // namespace
+}  // namespace tapedeck::api
