@@ -94,12 +94,15 @@ class StateFolder {
 };
 
 std::vector<market::BarSpec> demo_specs() {
-  using enum market::ConditionMode;
-  using enum market::SessionMode;
-  return {{minutes(1), kEligible, kExtended},
-          {minutes(1), kEligible, kRegular},
-          {minutes(1), kAll, kExtended},
-          {minutes(1), kAll, kRegular}};
+  std::vector<market::BarSpec> specs;
+  for (const Duration interval : {minutes(1), minutes(5), minutes(15), hours(1)}) {
+    for (const auto conditions : {market::ConditionMode::kEligible, market::ConditionMode::kAll}) {
+      for (const auto session : {market::SessionMode::kExtended, market::SessionMode::kRegular}) {
+        specs.push_back({interval, conditions, session});
+      }
+    }
+  }
+  return specs;
 }
 
 Result<pipeline::PlayStatus> describe(const DemoArguments& arguments, bool synthetic) {

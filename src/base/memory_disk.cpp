@@ -202,10 +202,15 @@ std::unique_ptr<MemoryDisk> MemoryDisk::after_power_cut(Rng& rng) const {
     const std::uint64_t unsynced = node.bytes.size() - node.synced_size;
     const std::uint64_t kept = node.synced_size + (unsynced > 0 ? rng.below(unsynced + 1) : 0);
     copy->bytes = node.bytes.substr(0, kept);
-    // A torn page: of what was not synced, any bytes may be anything.
+    // Writes reach the disk in any order: a part of what was not synced may be missing (zeros, or
+    // what stood there before) while what was written after it is there.
     if (kept > node.synced_size && rng.below(2) == 0) {
       const std::uint64_t from = node.synced_size + rng.below(kept - node.synced_size);
-      for (std::uint64_t i = from; i < kept; ++i) copy->bytes[i] = static_cast<char>(rng.next());
+      const std::uint64_t to = from + 1 + rng.below(kept - from);
+      const bool zeros = rng.below(2) == 0;
+      for (std::uint64_t i = from; i < to; ++i) {
+        copy->bytes[i] = zeros ? '\0' : static_cast<char>(rng.next());
+      }
     }
     copy->synced_size = copy->bytes.size();
     return copy;

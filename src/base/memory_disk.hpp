@@ -31,7 +31,7 @@ class MemoryDisk final : public Disk {
   Result<std::uint64_t> free_bytes(const std::string& directory) const override;
 
   // What is left of this disk after a power cut now: all that was synced, plus, of each file, a
-  // random part of what was appended since, its last bytes perhaps garbage; of the changes of names
+  // random part of what was appended since, some of it perhaps lost; of the changes of names
   // that were not synced in their folder, each by chance, renaming as a whole.
   std::unique_ptr<MemoryDisk> after_power_cut(Rng& rng) const;
 

@@ -282,6 +282,22 @@ TEST(EmbeddedTape, AfterAFailedWriteNothingMoreIsTakenUntilItIsReopened) {
   }
 }
 
+// The order that recovery relies on: a segment has its header and its name on the disk before a
+// block is written, and a commit is synced before it is acknowledged.
+TEST(EmbeddedTape, SyncsInTheOrderThatRecoveryReliesOn) {
+  MemoryDisk disk;
+  Process process(disk);
+  std::vector<std::string> operations;
+  disk.set_fault([&](std::string_view operation, const std::string&) -> Status {
+    operations.emplace_back(operation);
+    return {};
+  });
+  ASSERT_TRUE(process.tape().append(process.trades(0, 3)));
+  ASSERT_TRUE(process.tape().commit());
+  EXPECT_EQ(operations, (std::vector<std::string>{"open", "append", "sync", "sync_directory",
+                                                  "append", "sync"}));
+}
+
 // The power fails at random moments of random sessions: what was acknowledged is there, in order,
 // nothing twice; what was not may be there, as a prefix of what was appended.
 TEST(EmbeddedTape, PowerCutsLoseNothingThatWasAcknowledged) {
