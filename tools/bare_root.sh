@@ -79,11 +79,11 @@ copy_settings() {
   done < <(compgen -e | grep -E '^(https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$|CERT|_CA_' || :)
 }
 
-# Runs a command in the new root, in mount and process namespaces of its own: when it ends, or is
-# ended, its mounts and all its processes are gone with it.
+# Becomes a command in the new root, in mount and process namespaces of its own: when it ends, its
+# mounts and all its processes are gone with it.
 enter() {
   # shellcheck disable=SC2016
-  unshare --mount --pid --fork --kill-child sh -c '
+  exec unshare --mount --pid --fork --kill-child sh -c '
     root=$1 && shift &&
     mount -t proc proc "$root/proc" &&
     mkdir -p "$root/dev/shm" && mount -t tmpfs tmpfs "$root/dev/shm" &&
@@ -93,7 +93,7 @@ enter() {
 
 # Starts `./dev run` and waits until the server has pushed a changed candle.
 run_until_a_candle_moves() {
-  local log=$folder/run.log address="" base token series
+  local log=$folder/run.log address="" base token series=""
   : >"$log"
   enter ./dev run >"$log" 2>&1 &
   demo_pid=$!
@@ -103,19 +103,32 @@ run_until_a_candle_moves() {
     address=$(grep -oE 'http://127\.0\.0\.1:[0-9]+/\?token=[^[:space:]]+' "$log" | head -n 1 || :)
   done
   base=${address%%/\?*} token=${address##*token=}
-  series=$(curl -fsS -H "Authorization: Bearer $token" "$base/api/v1/instruments" |
-    grep -oE '"series":"[^"]+"' | head -n 1 | cut -d'"' -f4)
+  while [ -z "$series" ]; do
+    sleep 0.2
+    series=$(curl -fsS -H "Authorization: Bearer $token" "$base/api/v1/instruments" |
+      grep -oE '"series":"[^"]+"' | head -n 1 | cut -d'"' -f4 || :)
+  done
   # A browser's request for the live stream; what comes back is looked at as plain bytes.
   timeout 60 curl -sN --http1.1 -H "Authorization: Bearer $token" -H "Origin: $base" \
     -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
     -H 'Sec-WebSocket-Key: dGFwZWRlY2stYmFyZS1yb290' \
-    "$base/api/v1/live?series=$series&interval=1m" |
-    grep -aqm 1 '"type":"bars"' || { cat "$log" && return 1; }
+    "$base/api/v1/live?series=$series&interval=1m" >"$folder/live" &
+  local live_pid=$!
+  until grep -aq '"type":"bars"' "$folder/live"; do
+    sleep 0.1
+    kill -0 "$live_pid" 2>/dev/null || { cat "$log" && return 1; }
+  done
+  kill "$live_pid" && { wait "$live_pid" 2>/dev/null || :; }
 }
 
 end_demo() {
   [ -n "$demo_pid" ] || return 0
-  kill "$demo_pid" 2>/dev/null || :
+  pkill -TERM -P "$demo_pid" || :
+  for _ in $(seq 50); do
+    kill -0 "$demo_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  pkill -KILL -P "$demo_pid" || : # it was still being built
   wait "$demo_pid" 2>/dev/null || :
   demo_pid=""
 }
@@ -136,5 +149,5 @@ end_demo
 echo "bare_root: from nothing to a moving candle $first_s s, a second start $second_s s"
 [ "$only_run" = no ] || exit 0
 started=$SECONDS
-enter ./dev test
+(enter ./dev test)
 echo "bare_root: ./dev test $((SECONDS - started)) s"
