@@ -54,14 +54,15 @@ VENDORS = [
     (r"librdkafka/|avro", ["tape/kafka"], "Kafka"),
     # The operating system: the seams (Disk, Net, Clock) are base's, so that tests can replace them.
     (r"(sys|arpa|netinet|linux)/.*\.h|(fcntl|unistd|dirent|poll|netdb)\.h",
-     ["base", "net", "app", "store/embedded"], "the operating system; SQLite has its own disk"),
+     ["base", "net", "app", "config", "store/embedded"],
+     "the operating system; SQLite has its own disk, secrets come from files"),
     (r"pthread\.h", ["base", "net", "pipeline", "app"], "names of threads"),
     (r"[a-z]mmintrin\.h|immintrin\.h|arm_.*\.h", ["base", "tape"], "processor instructions"),
     (r"gtest/|gmock/", [], "tests only"),
 ]
 # Tests, and what they share. A test may include these anywhere, and slices of the rooms that
 # its own room may include; nothing else may include a test.
-TEST = re.compile(r".*_test\.cpp|(.*/)?conformance\.hpp")
+TEST = re.compile(r".*_test\.cpp|(.*/)?(conformance|(recording|fake|test)_\w+)\.hpp")
 TEST_VENDORS = r"gtest/|gmock/|(sys/.*|unistd|fcntl)\.h"
 
 # Header -> rooms in which it must not be included, outside tests: pure rooms have no thread, log,
