@@ -1,0 +1,123 @@
+// src/config/config.hpp: the door of this room. A pipeline file (TOML) becomes typed options, or a
+// list of all that is wrong with it. The options' tables make the reference too, so it cannot rot.
+// Thread: any; nothing is kept.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/time.hpp"
+#include "market/bar.hpp"
+
+namespace tapedeck::config {
+
+enum class Fsync { kAlways, kGroup, kNever };
+
+struct TapeConfig {
+  std::string kind = "embedded";
+  std::string dir = "var/tape";
+  Fsync fsync = Fsync::kGroup;
+};
+
+struct FeedConfig {
+  std::string id;
+  std::string venue;
+  std::vector<std::string> symbols;
+  std::vector<std::string> files;
+  Secret token;
+  double speed = 1;
+};
+
+struct BarsConfig {
+  Duration interval = minutes(1);
+  market::ConditionMode conditions = market::ConditionMode::kEligible;
+  market::SessionMode session = market::SessionMode::kExtended;
+  Duration lateness = seconds(10);
+
+  market::BarSpec spec() const { return {interval, conditions, session}; }
+};
+
+struct StoreConfig {
+  std::string kind = "embedded";
+  std::string path = "var/store.db";
+};
+
+struct ApiConfig {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8273;
+};
+
+struct LogConfig {
+  LogFormat format = LogFormat::kText;
+  LogLevel level = LogLevel::kInfo;
+};
+
+struct Config {
+  TapeConfig tape;
+  std::vector<FeedConfig> feeds;
+  std::vector<BarsConfig> bars{BarsConfig{}};  // replaced by those of the file, if it has any
+  StoreConfig store;
+  ApiConfig api;
+  LogConfig log;
+};
+
+struct ConfigProblem {
+  enum class Severity { kWarning, kError };
+  std::string file;
+  std::uint32_t line = 0;  // from 1
+  std::uint32_t column = 0;
+  std::string key;      // "feed[2].token"; empty where the file is no TOML
+  std::string message;  // what is wrong and what to write; never a secret
+  Severity severity = Severity::kError;
+};
+
+// "pipeline.toml:3:12: bars[1].lateness: '10parsec' is not a duration: ..."
+std::string to_string(const ConfigProblem& problem);
+
+struct ParsedConfig {
+  Config config;                        // means something only if usable()
+  std::vector<ConfigProblem> problems;  // all of them, in the order of the file
+
+  bool usable() const;  // there are warnings at most
+};
+
+// What a file is read against.
+struct Surroundings {
+  // The value of an environment variable, if it is set.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  std::vector<std::string> venues;  // that the program knows
+};
+
+// The environment of this process.
+std::optional<std::string> process_environment(const std::string& name);
+
+// `file` is for the problems only; `text` is what it holds.
+ParsedConfig parse_config(std::string_view text, std::string_view file,
+                          const Surroundings& surroundings);
+
+// ---- The reference
+
+struct OptionReference {
+  std::string name;
+  std::string kind;           // "duration, such as \"10s\""
+  std::string default_value;  // as it would be written; empty: none
+  bool required = false;
+  std::string help;
+};
+
+struct ComponentReference {
+  std::string name;   // "feed"
+  bool many = false;  // written [[feed]], any number of times
+  std::string help;
+  std::vector<OptionReference> options;
+};
+
+std::vector<ComponentReference> reference();
+std::string reference_markdown();
+
+}  // namespace tapedeck::config

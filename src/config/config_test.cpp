@@ -1,0 +1,331 @@
+#include "config/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace tapedeck::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class ConfigTest : public testing::Test {
+ protected:
+  ~ConfigTest() override { std::filesystem::remove_all(folder_); }
+
+  ParsedConfig parse(const std::string& text) const {
+    return parse_config(text, "x.toml",
+                        {.environment = [](const std::string& name) -> std::optional<std::string> {
+                           if (name == "KEY") return "hunter2hunter2";
+                           if (name == "EMPTY") return "";
+                           if (name == "LINES") return "a\r\nb: c";
+                           return std::nullopt;
+                         },
+                         .venues = {"binance", "coinbase", "kraken"}});
+  }
+  std::vector<std::string> problems(const std::string& text) const {
+    std::vector<std::string> all;
+    for (const ConfigProblem& problem : parse(text).problems) all.push_back(to_string(problem));
+    return all;
+  }
+  // The only problem of a file.
+  std::string problem(const std::string& text) const {
+    const auto all = problems(text);
+    EXPECT_EQ(all.size(), 1u) << testing::PrintToString(all);
+    return all.empty() ? "" : all.front();
+  }
+  std::string write(const std::string& name, const std::string& content, mode_t mode) const {
+    const std::string path = folder_ + "/" + name;
+    std::ofstream(path) << content;
+    ::chmod(path.c_str(), mode);
+    return path;
+  }
+
+  const std::string folder_ = [] {
+    std::string name = testing::TempDir() + "td_config_XXXXXX";
+    return std::string(::mkdtemp(name.data()));
+  }();
+};
+
+TEST_F(ConfigTest, AnEmptyFileIsTheDefaults) {
+  const ParsedConfig parsed = parse("");
+  EXPECT_TRUE(parsed.usable());
+  EXPECT_THAT(parsed.problems, IsEmpty());
+  EXPECT_EQ(parsed.config.api.address, "127.0.0.1");
+  EXPECT_EQ(parsed.config.tape.fsync, Fsync::kGroup);
+  ASSERT_EQ(parsed.config.bars.size(), 1u);
+  EXPECT_EQ(parsed.config.bars[0].interval, minutes(1));
+}
+
+TEST_F(ConfigTest, ReadsAllOptions) {
+  const ParsedConfig parsed = parse(R"toml(
+    [tape]
+    kind = "embedded"
+    dir = "a/tape"
+    fsync = "always"
+    [[feed]]
+    id = "crypto"
+    venue = "coinbase"
+    symbols = ["BTC-USD", "ETH-USD"]
+    token = "env:KEY"
+    [[feed]]
+    id = "old_1"
+    venue = "kraken"
+    files = ["a.gz"]
+    speed = 20
+    [[bars]]
+    interval = "1m"
+    lateness = "250ms"
+    [[bars]]
+    interval = "5s"
+    conditions = "all"
+    session = "regular"
+    [store]
+    kind = "embedded"
+    path = "a/bars.db"
+    [api]
+    address = "::1"
+    port = 0
+    [log]
+    format = "json"
+    level = "debug"
+  )toml");
+  EXPECT_THAT(parsed.problems, IsEmpty());
+  const Config& c = parsed.config;
+  EXPECT_EQ(c.tape.dir, "a/tape");
+  EXPECT_EQ(c.tape.fsync, Fsync::kAlways);
+  ASSERT_EQ(c.feeds.size(), 2u);
+  EXPECT_EQ(c.feeds[0].id, "crypto");
+  EXPECT_EQ(c.feeds[0].venue, "coinbase");
+  EXPECT_THAT(c.feeds[0].symbols, ElementsAre("BTC-USD", "ETH-USD"));
+  EXPECT_EQ(c.feeds[0].token.reveal(), "hunter2hunter2");
+  EXPECT_EQ(c.feeds[0].speed, 1);
+  EXPECT_THAT(c.feeds[1].files, ElementsAre("a.gz"));
+  EXPECT_EQ(c.feeds[1].speed, 20);
+  ASSERT_EQ(c.bars.size(), 2u);
+  EXPECT_EQ(c.bars[0].spec(), market::BarSpec{});
+  EXPECT_EQ(c.bars[0].lateness, milliseconds(250));
+  EXPECT_EQ(c.bars[1].spec(), (market::BarSpec{seconds(5), market::ConditionMode::kAll,
+                                               market::SessionMode::kRegular}));
+  EXPECT_EQ(c.store.path, "a/bars.db");
+  EXPECT_EQ(c.api.address, "::1");
+  EXPECT_EQ(c.api.port, 0);
+  EXPECT_EQ(c.log.format, LogFormat::kJson);
+  EXPECT_EQ(c.log.level, LogLevel::kDebug);
+}
+
+TEST_F(ConfigTest, AllThatIsWrongIsToldAtOnceInTheOrderOfTheFile) {
+  EXPECT_THAT(
+      problems("[tape]\n"
+               "fsync = \"gruop\"\n"
+               "\n"
+               "[[feed]]\n"
+               "id = \"a\"\n"
+               "venue = \"karken\"\n"
+               "symbol = [\"X\"]\n"
+               "[[bars]]\n"
+               "interval = \"2m\"\n"
+               "  lateness = \"10parsec\"\n"
+               "[api]\n"
+               "port = 70000\n"),
+      ElementsAre("x.toml:2:9: tape.fsync: 'gruop' is not known: did you mean 'group'?",
+                  "x.toml:4:1: feed[1]: has neither symbols nor files: name what to take, "
+                  "or the recordings to play",
+                  "x.toml:6:9: feed[1].venue: 'karken' is not known: did you mean 'kraken'?",
+                  "x.toml:7:1: feed[1].symbol: 'symbol' is not known: did you mean "
+                  "'symbols'?",
+                  "x.toml:9:12: bars[1].interval: interval '2m' is not known: use one of "
+                  "1s, 5s, 15s, 30s, 1m, 5m, 15m, 30m, 1h",
+                  "x.toml:10:14: bars[1].lateness: '10parsec' is not a duration: write a "
+                  "whole number and a unit (ns, us, ms, s, m, h, d), such as 15s or 1m",
+                  "x.toml:12:8: api.port: 70000 is out of range: 0 to 65535"));
+}
+
+TEST_F(ConfigTest, NoToml) {
+  EXPECT_THAT(problem("[tape]\ndir = \n"), HasSubstr("x.toml:2:"));
+  EXPECT_THAT(problem("[tape]\ndir = \n"), HasSubstr("not TOML"));
+  EXPECT_THAT(problem("[tape]\n[tape]\n"), HasSubstr("x.toml:2:"));
+  EXPECT_THAT(problem("a = \"\xFF\""), HasSubstr("not TOML"));
+  EXPECT_THAT(problem("a = " + std::string(100'000, '[')), HasSubstr("not TOML"));
+  EXPECT_FALSE(parse("x").usable());
+}
+
+TEST_F(ConfigTest, UnknownComponents) {
+  EXPECT_EQ(problem("[strore]\n"),
+            "x.toml:1:2: strore: 'strore' is not known: did you mean "
+            "'store'?");
+  EXPECT_EQ(problem("port = 1\n"),
+            "x.toml:1:1: port: 'port' is not known: use one of tape, feed, "
+            "bars, store, api, log");
+}
+
+TEST_F(ConfigTest, TheWrongBrackets) {
+  EXPECT_THAT(problem("[feed]\nid = \"a\"\n"), HasSubstr("[[feed]], with two brackets"));
+  EXPECT_THAT(problem("[[tape]]\n"), HasSubstr("written [tape]"));
+  EXPECT_THAT(problem("tape = 5\n"), HasSubstr("written [tape]; here stands a whole number"));
+  EXPECT_THAT(problem("feed = [1]\n"), HasSubstr("two brackets"));
+}
+
+TEST_F(ConfigTest, WrongTypes) {
+  EXPECT_EQ(problem("[tape]\ndir = 5\n"),
+            "x.toml:2:7: tape.dir: must be text in quotes; here stands a whole number");
+  EXPECT_THAT(problem("[api]\nport = \"8273\"\n"),
+              HasSubstr("must be a whole number, 0 to 65535; here stands text"));
+  EXPECT_THAT(problem("[api]\nport = 1.5\n"), HasSubstr("here stands a number"));
+  EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = 10\n"),
+              HasSubstr("a duration in quotes, such as \"10s\"; here stands a whole number"));
+  EXPECT_THAT(problem("[[bars]]\ninterval = 60\n"), HasSubstr("an interval in quotes"));
+  EXPECT_THAT(problem("[log]\nlevel = true\n"), HasSubstr("here stands true or false"));
+  const std::string feed = "[[feed]]\nid = \"a\"\nvenue = \"kraken\"\n";
+  EXPECT_THAT(problem(feed + "symbols = \"BTC/USD\"\n"), HasSubstr("a list of text"));
+  EXPECT_THAT(problem(feed + "symbols = [\"A\", 5]\n"), HasSubstr("feed[1].symbols[2]: must be"));
+  EXPECT_THAT(problem(feed + "files = [\"a\"]\nspeed = \"20\"\n"), HasSubstr("a number above 0"));
+}
+
+TEST_F(ConfigTest, OutOfRange) {
+  const std::string feed = "[[feed]]\nid = \"a\"\nvenue = \"kraken\"\nfiles = [\"a\"]\n";
+  for (const std::string speed : {"0", "-1", "1000001", "nan", "inf"}) {
+    EXPECT_THAT(problem(feed + "speed = " + speed + "\n"), HasSubstr("out of range")) << speed;
+  }
+  EXPECT_THAT(problem(feed + "speed = 0.5\nsymbols = []\n"), HasSubstr("must not be empty"));
+  EXPECT_THAT(problem(feed + "symbols = [\"A\", \"A\"]\n"), HasSubstr("'A' stands twice"));
+  EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = \"25h\"\n"),
+              HasSubstr("25h is out of range: at most 1d"));
+  EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = \"-1s\"\n"), HasSubstr("duration"));
+  EXPECT_THAT(problem("[api]\nport = -1\n"), HasSubstr("out of range"));
+  EXPECT_THAT(problem("[api]\naddress = \"localhost\"\n"), HasSubstr("such as 127.0.0.1"));
+  EXPECT_THAT(problem("[tape]\ndir = \"\"\n"), HasSubstr("must not be empty"));
+  EXPECT_THAT(problem("[tape]\ndir = \"a\\u0000b\"\n"), HasSubstr("control characters"));
+}
+
+TEST_F(ConfigTest, FeedsNeedTheirOwnNames) {
+  const auto feed = [](const std::string& id) {
+    return "[[feed]]\nid = \"" + id + "\"\nvenue = \"kraken\"\nsymbols = [\"A\"]\n";
+  };
+  EXPECT_EQ(problem(feed("a") + feed("b") + feed("a")),
+            "x.toml:10:6: feed[3].id: there is another feed with the id 'a': give each its own");
+  EXPECT_THAT(problem(feed("a/b")), HasSubstr("letters, digits"));
+  EXPECT_THAT(problem(feed(std::string(65, 'a'))), HasSubstr("at most 64"));
+  EXPECT_THAT(problems("[[feed]]\nsymbols = [\"A\"]\n"),
+              ElementsAre(HasSubstr("'id' is missing"), HasSubstr("'venue' is missing")));
+}
+
+TEST_F(ConfigTest, NoBarsTwice) {
+  EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\n[[bars]]\ninterval = \"1m\"\n"
+                      "conditions = \"eligible\"\nlateness = \"1s\"\n"),
+              HasSubstr("x.toml:3:1: bars[2]: the same interval"));
+  EXPECT_THAT(problems("[[bars]]\ninterval = \"1m\"\n[[bars]]\ninterval = \"1m\"\n"
+                       "conditions = \"all\"\n"),
+              IsEmpty());
+  // What could not be read is not taken for its default.
+  EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\n[[bars]]\ninterval = \"9m\"\n"),
+              HasSubstr("bars[2].interval"));
+}
+
+TEST_F(ConfigTest, BeyondLoopbackIsAWarning) {
+  const ParsedConfig parsed = parse("[api]\naddress = \"0.0.0.0\"\n");
+  EXPECT_TRUE(parsed.usable());
+  ASSERT_EQ(parsed.problems.size(), 1u);
+  EXPECT_THAT(to_string(parsed.problems[0]),
+              HasSubstr("x.toml:2:11: warning: api.address: other machines can reach 0.0.0.0"));
+}
+
+class SecretsTest : public ConfigTest {
+ protected:
+  static std::string feed(const std::string& token) {
+    return "[[feed]]\nid = \"a\"\nvenue = \"kraken\"\nsymbols = [\"A\"]\ntoken = \"" + token +
+           "\"\n";
+  }
+};
+
+TEST_F(SecretsTest, FromTheEnvironment) {
+  EXPECT_EQ(parse(feed("env:KEY")).config.feeds[0].token.reveal(), "hunter2hunter2");
+  EXPECT_EQ(problem(feed("env:NONE")),
+            "x.toml:5:9: feed[1].token: the environment variable 'NONE' is not set");
+  EXPECT_THAT(problem(feed("env:EMPTY")), HasSubstr("'EMPTY' is not set"));
+  EXPECT_THAT(problem(feed("env:LINES")), HasSubstr("more than one line"));
+}
+
+TEST_F(SecretsTest, FromAFile) {
+  const std::string path = write("key", "hunter2hunter2\r\n", 0600);
+  const ParsedConfig parsed = parse(feed("file:" + path));
+  EXPECT_THAT(parsed.problems, IsEmpty());
+  EXPECT_EQ(parsed.config.feeds[0].token.reveal(), "hunter2hunter2");
+  EXPECT_THAT(problem(feed("file:" + folder_ + "/none")), HasSubstr(folder_ + "/none"));
+  EXPECT_THAT(problem(feed("file:" + folder_)), HasSubstr("not a regular file"));
+  EXPECT_THAT(problem(feed("file:" + write("empty", "\n", 0600))), HasSubstr("is empty"));
+  EXPECT_THAT(problem(feed("file:" + write("long", std::string(5000, 'x'), 0600))),
+              HasSubstr("longer than a secret"));
+  EXPECT_THAT(problem(feed("file:" + write("two", "a\nb\n", 0600))),
+              HasSubstr("more than one line"));
+}
+
+TEST_F(SecretsTest, AFileThatOthersMayReadIsAWarning) {
+  for (const mode_t mode : {0640u, 0604u, 0660u}) {
+    const ParsedConfig parsed = parse(feed("file:" + write("key", "hunter2", mode)));
+    EXPECT_TRUE(parsed.usable());
+    ASSERT_EQ(parsed.problems.size(), 1u);
+    EXPECT_THAT(parsed.problems[0].message, HasSubstr("chmod 600"));
+    EXPECT_EQ(parsed.config.feeds[0].token.reveal(), "hunter2");
+  }
+}
+
+// Who writes the secret itself is told so, without repeating it.
+TEST_F(SecretsTest, NeverInThePipelineFile) {
+  for (const std::string token : {"hunter2hunter2", "key:hunter2hunter2", "env:", "file:", ""}) {
+    const std::string told = problem(feed(token));
+    EXPECT_THAT(told, HasSubstr("env:NAME"));
+    EXPECT_THAT(told, Not(HasSubstr("hunter2")));
+  }
+  EXPECT_THAT(problem("[[feed]]\nid = \"a\"\nvenue = \"kraken\"\nsymbols = [\"A\"]\n"
+                      "token = 12345678\n"),
+              Not(HasSubstr("12345678")));
+}
+
+// ---- The reference
+
+// Each default that the reference shows, written into a file, is what the file means without it.
+TEST_F(ConfigTest, TheReferenceShowsWhatParses) {
+  for (const ComponentReference& component : reference()) {
+    EXPECT_FALSE(component.help.empty());
+    for (const OptionReference& option : component.options) {
+      EXPECT_FALSE(option.kind.empty() || option.help.empty()) << option.name;
+      if (component.many || option.default_value.empty()) continue;
+      const std::string text =
+          "[" + component.name + "]\n" + option.name + " = " + option.default_value + "\n";
+      EXPECT_THAT(problems(text), IsEmpty()) << text;
+    }
+  }
+  EXPECT_EQ(parse("[api]\nport = 8273\n").config.api.port, parse("").config.api.port);
+}
+
+TEST_F(ConfigTest, TheReferenceAsMarkdown) {
+  const std::string text = reference_markdown();
+  EXPECT_THAT(text, HasSubstr("\n## `[[feed]]`\n"));
+  EXPECT_THAT(text, HasSubstr("\n## `[tape]`\n"));
+  EXPECT_THAT(text,
+              HasSubstr("| `fsync` | one of \"always\", \"group\", \"never\" | `\"group\"` |"));
+  EXPECT_THAT(text,
+              HasSubstr("| `venue` | one of the venues that `tapedeck list` shows | required |"));
+  EXPECT_THAT(text, HasSubstr("| `token` | secret: \"env:NAME\" or \"file:PATH\" | none |"));
+  EXPECT_THAT(text, HasSubstr("| `port` | whole number, 0 to 65535 | `8273` |"));
+  EXPECT_THAT(text, HasSubstr("| `lateness` | duration, such as \"10s\", at most \"1d\" | "
+                              "`\"10s\"` |"));
+}
+
+TEST(ProcessEnvironment, IsThatOfTheProcess) {
+  ::setenv("TD_CONFIG_TEST", "x", 1);
+  EXPECT_EQ(process_environment("TD_CONFIG_TEST"), "x");
+  ::unsetenv("TD_CONFIG_TEST");
+  EXPECT_EQ(process_environment("TD_CONFIG_TEST"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace tapedeck::config

@@ -1,0 +1,193 @@
+// src/config/kinds.hpp: the kinds of value that an option can have: how each is read, what is said
+// when it is wrong, how it is described and shown in the reference. Inside this room only.
+#pragma once
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/config.hpp"
+#include "config/nearest.hpp"
+
+namespace tapedeck::config {
+
+// Where in the file something stands, and where to tell what is wrong with it.
+class Place {
+ public:
+  Place(std::string key, const toml::node& node, std::string_view file,
+        const Surroundings& surroundings, std::vector<ConfigProblem>& problems)
+      : key_(std::move(key)),
+        node_(&node),
+        region_(node.source()),
+        file_(file),
+        surroundings_(&surroundings),
+        problems_(&problems) {}
+
+  const std::string& key() const { return key_; }
+  const toml::node& node() const { return *node_; }
+  const Surroundings& surroundings() const { return *surroundings_; }
+
+  // The place of a member: "feed[1]" -> "feed[1].token".
+  Place member(std::string_view name, const toml::node& node) const {
+    return inside(key_.empty() ? std::string(name) : fmt::format("{}.{}", key_, name), node);
+  }
+  // The place of an element, counted from 1.
+  Place element(std::size_t index, const toml::node& node) const {
+    return inside(fmt::format("{}[{}]", key_, index + 1), node);
+  }
+  // The same node, told of where its key stands.
+  Place at(const toml::key& key) const {
+    Place place = *this;
+    place.region_ = key.source();
+    return place;
+  }
+
+  // Whether anything is wrong with this or what is inside of it.
+  bool has_problems() const;
+  // Nothing, so that a reader can return it.
+  std::nullopt_t error(std::string message) const {
+    tell(std::move(message), ConfigProblem::Severity::kError);
+    return std::nullopt;
+  }
+  void warning(std::string message) const {
+    tell(std::move(message), ConfigProblem::Severity::kWarning);
+  }
+  // "must be a duration, such as "10s"; here stands a whole number".
+  std::nullopt_t wrong_type(std::string_view wanted) const;
+
+ private:
+  Place inside(std::string key, const toml::node& node) const {
+    return Place(std::move(key), node, file_, *surroundings_, *problems_);
+  }
+  void tell(std::string message, ConfigProblem::Severity severity) const {
+    problems_->push_back({std::string(file_), region_.begin.line, region_.begin.column, key_,
+                          std::move(message), severity});
+  }
+
+  std::string key_;
+  const toml::node* node_;
+  toml::source_region region_;
+  std::string_view file_;
+  const Surroundings* surroundings_;
+  std::vector<ConfigProblem>* problems_;
+};
+
+// A kind has: Value, describe(), show(value) and read(place), which tells what is wrong and then
+// gives nothing.
+
+// Text without control characters.
+struct Text {
+  using Value = std::string;
+  std::string describe() const { return "text"; }
+  std::string show(const Value& value) const { return fmt::format("\"{}\"", value); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+// A name for logs, metrics and folders.
+struct Name {
+  using Value = std::string;
+  std::string describe() const { return "name: letters, digits, - and _, at most 64"; }
+  std::string show(const Value& value) const { return Text().show(value); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+struct Venue {
+  using Value = std::string;
+  std::string describe() const { return "one of the venues that `tapedeck list` shows"; }
+  std::string show(const Value& value) const { return Text().show(value); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+struct Texts {
+  using Value = std::vector<std::string>;
+  std::string describe() const { return "list of text, none twice"; }
+  std::string show(const Value& value) const { return fmt::format("[{}]", fmt::join(value, ", ")); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+struct WholeNumber {
+  using Value = std::uint16_t;
+  Value least = 0;
+  Value most = 0;
+  std::string describe() const { return fmt::format("whole number, {} to {}", least, most); }
+  std::string show(const Value& value) const { return fmt::format("{}", value); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+struct PositiveNumber {
+  using Value = double;
+  double most = 0;
+  std::string describe() const { return fmt::format("number above 0, at most {}", most); }
+  std::string show(const Value& value) const { return fmt::format("{}", value); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+struct Span {
+  using Value = Duration;
+  Duration most;
+  std::string describe() const {
+    return fmt::format("duration, such as \"10s\", at most \"{}\"", tapedeck::to_string(most));
+  }
+  std::string show(const Value& value) const { return Text().show(tapedeck::to_string(value)); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+struct BarInterval {
+  using Value = Duration;
+  std::string describe() const { return "interval, such as \"1m\""; }
+  std::string show(const Value& value) const { return Text().show(tapedeck::to_string(value)); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+// An address of this machine.
+struct IpAddress {
+  using Value = std::string;
+  std::string describe() const { return "IPv4 or IPv6 address"; }
+  std::string show(const Value& value) const { return Text().show(value); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+// Never in the file itself: the name of an environment variable, or of a file.
+struct SecretSource {
+  using Value = Secret;
+  std::string describe() const { return "secret: \"env:NAME\" or \"file:PATH\""; }
+  std::string show(const Value&) const { return {}; }
+  std::optional<Value> read(const Place& place) const;
+};
+
+// One of some words, each with its meaning.
+template <class T>
+struct Choice {
+  using Value = T;
+  std::vector<std::pair<std::string, T>> words;
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [word, value] : words) all.push_back(word);
+    return all;
+  }
+  std::string describe() const {
+    return fmt::format("{}\"{}\"", words.size() > 1 ? "one of " : "", fmt::join(names(), "\", \""));
+  }
+  std::string show(const Value& value) const {
+    for (const auto& [word, meaning] : words) {
+      if (meaning == value) return Text().show(word);
+    }
+    return {};
+  }
+  std::optional<Value> read(const Place& place) const {
+    const auto text = Text().read(place);
+    if (!text) return std::nullopt;
+    for (const auto& [word, value] : words) {
+      if (word == *text) return value;
+    }
+    return place.error(not_known(*text, names()));
+  }
+};
+
+}  // namespace tapedeck::config
