@@ -48,6 +48,12 @@ struct DemoArguments {
 };
 int demo(const DemoArguments& arguments);
 
+// Says all that is wrong with a pipeline file.
+int check_config(const std::string& path);
+
+// Prints the slices of this program and every option, as Markdown.
+int list();
+
 // Prints "tapedeck: <message>" on standard error and returns the exit code that fits.
 int report(const Error& error);
 

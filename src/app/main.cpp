@@ -96,6 +96,11 @@ int main(int argc, char** argv) {
   DemoArguments demo_arguments;
   add_replay(app, replay_arguments);
   add_demo(app, demo_arguments);
+  std::string config_file;
+  app.add_subcommand("check-config", "Say all that is wrong with a pipeline file")
+      ->add_option("file", config_file, "A TOML file")
+      ->required();
+  app.add_subcommand("list", "What there is, and every option of a pipeline file");
   app.add_subcommand("version", "Print the version");
   try {
     app.parse(argc, argv);
@@ -104,6 +109,8 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
+  if (app.got_subcommand("check-config")) return check_config(config_file);
+  if (app.got_subcommand("list")) return list();
   fmt::print("tapedeck {}\n", TAPEDECK_VERSION);
   return kExitOk;
 }

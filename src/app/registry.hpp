@@ -2,11 +2,20 @@
 // that knows concrete feeds, tapes and stores.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "market/conditions.hpp"
 
 namespace tapedeck::app {
 
 // By the name in market::Series::conditions.
 const market::ConditionTables& condition_tables();
+
+// The venues whose frames this program understands.
+std::vector<std::string> venues();
+
+// All slices by room, for people: one line each.
+std::string registry_text();
 
 }  // namespace tapedeck::app

@@ -1,0 +1,53 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+
+#include "app/commands.hpp"
+#include "app/registry.hpp"
+#include "base/disk.hpp"
+#include "config/config.hpp"
+
+namespace tapedeck::app {
+namespace {
+
+constexpr std::uint64_t kConfigBytesMax = 1u << 20;
+
+Result<std::string> read_text(const std::string& path) {
+  const auto disk = real_disk();
+  TD_ASSIGN(const auto file, disk->open(path, OpenMode::kRead));
+  TD_ASSIGN(const std::uint64_t size, file->size());
+  if (size > kConfigBytesMax) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' has {} bytes: a pipeline file has at most {}", path, size,
+                            kConfigBytesMax));
+  }
+  std::string text(size, '\0');
+  TD_ASSIGN(const std::size_t got, file->read_at(0, text.data(), text.size()));
+  text.resize(got);
+  return text;
+}
+
+}  // namespace
+
+int check_config(const std::string& path) {
+  const auto text = read_text(path);
+  if (!text) return report(text.error());
+  const config::ParsedConfig parsed = config::parse_config(
+      *text, path, {.environment = config::process_environment, .venues = venues()});
+  for (const config::ConfigProblem& problem : parsed.problems) {
+    fmt::print(stderr, "{}\n", to_string(problem));
+  }
+  if (!parsed.usable()) return kExitFailed;
+  fmt::print("{}: good: {} feeds, {} kinds of bars\n", path, parsed.config.feeds.size(),
+             parsed.config.bars.size());
+  return kExitOk;
+}
+
+int list() {
+  fmt::print("# What this program is made of\n\n{}\n# What a pipeline file may say\n\n{}",
+             registry_text(), config::reference_markdown());
+  return kExitOk;
+}
+
+}  // namespace tapedeck::app
