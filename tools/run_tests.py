@@ -175,4 +175,6 @@ def main(kind):
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in ("unit", "integration", "browser", "all"):
         sys.exit(__doc__)
+    # Being stopped ends what is running, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("run_tests: stopped"))
     sys.exit(main(sys.argv[1]))
