@@ -100,7 +100,11 @@ Result<Plan> plan_of(const ReplayArguments& arguments) {
 bool print_report(const std::vector<feeds::replay::FileReport>& files,
                   const pipeline::Pipeline& pipeline, std::size_t bars) {
   bool whole = true;
+  std::uint64_t records = 0;
+  std::uint64_t trades = 0;
   for (const auto& file : files) {
+    records += file.records;
+    trades += file.trades;
     fmt::print(stderr, "{}: {} records, {} trades, {} other frames, {} refused\n", file.path,
                file.records, file.trades, file.control, file.refused);
     if (!file.error.empty()) {
@@ -108,6 +112,7 @@ bool print_report(const std::vector<feeds::replay::FileReport>& files,
       whole = false;
     }
   }
+  fmt::print(stderr, "{} records, {} trades in all\n", records, trades);
   const auto& counts = pipeline.feed_counts();
   if (counts.duplicates > 0) {
     fmt::print(stderr,
