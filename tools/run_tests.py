@@ -69,7 +69,9 @@ def read_python(_output, report):
 def read_node(output, _report):
     """node:test's closing counts and names, which its tap and spec reporters write alike."""
     counts = {key: int(n) for key, n in re.findall(r"^[#\u2139] ([a-z]+) (\d+)$", output, re.M)}
-    failed = re.findall(r"^not ok \d+ - (?!.*# (?:TODO|SKIP))(.*)$", output, re.M)
+    failed = [name for name, kind in re.findall(
+        r"^ *not ok \d+ - (.*)\n(?: +---\n +duration_ms.*\n +type: '(suite)')?", output, re.M)
+        if kind != "suite" and not re.search("# (TODO|SKIP)", name)]
     bad = counts["fail"] + counts["cancelled"]
     skipped = re.findall(r"^ *(?:ok \d+ -|\uFE63) (.*?)(?: \([\d.]+ms\))? # (?:SKIP)?(.*)$", output,
                          re.M)[: counts["skipped"] + counts["todo"]]

@@ -186,6 +186,16 @@ class NodeSuite(SuiteCase):
         self.run_each("test('a', () => {});\ntest('b', () => assert.equal(1, 2));",
                       1, "1 passed, 1 failed, 0 skipped")
 
+    def test_a_failing_test_inside_a_suite_is_named(self):
+        (self.folder / "sample.test.mjs").write_text(
+            "import { describe, it } from 'node:test';\n"
+            "describe('suite', () => { it('good', () => {}); it('bad', () => { throw 1; }); });")
+        status, lines = self.run_suites(run_tests.node_suite(
+            "web", "unit", ["node", "--test-reporter=tap", "--test", "sample.test.mjs"],
+            self.folder))
+        self.assertEqual((status, lines[-1]), (1, "1 passed, 1 failed, 0 skipped"))
+        self.assertIn("  FAILED bad", lines)
+
     def test_a_crash_is_red(self):
         self.run_each("test('a', () => { process.exit(0); });\ntest('b', () => {});\n"
                       "process.kill(process.pid, 'SIGKILL');", 1, "0 passed, 1 failed, 0 skipped")
