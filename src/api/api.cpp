@@ -20,7 +20,7 @@ using net::HttpResponse;
 
 // The page takes everything from us. It has no inline script and no inline style.
 constexpr std::string_view kContentSecurityPolicy =
-    "default-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'self'; connect-src 'self'; style-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 constexpr std::string_view kJson = "application/json";

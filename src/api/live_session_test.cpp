@@ -58,6 +58,9 @@ TEST_F(LiveSessionTest, BeginsWithASnapshotThenSendsWhatChanged) {
               AllOf(StartsWith("{\"type\":\"bars\",\"run\":1,\"offset\":\"9\""),
                     HasSubstr("\"open\":\"12\""), Not(HasSubstr("\"open\":\"10\""))));
   EXPECT_EQ(next(), "");
+  fake_.put(bar(2, "13", 10));
+  EXPECT_THAT(next_after_wake(),
+              AllOf(HasSubstr("\"open\":\"13\""), Not(HasSubstr("\"open\":\"12\""))));
 }
 
 TEST_F(LiveSessionTest, ASlowClientGetsOneMessageWithTheNewest) {

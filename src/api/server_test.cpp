@@ -162,6 +162,25 @@ TEST_F(ServerTest, AStatusComesWithoutBeingAsked) {
   EXPECT_THAT(*client.read_message(), StartsWith("{\"type\":\"status\""));
 }
 
+TEST_F(ServerTest, AChangeDoesNotWaitForTheNextStatus) {
+  start();
+  LoopbackClient client(port());
+  ASSERT_EQ(client.upgrade(kLive, bearer_)->status, 101);
+  next(client);
+  constexpr int kChanges = 10;
+  int statuses = 0;
+  for (int i = 1; i <= kChanges; ++i) {
+    fake_.put(bar(0, "10", static_cast<std::uint64_t>(i)));
+    for (;;) {
+      const auto frame = client.read_message();
+      ASSERT_TRUE(frame);
+      if (frame->starts_with("{\"type\":\"bars\"")) break;
+      ++statuses;
+    }
+  }
+  EXPECT_LT(statuses, kChanges / 2);
+}
+
 TEST_F(ServerTest, ARefusedSocketSaysWhy) {
   start();
   LoopbackClient client(port());

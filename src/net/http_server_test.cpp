@@ -120,7 +120,7 @@ class TestHandler final : public HttpHandler {
             .headers{}};
   }
 
-  const std::string large = std::string(8 << 20, 'y');
+  const std::string large = std::string(2 << 20, 'y');
 
  private:
   Script& script_;
@@ -567,7 +567,7 @@ TEST_F(HttpServerTest, ThousandsOfClientsLeaveNothingBehind) {
   ASSERT_TRUE(LoopbackClient(port()).request("GET", "/"));
   ASSERT_TRUE(all_gone());
   const std::size_t before = open_descriptors();
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 400; ++i) {
     LoopbackClient silent(port());
     LoopbackClient complete(port());
     ASSERT_TRUE(complete.request("GET", "/"));
