@@ -102,9 +102,8 @@ sys_days observed(sys_days holiday) {
 bool is_holiday(sys_days day) {
   using namespace std::chrono;
   const year y = year_month_day{day}.year();
-  const sys_days new_year = y / January / 1;
-  // A New Year on a Saturday would be kept on the last day of a year: it is not kept.
-  if (weekday{new_year} != Saturday && day == observed(new_year)) return true;
+  // A New Year on a Saturday would be kept in the year before, and so is not kept.
+  if (day == observed(y / January / 1)) return true;
   if (y >= year{1998} && day == sys_days{y / January / Monday[3]}) return true;  // M. L. King
   if (day == sys_days{y / February / Monday[3]}) return true;          // Washington's Birthday
   if (day == easter_sunday(y) - days{2}) return true;                  // Good Friday

@@ -26,17 +26,18 @@ void Quarantine::refuse(std::string_view reason, std::string_view detail, std::s
   ++by_reason_[std::string(reason)];
   auto& examples = examples_[std::string(reason)];
   if (examples.size() < kExamplesPerReason) {
-    examples.push_back({std::string(reason), std::string(detail), std::string(where),
-                        std::string(kept)});
+    examples.push_back(
+        {std::string(reason), std::string(detail), std::string(where), std::string(kept)});
   }
   if (!file_ || !file_problem_.empty()) return;
   const std::string line = fmt::format(
       "{{\"reason\":{},\"where\":{},\"detail\":{},\"text\":{},\"bytes\":{}}}\n", json_quote(reason),
       json_quote(where), json_quote(detail), json_quote(kept), text.size());
   if (file_bytes_ + line.size() > kFileBytesMax) {
-    file_problem_ = fmt::format("the quarantine file is full ({} MiB): what is refused from here on "
-                                "is counted only; move the file away",
-                                kFileBytesMax >> 20);
+    file_problem_ = fmt::format(
+        "the quarantine file is full ({} MiB): what is refused from here on "
+        "is counted only; move the file away",
+        kFileBytesMax >> 20);
     return;
   }
   if (const Status written = file_->append(line); !written) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -220,13 +221,17 @@ TEST_P(StoreConformance, ReadersSeeWholeWrites) {
     return rows;
   };
   write(both(0), 0);
+  std::atomic<bool> done = false;
   std::jthread writer([&] {
     for (std::uint64_t n = 1; n <= kWrites; ++n) {
-      ASSERT_TRUE(store_->write(both(n), Offset(n)));
+      EXPECT_TRUE(store_->write(both(n), Offset(n)));
     }
+    done = true;
   });
   std::uint64_t seen = 0;
-  while (seen < kWrites) {
+  bool last_look = false;
+  while (!last_look) {
+    last_look = done;
     const std::uint64_t applied = store_->applied().value().value;
     const auto bars = read(query());
     ASSERT_EQ(bars.size(), 2u);
@@ -235,6 +240,7 @@ TEST_P(StoreConformance, ReadersSeeWholeWrites) {
     ASSERT_GE(bars[0].trades, seen);
     seen = bars[0].trades;
   }
+  EXPECT_EQ(seen, kWrites);
 }
 
 }  // namespace tapedeck::store
