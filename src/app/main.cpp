@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 
 #include "app/commands.hpp"
 
@@ -8,6 +9,16 @@ namespace {
 
 using namespace tapedeck;
 using namespace tapedeck::app;
+
+// Of a speed: CLI11's own check lets "nan" and "inf" pass.
+const CLI::Validator kSpeed(
+    [](std::string& text) {
+      double speed = 0;
+      const bool valid =
+          CLI::detail::lexical_cast(text, speed) && std::isfinite(speed) && speed > 0;
+      return valid ? std::string() : "must be a positive number, such as 20: " + text;
+    },
+    "NUMBER > 0");
 
 void add_log_option(CLI::App& command, LogFormat& format) {
   command.add_option("--log", format, "How the program's log is written to standard error")
@@ -52,7 +63,7 @@ void add_replay(CLI::App& app, ReplayArguments& arguments) {
           "--speed", arguments.speed,
           "Play at this many market seconds a second, merged by time; without it, as fast as "
           "possible")
-      ->check(CLI::PositiveNumber);
+      ->check(kSpeed);
   command.add_option("--tape", arguments.tape,
                      "Keep a durable tape in this folder; run again, it goes on where it ended");
   command.add_option("--quarantine", arguments.quarantine,
@@ -66,7 +77,7 @@ void add_demo(CLI::App& app, DemoArguments& arguments) {
   command.add_flag("--synthetic", arguments.synthetic, "Play a simulated day instead");
   command.add_option("--seed", arguments.seed, "Of the simulated day")->capture_default_str();
   command.add_option("--speed", arguments.speed, "Market seconds in a second")
-      ->check(CLI::PositiveNumber)
+      ->check(kSpeed)
       ->capture_default_str();
   command.add_option("--port", arguments.port,
                      "Port on 127.0.0.1; without it 8273, or the next that is free");
@@ -83,7 +94,7 @@ namespace tapedeck::app {
 
 int report(const Error& error) {
   fmt::print(stderr, "tapedeck: {}\n", error.message);
-  return kExitFailed;
+  return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitFailed;
 }
 
 }  // namespace tapedeck::app
@@ -102,6 +113,16 @@ int main(int argc, char** argv) {
       ->required();
   app.add_subcommand("list", "What there is, and every option of a pipeline file");
   app.add_subcommand("version", "Print the version");
+  std::string known;
+  bool is_known = argc < 2 || argv[1][0] == '-';
+  for (const CLI::App* command : app.get_subcommands({})) {
+    known += (known.empty() ? "" : ", ") + command->get_name();
+    is_known |= argc > 1 && command->get_name() == argv[1];
+  }
+  if (!is_known) {
+    fmt::print(stderr, "tapedeck: there is no command '{}': there are {}\n", argv[1], known);
+    return kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

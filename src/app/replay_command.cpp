@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -21,14 +22,18 @@
 namespace tapedeck::app {
 namespace {
 
-// The result on standard output, or in a file that appears whole or not at all.
+// The result on standard output, in a file that appears whole or not at all, or in what is no file
+// (a pipe, a device), which is written to as it is.
 class Output {
  public:
   static Result<Output> open(const std::string& path) {
     Output output;
     output.path_ = path;
     if (path.empty()) return output;
-    output.file_.reset(std::fopen(output.part().c_str(), "wb"));
+    std::error_code ignored;
+    const auto there = std::filesystem::status(path, ignored);
+    output.is_file_ = !std::filesystem::exists(there) || std::filesystem::is_regular_file(there);
+    output.file_.reset(std::fopen(output.written().c_str(), "wb"));
     if (!output.file_) {
       return fail(ErrorCode::kPermission,
                   fmt::format("cannot write '{}': {}: choose another --output", path,
@@ -41,7 +46,9 @@ class Output {
     std::FILE* file = file_ ? file_.get() : stdout;
     const bool written =
         std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
-    if (!written || (file_ && std::rename(part().c_str(), path_.c_str()) != 0)) {
+    const bool in_place =
+        whole && (!file_ || !is_file_ || std::rename(written().c_str(), path_.c_str()) == 0);
+    if (!in_place) {
       return fail(ErrorCode::kIo,
                   fmt::format("cannot write {}: {}", path_.empty() ? "standard output" : path_,
                               std::strerror(errno)));
@@ -53,9 +60,10 @@ class Output {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  std::string part() const { return path_ + ".part"; }
+  std::string written() const { return is_file_ ? path_ + ".part" : path_; }
 
   std::string path_;
+  bool is_file_ = true;
   std::unique_ptr<std::FILE, Close> file_;
 };
 
@@ -205,10 +213,7 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
 
 int replay(const ReplayArguments& arguments) {
   const auto plan = plan_of(arguments);
-  if (!plan) {
-    report(plan.error());
-    return kExitUsage;
-  }
+  if (!plan) return report(plan.error());
   const auto whole = run_replay(arguments, *plan);
   if (!whole) return report(whole.error());
   return *whole ? kExitOk : kExitRefused;
