@@ -44,7 +44,7 @@ class Output {
 
   Status finish(std::string_view text) {
     std::FILE* file = file_ ? file_.get() : stdout;
-    const bool written =
+    const bool whole =
         std::fwrite(text.data(), 1, text.size(), file) == text.size() && std::fflush(file) == 0;
     const bool in_place =
         whole && (!file_ || !is_file_ || std::rename(written().c_str(), path_.c_str()) == 0);
