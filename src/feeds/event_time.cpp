@@ -91,10 +91,6 @@ Result<Timestamp> parse_event_time(std::string_view text, TimeUnit unit) {
   if (!number) return fail_within(std::move(number), "time");
   const auto instant = scaled(*number, row(unit).ns);
   if (instant && is_plausible(*instant)) return *instant;
-  if (!instant && number->mantissa > 0 && number->scale > 9) {
-    return fail(ErrorCode::kMalformed,
-                fmt::format("time '{}' is finer than a nanosecond", text.substr(0, 64)));
-  }
   return implausible(text, unit, &*number);
 }
 

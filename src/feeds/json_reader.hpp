@@ -23,7 +23,7 @@ class JsonReader {
     if (buffer_.size() < text.size() + simdjson::SIMDJSON_PADDING) {
       buffer_.resize(2 * text.size() + simdjson::SIMDJSON_PADDING);
     }
-    std::memcpy(buffer_.data(), text.data(), text.size());
+    if (!text.empty()) std::memcpy(buffer_.data(), text.data(), text.size());
     std::memset(buffer_.data() + text.size(), ' ', simdjson::SIMDJSON_PADDING);
     return parser_.iterate(buffer_.data(), text.size(), buffer_.size());
   }

@@ -62,8 +62,8 @@ std::expected<std::uint64_t, Flaw> take_id(std::string_view text) {
   std::uint64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc{} || end != text.data() + text.size()) {
-    return bad("bad_id", fmt::format("id '{}' is not a whole number below 2^64",
-                                     text.substr(0, 64)));
+    return bad("bad_id",
+               fmt::format("id '{}' is not a whole number below 2^64", text.substr(0, 64)));
   }
   return id;
 }

@@ -18,7 +18,12 @@ namespace od = simdjson::ondemand;
 using Text = std::optional<std::string_view>;
 
 // What made a futures trade, where it was not the market ("X").
-enum Kind : std::uint64_t { kInsuranceFund = 1, kAutoDeleverage = 2, kNotAvailable = 4, kOther = 8 };
+enum Kind : std::uint64_t {
+  kInsuranceFund = 1,
+  kAutoDeleverage = 2,
+  kNotAvailable = 4,
+  kOther = 8
+};
 
 constexpr market::ConditionTable kFuturesTable = [] {
   constexpr auto kNo = market::Answer::kNo;
@@ -43,15 +48,14 @@ bool is_coin_margined(std::string_view symbol) {
   const auto underscore = symbol.rfind('_');
   if (underscore == symbol.npos || !symbol.substr(0, underscore).ends_with("USD")) return false;
   const std::string_view term = symbol.substr(underscore + 1);
-  return term == "PERP" ||
-         (term.size() == 6 && term.find_first_not_of("0123456789") == term.npos);
+  return term == "PERP" || (term.size() == 6 && term.find_first_not_of("0123456789") == term.npos);
 }
 
 struct Fields {
   Text event, symbol, id, price, size, time, buyer_is_maker, kind;
   Text code, message;
-  bool is_spot = false;     // "M" is there
-  bool is_known = false;    // an answer or a snapshot, which have no "e"
+  bool is_spot = false;   // "M" is there
+  bool is_known = false;  // an answer or a snapshot, which have no "e"
   bool in_envelope = false;
 };
 
@@ -63,17 +67,38 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
     od::value& value = field.value();
     if (key.size() == 1) {
       switch (key.front()) {
-        case 'e': out.event = text_of(value); break;
-        case 's': out.symbol = text_of(value); break;
-        case 't': out.id = text_of(value); break;
-        case 'p': out.price = text_of(value); break;
-        case 'q': out.size = text_of(value); break;
-        case 'T': out.time = text_of(value); break;
-        case 'm': out.buyer_is_maker = text_of(value); break;
-        case 'X': out.kind = text_of(value); break;
-        case 'M': out.is_spot = true; break;
-        case 'u': out.is_known = true; break;  // bookTicker of spot
-        default: break;
+        case 'e':
+          out.event = text_of(value);
+          break;
+        case 's':
+          out.symbol = text_of(value);
+          break;
+        case 't':
+          out.id = text_of(value);
+          break;
+        case 'p':
+          out.price = text_of(value);
+          break;
+        case 'q':
+          out.size = text_of(value);
+          break;
+        case 'T':
+          out.time = text_of(value);
+          break;
+        case 'm':
+          out.buyer_is_maker = text_of(value);
+          break;
+        case 'X':
+          out.kind = text_of(value);
+          break;
+        case 'M':
+          out.is_spot = true;
+          break;
+        case 'u':
+          out.is_known = true;
+          break;  // bookTicker of spot
+        default:
+          break;
       }
     } else if (key == "data" && !out.in_envelope) {
       out.in_envelope = true;
@@ -119,9 +144,12 @@ struct BinanceFeed::State {
   }
 
   std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
-    for (const auto& [text, name] :
-         {std::pair{&fields.symbol, "s"}, {&fields.id, "t"}, {&fields.price, "p"},
-          {&fields.size, "q"}, {&fields.time, "T"}, {&fields.buyer_is_maker, "m"}}) {
+    for (const auto& [text, name] : {std::pair{&fields.symbol, "s"},
+                                     {&fields.id, "t"},
+                                     {&fields.price, "p"},
+                                     {&fields.size, "q"},
+                                     {&fields.time, "T"},
+                                     {&fields.buyer_is_maker, "m"}}) {
       if (!*text) {
         return std::unexpected(
             Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name)});
@@ -139,7 +167,7 @@ struct BinanceFeed::State {
     if (!time) return std::unexpected(std::move(time.error()));
     auto id = take_id(*fields.id);
     if (!id) return std::unexpected(std::move(id.error()));
-    SeriesTable& table = fields.is_spot                      ? spot
+    SeriesTable& table = fields.is_spot                     ? spot
                          : is_coin_margined(*fields.symbol) ? coin_margined
                                                             : usd_margined;
     auto series_id = table.find_or_add(*fields.symbol);
@@ -190,9 +218,9 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
   }
   if (fields.event || fields.is_known || fields.in_envelope) return sink.control();
   if (fields.message) {
-    return refuse("venue_error", fmt::format("binance says: {} (code {})",
-                                             fields.message->substr(0, 512),
-                                             fields.code.value_or("none").substr(0, 32)));
+    return refuse("venue_error",
+                  fmt::format("binance says: {} (code {})", fields.message->substr(0, 512),
+                              fields.code.value_or("none").substr(0, 32)));
   }
   refuse("unknown_message", "neither an event nor an answer of binance");
 }

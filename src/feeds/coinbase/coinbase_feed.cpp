@@ -26,15 +26,24 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
     if (const auto code = std::move(item).get(field)) return code;
     const std::string_view key = key_of(field);
     od::value& value = field.value();
-    if (key == "type") out.type = text_of(value);
-    else if (key == "trade_id") out.id = text_of(value);
-    else if (key == "side") out.side = text_of(value);
-    else if (key == "size") out.size = text_of(value);
-    else if (key == "price") out.price = text_of(value);
-    else if (key == "product_id") out.product = text_of(value);
-    else if (key == "time") out.time = text_of(value);
-    else if (key == "message") out.message = text_of(value);
-    else if (key == "reason") out.reason = text_of(value);
+    if (key == "type")
+      out.type = text_of(value);
+    else if (key == "trade_id")
+      out.id = text_of(value);
+    else if (key == "side")
+      out.side = text_of(value);
+    else if (key == "size")
+      out.size = text_of(value);
+    else if (key == "price")
+      out.price = text_of(value);
+    else if (key == "product_id")
+      out.product = text_of(value);
+    else if (key == "time")
+      out.time = text_of(value);
+    else if (key == "message")
+      out.message = text_of(value);
+    else if (key == "reason")
+      out.reason = text_of(value);
   }
   return simdjson::SUCCESS;
 }
@@ -50,10 +59,12 @@ struct CoinbaseFeed::State {
         origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
 
   std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
-    for (const auto& [text, name] :
-         {std::pair{&fields.product, "product_id"}, {&fields.id, "trade_id"},
-          {&fields.price, "price"}, {&fields.size, "size"}, {&fields.time, "time"},
-          {&fields.side, "side"}}) {
+    for (const auto& [text, name] : {std::pair{&fields.product, "product_id"},
+                                     {&fields.id, "trade_id"},
+                                     {&fields.price, "price"},
+                                     {&fields.size, "size"},
+                                     {&fields.time, "time"},
+                                     {&fields.side, "side"}}) {
       if (!*text) {
         return std::unexpected(
             Flaw{"missing_field", fmt::format("a match without a usable '{}'", name)});

@@ -27,12 +27,18 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
     if (const auto code = std::move(item).get(field)) return code;
     const std::string_view key = key_of(field);
     od::value& value = field.value();
-    if (key == "symbol") out.symbol = text_of(value);
-    else if (key == "side") out.side = text_of(value);
-    else if (key == "price") out.price = text_of(value);
-    else if (key == "qty") out.size = text_of(value);
-    else if (key == "trade_id") out.id = text_of(value);
-    else if (key == "timestamp") out.time = text_of(value);
+    if (key == "symbol")
+      out.symbol = text_of(value);
+    else if (key == "side")
+      out.side = text_of(value);
+    else if (key == "price")
+      out.price = text_of(value);
+    else if (key == "qty")
+      out.size = text_of(value);
+    else if (key == "trade_id")
+      out.id = text_of(value);
+    else if (key == "timestamp")
+      out.time = text_of(value);
   }
   return simdjson::SUCCESS;
 }
@@ -56,10 +62,14 @@ struct KrakenFeed::State {
       if (const auto code = std::move(item).get(field)) return code;
       const std::string_view key = key_of(field);
       od::value& value = field.value();
-      if (key == "channel") channel = text_of(value);
-      else if (key == "method") method = text_of(value);
-      else if (key == "success") success = text_of(value);
-      else if (key == "error") error = text_of(value);
+      if (key == "channel")
+        channel = text_of(value);
+      else if (key == "method")
+        method = text_of(value);
+      else if (key == "success")
+        success = text_of(value);
+      else if (key == "error")
+        error = text_of(value);
       else if (key == "data" && channel == "trade") {
         if (const auto code = read_trades(value, ts_recv)) return code;
       }
@@ -82,9 +92,12 @@ struct KrakenFeed::State {
   }
 
   std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
-    for (const auto& [text, name] :
-         {std::pair{&fields.symbol, "symbol"}, {&fields.id, "trade_id"}, {&fields.price, "price"},
-          {&fields.size, "qty"}, {&fields.time, "timestamp"}, {&fields.side, "side"}}) {
+    for (const auto& [text, name] : {std::pair{&fields.symbol, "symbol"},
+                                     {&fields.id, "trade_id"},
+                                     {&fields.price, "price"},
+                                     {&fields.size, "qty"},
+                                     {&fields.time, "timestamp"},
+                                     {&fields.side, "side"}}) {
       if (!*text) {
         return std::unexpected(
             Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name)});

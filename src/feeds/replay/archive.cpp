@@ -44,7 +44,7 @@ std::uint64_t u64(std::string_view bytes, std::size_t at) {
 }
 
 std::expected<std::string, Flaw> read_range(const File& file, std::uint64_t offset,
-                                              std::uint64_t count) {
+                                            std::uint64_t count) {
   std::string bytes(static_cast<std::size_t>(count), '\0');
   auto got = file.read_at(offset, bytes.data(), bytes.size());
   if (!got) return std::unexpected(Flaw{"unreadable", std::move(got.error().message)});
@@ -135,8 +135,7 @@ bool take_zip64(std::string_view extra, Member& member) {
   return true;
 }
 
-std::expected<std::vector<Member>, Flaw> read_directory(const File& file,
-                                                          std::uint64_t file_size) {
+std::expected<std::vector<Member>, Flaw> read_directory(const File& file, std::uint64_t file_size) {
   auto directory = find_directory(file, file_size);
   if (!directory) return std::unexpected(std::move(directory.error()));
   auto bytes = read_range(file, directory->offset, directory->bytes);
@@ -166,16 +165,15 @@ std::expected<std::vector<Member>, Flaw> read_directory(const File& file,
     left.remove_prefix(all_bytes);
     if (name.ends_with('/')) continue;  // a folder
     if ((flags & 1) != 0) {
-      return std::unexpected(
-          Flaw{"unsupported",
-                 fmt::format("member '{}' is encrypted: unpack it first", member.name)});
+      return std::unexpected(Flaw{
+          "unsupported", fmt::format("member '{}' is encrypted: unpack it first", member.name)});
     }
     if (method != 0 && method != 8) {
       return std::unexpected(
           Flaw{"unsupported",
-                 fmt::format("member '{}' is packed by method {}; stored (0) and deflate (8) can "
-                             "be read: pack it again",
-                             member.name, method)});
+               fmt::format("member '{}' is packed by method {}; stored (0) and deflate (8) can "
+                           "be read: pack it again",
+                           member.name, method)});
     }
     if (method == 0 && member.size != member.packed_size) return broken();
     if (member.offset > directory->offset ||
@@ -215,7 +213,7 @@ std::expected<std::vector<Member>, Flaw> list_members(const File& file, std::str
 }
 
 std::expected<std::unique_ptr<ByteStream>, Flaw> open_member(const File& file,
-                                                               const Member& member) {
+                                                             const Member& member) {
   if (!member.in_zip()) {
     auto plain = plain_stream(file, member.offset, member.packed_size);
     if (member.packing == Packing::kGzip) return gzip_stream(std::move(plain));
@@ -227,8 +225,7 @@ std::expected<std::unique_ptr<ByteStream>, Flaw> open_member(const File& file,
   if (!header->starts_with("PK\x03\x04")) {
     return corrupt(fmt::format("there is no member at byte {}", member.offset));
   }
-  const std::uint64_t first =
-      member.offset + kLocalBytes + u16(*header, 26) + u16(*header, 28);
+  const std::uint64_t first = member.offset + kLocalBytes + u16(*header, 26) + u16(*header, 28);
   return zip_stream(plain_stream(file, first, member.packed_size),
                     member.packing == Packing::kZipDeflated, member.size, member.crc32);
 }

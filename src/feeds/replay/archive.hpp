@@ -32,6 +32,6 @@ std::expected<std::vector<Member>, Flaw> list_members(const File& file, std::str
 
 // The plain bytes of a member; may be called again. Borrows the file.
 std::expected<std::unique_ptr<ByteStream>, Flaw> open_member(const File& file,
-                                                               const Member& member);
+                                                             const Member& member);
 
 }  // namespace tapedeck::feeds::replay

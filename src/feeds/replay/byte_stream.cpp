@@ -127,8 +127,8 @@ class InflateStream : public UnpackingStream {
       }
       if (code != Z_OK && code != Z_BUF_ERROR) {
         return flaw("corrupt", fmt::format("{} at packed byte {}",
-                                              zlib_.msg != nullptr ? zlib_.msg : "bad deflate data",
-                                              packed_.offset()));
+                                           zlib_.msg != nullptr ? zlib_.msg : "bad deflate data",
+                                           packed_.offset()));
       }
     }
   }
@@ -164,7 +164,7 @@ class GzipStream final : public InflateStream {
       }
       if (packed_.unread().front() != '\x1f') {
         return flaw("corrupt", fmt::format("bytes that are no gzip follow at packed byte {}",
-                                              packed_.offset()));
+                                           packed_.offset()));
       }
       again();
     }
@@ -194,7 +194,7 @@ class ZstdStream final : public UnpackingStream {
       packed_.take(in.pos);
       if (ZSTD_isError(code) != 0) {
         return flaw("corrupt", fmt::format("{} near packed byte {}", ZSTD_getErrorName(code),
-                                              packed_.offset()));
+                                           packed_.offset()));
       }
       frame_ended_ = code == 0;
       if (into.pos > 0) return into.pos;
@@ -250,6 +250,15 @@ class ZipStream final : public InflateStream {
 };
 
 }  // namespace
+
+std::optional<Flaw> drain(ByteStream& stream) {
+  std::vector<char> buffer(kBufferBytes);
+  for (;;) {
+    const auto got = stream.read(buffer.data(), buffer.size());
+    if (!got) return got.error();
+    if (*got == 0) return std::nullopt;
+  }
+}
 
 std::unique_ptr<ByteStream> plain_stream(const File& file, std::uint64_t offset,
                                          std::uint64_t size) {

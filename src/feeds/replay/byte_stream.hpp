@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 
 #include "base/disk.hpp"
 #include "feeds/flaw.hpp"
@@ -20,6 +21,9 @@ class ByteStream {
   // "truncated", "corrupt", "unreadable"; it then stays so.
   virtual std::expected<std::size_t, Flaw> read(char* out, std::size_t count) = 0;
 };
+
+// Reads to the end; what damaged it, if anything did.
+std::optional<Flaw> drain(ByteStream& stream);
 
 // Each borrows the file. [offset, offset + size) of it:
 std::unique_ptr<ByteStream> plain_stream(const File& file, std::uint64_t offset,

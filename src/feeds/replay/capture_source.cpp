@@ -18,11 +18,19 @@ class CaptureSource final : public MemberSource {
         label_(this->place().label()) {}
 
  private:
+  std::expected<void, Flaw> prepare() override {
+    if (place().member.packing == Packing::kPlain) return {};  // nothing to check it by
+    auto bytes = open_member(file(), place().member);
+    if (!bytes) return std::unexpected(std::move(bytes.error()));
+    return judge(drain(**bytes));
+  }
+
   void take(const Record& record, CountingSink& sink) override {
     const auto line = parse_capture_line(record.text);
     if (!line) {
-      const Flaw flaw{"malformed", "a line of a capture is a JSON object, perhaps behind its "
-                                   "receive time in ns and a blank"};
+      const Flaw flaw{"malformed",
+                      "a line of a capture is a JSON object, perhaps behind its "
+                      "receive time in ns and a blank"};
       return sink.refuse(flaw, where(record), record.text);
     }
     Timestamp ts_recv;

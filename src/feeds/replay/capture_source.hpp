@@ -1,7 +1,7 @@
 // src/feeds/replay/capture_source.hpp: a recorded stream of frames, one JSON frame a line:
 //   1723161254087896568 {"stream":"btcusdt@trade","data":{...}}
-// The receive time (ns) may be missing; ts_recv is then ts_event. The venue's ids are the identity,
-// so it is read once.
+// The receive time (ns) may be missing; ts_recv is then ts_event. The venue's ids are the identity.
+// What is packed is read twice, the first time to see that its checksum is right.
 #pragma once
 
 #include <memory>

@@ -16,16 +16,15 @@ const std::string_view kMapGrammar =
 
 namespace {
 
-constexpr std::array<std::string_view, kColumnFields> kNames{
-    "time", "recv", "price", "size", "id", "side", "symbol", "sequence"};
+constexpr std::array<std::string_view, kColumnFields> kNames{"time", "recv", "price",  "size",
+                                                             "id",   "side", "symbol", "sequence"};
 
 bool has_unit(std::size_t field) {
   return field == std::size_t(ColumnField::kTime) || field == std::size_t(ColumnField::kRecv);
 }
 
 std::unexpected<Error> wrong(std::string what) {
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("map: {}; write {}", what, kMapGrammar));
+  return fail(ErrorCode::kInvalidArgument, fmt::format("map: {}; write {}", what, kMapGrammar));
 }
 
 Result<Column> parse_column(std::size_t field, std::string_view text) {

@@ -13,12 +13,21 @@
 
 namespace tapedeck::feeds::replay {
 
-enum class ColumnField : std::uint8_t { kTime, kRecv, kPrice, kSize, kId, kSide, kSymbol, kSequence };
+enum class ColumnField : std::uint8_t {
+  kTime,
+  kRecv,
+  kPrice,
+  kSize,
+  kId,
+  kSide,
+  kSymbol,
+  kSequence
+};
 inline constexpr std::size_t kColumnFields = 8;
 
 struct Column {
-  std::string name;                  // as written: "price", "#4"
-  std::optional<std::size_t> index;  // of "#4"
+  std::string name;                        // as written: "price", "#4"
+  std::optional<std::size_t> index;        // of "#4"
   TimeUnit unit = TimeUnit::kNanoseconds;  // of time and recv
 };
 

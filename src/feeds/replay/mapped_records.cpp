@@ -61,7 +61,8 @@ market::Side side_of(std::string_view text) {
 
 class MappedParser : public RecordParser {
  public:
-  MappedParser(ColumnMap map, std::string symbol) : map_(std::move(map)), symbol_(std::move(symbol)) {}
+  MappedParser(ColumnMap map, std::string symbol)
+      : map_(std::move(map)), symbol_(std::move(symbol)) {}
 
   std::expected<ParsedRecord, Flaw> parse(std::string_view record) final {
     Texts texts;
@@ -229,8 +230,9 @@ Result<bool> bind_header(ColumnMap& map, std::string_view first_row) {
            !is_number(ColumnField::kSize) && fields && fields->size() > 1;
   }
   if (!fields) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the quotes of its header '{}' do not match", first_row.substr(0, 512)));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the quotes of its header '{}' do not match", first_row.substr(0, 512)));
   }
   for (auto& column : map.columns) {
     if (!column || column->index) continue;

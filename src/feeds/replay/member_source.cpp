@@ -29,6 +29,11 @@ class BarrenMember final : public Source {
   bool done_ = false;
 };
 
+Flaw nothing_taken(const Flaw& damage) {
+  return {damage.reason,
+          fmt::format("{}; nothing of it was taken: get the file again", damage.detail)};
+}
+
 }  // namespace
 
 std::string MemberPlace::label() const {
@@ -70,8 +75,8 @@ Result<bool> MemberSource::pull(EventSink& sink, std::size_t events_max) {
         break;
       case Record::Kind::kDamaged: {
         const Flaw& damage = reader_->damage();
-        const Flaw told{damage.reason, fmt::format("{}; the {} records before it were taken, the "
-                                                   "rest is lost: get the file again",
+        const Flaw told{damage.reason, fmt::format("{}; records taken before it: {}, the rest is "
+                                                   "lost: get the file again",
                                                    damage.detail, records_)};
         end(counting, &told);
         break;
@@ -87,7 +92,7 @@ std::expected<void, Flaw> MemberSource::start() {
   file_ = std::move(*file);
   if (auto prepared = prepare(); !prepared) return prepared;
   auto bytes = open_member(*file_, place_.member);
-  if (!bytes) return std::unexpected(std::move(bytes.error()));
+  if (!bytes) return std::unexpected(nothing_taken(bytes.error()));
   reader_ = std::make_unique<RecordReader>(std::move(*bytes), cut_);
   return {};
 }
@@ -97,6 +102,11 @@ void MemberSource::end(CountingSink& sink, const Flaw* damage) {
   sink.end_member(progress_->members_left[place_.file], label_, damage);
   reader_.reset();
   file_.reset();
+}
+
+std::expected<void, Flaw> MemberSource::judge(const std::optional<Flaw>& damage) const {
+  if (!damage || (damage->reason == "truncated" && !place_.member.in_zip())) return {};
+  return std::unexpected(nothing_taken(*damage));
 }
 
 bool MemberSource::is_blank(const Record& record) const {
@@ -109,6 +119,7 @@ std::string MemberSource::where(const Record& record) const {
 
 std::unique_ptr<Source> barren_member(MemberPlace place, std::optional<Flaw> flaw,
                                       std::shared_ptr<Progress> progress) {
+  if (flaw && flaw->reason != "unsupported") flaw = nothing_taken(*flaw);
   return std::make_unique<BarrenMember>(std::move(place), std::move(flaw), std::move(progress));
 }
 

@@ -1,6 +1,5 @@
-// src/feeds/replay/member_source.hpp: one member of a recorded file as a source: opens it when it is
-// first pulled, takes it record by record, and tells what damaged it.
-// Thread: one at a time.
+// src/feeds/replay/member_source.hpp: one member of a recorded file as a source: opens it when it
+// is first pulled, takes it record by record, and tells what damaged it. Thread: one at a time.
 #pragma once
 
 #include <cstdint>
@@ -35,11 +34,14 @@ class MemberSource : public Source {
   Result<bool> pull(EventSink& sink, std::size_t events_max) final;
 
  protected:
-  // Before the first record; the file is open. An error: nothing of the member is taken.
+  // Before the first record; the file is open. An error: nothing of the member is taken. What a cut
+  // leaves of a gz or zst is whole records; bytes that fail a check may say anything.
   virtual std::expected<void, Flaw> prepare() { return {}; }
   // A record that is neither blank nor the header.
   virtual void take(const Record& record, CountingSink& sink) = 0;
 
+  // Whether anything may be taken of a member whose bytes end with `damage`.
+  std::expected<void, Flaw> judge(const std::optional<Flaw>& damage) const;
   const File& file() const { return *file_; }
   const MemberPlace& place() const { return place_; }
   Cut cut() const { return cut_; }

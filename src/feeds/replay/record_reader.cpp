@@ -25,8 +25,7 @@ std::uint64_t count_lines(std::string_view text) {
 
 }  // namespace
 
-RecordReader::RecordReader(std::unique_ptr<ByteStream> bytes, Cut cut,
-                           std::size_t record_bytes_max)
+RecordReader::RecordReader(std::unique_ptr<ByteStream> bytes, Cut cut, std::size_t record_bytes_max)
     : bytes_(std::move(bytes)),
       cut_(cut),
       record_bytes_max_(record_bytes_max),

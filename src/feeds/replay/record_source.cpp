@@ -24,13 +24,6 @@ class HashingStream final : public ByteStream {
     if (!got) damage_ = got.error();
     return got;
   }
-  void drain() {
-    std::vector<char> buffer(64 * 1024);
-    for (;;) {
-      const auto got = read(buffer.data(), buffer.size());
-      if (!got || *got == 0) return;
-    }
-  }
   const std::optional<Flaw>& damage() const { return damage_; }
   std::string finish_hex() { return sha_.finish_hex(); }
 
@@ -71,22 +64,15 @@ class RecordSource final : public MemberSource {
       if (!first) first = parsed->ts_event;
       if (!parsed->id) ids_are_numbers = false;
     }
-    hashing.drain();
-    // What a cut leaves of a stream is whole lines. Bytes that fail a check may say anything.
-    if (const auto& damage = hashing.damage();
-        damage && (damage->reason != "truncated" || place().member.in_zip())) {
-      return std::unexpected(
-          Flaw{damage->reason,
-               fmt::format("{}; nothing of it was taken: get the file again", damage->detail)});
-    }
+    drain(hashing);
+    if (auto judged = judge(hashing.damage()); !judged) return judged;
     ids_are_venues_ = ids_are_numbers;
-    origin_ = catalog_.intern(
-        ids_are_numbers
-            ? market::Origin{.kind = market::OriginKind::kVenue}
-            : market::Origin{.kind = market::OriginKind::kFile,
-                             .key = hashing.finish_hex(),
-                             .first = first.value_or(Timestamp{}),
-                             .recv_assumed = !format_.declares_recv});
+    origin_ =
+        catalog_.intern(ids_are_numbers ? market::Origin{.kind = market::OriginKind::kVenue}
+                                        : market::Origin{.kind = market::OriginKind::kFile,
+                                                         .key = hashing.finish_hex(),
+                                                         .first = first.value_or(Timestamp{}),
+                                                         .recv_assumed = !format_.declares_recv});
     return {};
   }
 
@@ -97,16 +83,16 @@ class RecordSource final : public MemberSource {
     if (!series) {
       return sink.refuse({"bad_symbol", series.error().message}, where(record), record.text);
     }
-    market::Trade trade{.series = *series,
-                        .side = parsed->side,
-                        .conditions = parsed->conditions,
-                        .ts_event = parsed->ts_event,
-                        .ts_recv = parsed->ts_recv.value_or(parsed->ts_event),
-                        .price = parsed->price,
-                        .size = parsed->size,
-                        .identity = {.origin = origin_, 
-                                     .seq = record.number - (has_header() ? 1 : 0)},
-                        .venue_sequence = parsed->sequence.value_or(0)};
+    market::Trade trade{
+        .series = *series,
+        .side = parsed->side,
+        .conditions = parsed->conditions,
+        .ts_event = parsed->ts_event,
+        .ts_recv = parsed->ts_recv.value_or(parsed->ts_event),
+        .price = parsed->price,
+        .size = parsed->size,
+        .identity = {.origin = origin_, .seq = record.number - (has_header() ? 1 : 0)},
+        .venue_sequence = parsed->sequence.value_or(0)};
     if (ids_are_venues_) trade.identity.seq = *parsed->id;
     sink.trade(trade);
   }

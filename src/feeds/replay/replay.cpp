@@ -23,6 +23,7 @@ namespace tapedeck::feeds::replay {
 namespace {
 
 constexpr std::size_t kSniffBytes = 64 * 1024;
+constexpr std::string_view kBlank = " \t\r\n";
 
 // One source after the other.
 class Sequence final : public Source {
@@ -85,7 +86,7 @@ Beginning read_beginning(const File& file, const Member& member) {
 }
 
 std::string_view first_line(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
+  const auto first = text.find_first_not_of(kBlank);
   if (first == text.npos) return {};
   text = text.substr(text.rfind('\n', first) == text.npos ? 0 : text.rfind('\n', first) + 1);
   text = text.substr(0, text.find('\n'));
@@ -156,11 +157,15 @@ class Opener {
 
   MadeSource open_source(MemberPlace place, const File& file) {
     const Beginning beginning = read_beginning(file, place.member);
-    const bool blank = beginning.text.find_first_not_of(" \t\r\n") == std::string::npos;
+    const bool blank = beginning.text.find_first_not_of(kBlank) == std::string::npos;
     if (blank && beginning.text.size() < kSniffBytes) {
       return barren_member(std::move(place), beginning.damage, progress_);
     }
-    if (map_) return open_mapped(std::move(place), beginning.text);
+    const bool is_array = map_ && beginning.text[beginning.text.find_first_not_of(kBlank)] == '[';
+    if (beginning.damage && !is_array && !beginning.text.contains('\n')) {
+      return barren_member(std::move(place), beginning.damage, progress_);  // no line is whole
+    }
+    if (map_) return open_mapped(std::move(place), beginning.text, is_array);
     if (const auto lean = parse_lean_name(place.member.name)) {
       auto parser = lean_parser(*lean);
       if (!parser) return fail_within(std::move(parser), place.label());
@@ -177,7 +182,7 @@ class Opener {
                             place.label(), kMapGrammar, printable(first_line(beginning.text))));
   }
 
-  MadeSource open_mapped(MemberPlace place, std::string_view beginning) {
+  MadeSource open_mapped(MemberPlace place, std::string_view beginning, bool is_array) {
     const ColumnMap& declared = *map_;
     RecordFormat format{
         .declares_ids = declared[ColumnField::kId].has_value(),
@@ -187,7 +192,7 @@ class Opener {
                                                              : market::TradeOrder::kIdentity,
                    .calendar = "24x7",
                    .conditions = {}}};
-    if (beginning[beginning.find_first_not_of(" \t\r\n")] == '[') {
+    if (is_array) {
       format.cut = Cut::kJsonArray;
       return record_source(std::move(place), std::move(format),
                            json_parser(declared, options_.symbol), catalog_, progress_);

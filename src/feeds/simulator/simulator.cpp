@@ -20,9 +20,8 @@ struct Symbol {
   std::int64_t price_cents;  // at the start
   std::int64_t rate;         // clusters a second in the middle of the day, x kOne
 };
-constexpr std::array<Symbol, 3> kSymbols{{{"SIMA", 41'237, 2 * kOne},
-                                          {"SIMB", 8'914, kOne / 2},
-                                          {"SIMC", 1'662, kOne / 4}}};
+constexpr std::array<Symbol, 3> kSymbols{
+    {{"SIMA", 41'237, 2 * kOne}, {"SIMB", 8'914, kOne / 2}, {"SIMC", 1'662, kOne / 4}}};
 
 // How busy the market is so many seconds after the open, in percent of the middle of the day: a U.
 std::int64_t percent_at(std::int64_t since_open_s, std::int64_t until_close_s) {
@@ -40,11 +39,11 @@ class Simulator final : public Source {
             market::Catalog& catalog)
       : rng_(options.seed), day_(day), second_(day.pre_open) {
     for (const Symbol& symbol : kSymbols) {
-      walks_.push_back({.series = catalog.intern(market::Series{
-                            .key = {"simulator", "trade", std::string(symbol.name)},
-                            .order = market::TradeOrder::kIdentity,
-                            .calendar = "us_equity",
-                            .conditions = {}}),
+      walks_.push_back({.series = catalog.intern(
+                            market::Series{.key = {"simulator", "trade", std::string(symbol.name)},
+                                           .order = market::TradeOrder::kIdentity,
+                                           .calendar = "us_equity",
+                                           .conditions = {}}),
                         .price_cents = symbol.price_cents,
                         .anchor_cents = symbol.price_cents});
     }
@@ -118,7 +117,8 @@ class Simulator final : public Source {
     }
     const std::int64_t rate = symbol.rate * percent / 100;
     std::int64_t clusters = rate / kOne;
-    if (clusters > 0) clusters = static_cast<std::int64_t>(rng_.below(2 * std::uint64_t(clusters) + 1));
+    if (clusters > 0)
+      clusters = static_cast<std::int64_t>(rng_.below(2 * std::uint64_t(clusters) + 1));
     if (static_cast<std::int64_t>(rng_.below(kOne)) < rate % kOne) ++clusters;
     for (std::int64_t i = 0; i < clusters; ++i) cluster(walk);
   }
