@@ -15,7 +15,7 @@ import { QuoteRounds, withLast, type Quote } from './quotes';
 import { fragmentOf, queryFor, viewFrom, type View } from './selection';
 import { nextTheme, setTheme, storedTheme } from './theme';
 import { intervalSeconds, secondsOf, Zone } from './time';
-import type { Bar, Instrument, Interval } from './types';
+import { kKeptIntervals, type Bar, type Instrument, type Interval } from './types';
 import { changeText, directionOf, Watch } from './watch';
 
 const kInstrumentsRetryMs = 1_000;
@@ -101,7 +101,7 @@ const rounds = new QuoteRounds(getBars, (series, quote) => {
 const intervals = new Segments<Interval>(
   byId('control-interval'),
   'interval',
-  (['1s', '15s', '1m', '5m', '15m', '1h'] as const).map((value) => ({
+  kKeptIntervals.map((value) => ({
     value,
     text: value,
     hint: `Bars of ${value}`,

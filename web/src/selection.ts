@@ -1,6 +1,6 @@
 // web/src/selection.ts: what the page shows, kept in its address, to be shared and reloaded.
 
-import { kIntervals, type BarQuery, type Instrument } from './types';
+import { kKeptIntervals, type BarQuery, type Instrument } from './types';
 
 export type View = Omit<BarQuery, 'series'> & { series: string | null };
 
@@ -14,7 +14,7 @@ export const kDefaultView: View = {
 /** From an address's fragment; what it does not say, or says wrongly, is the default. */
 export function viewFrom(fragment: string): View {
   const fields = new URLSearchParams(fragment.replace(/^#/, ''));
-  const interval = kIntervals.find((known) => known === fields.get('interval'));
+  const interval = kKeptIntervals.find((known) => known === fields.get('interval'));
   return {
     series: fields.get('series'),
     interval: interval ?? kDefaultView.interval,

@@ -10,6 +10,8 @@ export type Conditions = 'eligible' | 'all';
 export type Session = 'extended' | 'regular';
 
 export const kIntervals = ['1s', '5s', '15s', '30s', '1m', '5m', '15m', '30m', '1h'] as const;
+// Those of them that the demo keeps bars of.
+export const kKeptIntervals = ['1m', '5m', '15m', '1h'] as const satisfies readonly Interval[];
 export type Interval = (typeof kIntervals)[number];
 
 /** Which bars to show. Two queries with the same four fields name the same bars. */
