@@ -95,6 +95,7 @@ enter() {
 run_until_a_candle_moves() {
   local log=$folder/run.log address="" base token series=""
   : >"$log"
+  rm -f "$folder/live"
   enter ./dev run >"$log" 2>&1 &
   demo_pid=$!
   while [ -z "$address" ]; do
@@ -114,7 +115,7 @@ run_until_a_candle_moves() {
     -H 'Sec-WebSocket-Key: dGFwZWRlY2stYmFyZS1yb290' \
     "$base/api/v1/live?series=$series&interval=1m" >"$folder/live" &
   local live_pid=$!
-  until grep -aq '"type":"bars"' "$folder/live"; do
+  until grep -aqs '"type":"bars"' "$folder/live"; do
     sleep 0.1
     kill -0 "$live_pid" 2>/dev/null || { cat "$log" && return 1; }
   done
@@ -138,16 +139,20 @@ copy_settings
 mkdir "$folder/tapedeck"
 git archive HEAD | tar -x -C "$folder/tapedeck"
 
-started=$SECONDS
+seconds_since() {
+  awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f", to - from }'
+}
+
+started=$EPOCHREALTIME
 step "bare_root: ./dev run, until a candle moves" run_until_a_candle_moves
-first_s=$((SECONDS - started))
+first_s=$(seconds_since "$started")
 end_demo
-started=$SECONDS
+started=$EPOCHREALTIME
 step "bare_root: the same again" run_until_a_candle_moves
-second_s=$((SECONDS - started))
+second_s=$(seconds_since "$started")
 end_demo
 echo "bare_root: from nothing to a moving candle $first_s s, a second start $second_s s"
 [ "$only_run" = no ] || exit 0
-started=$SECONDS
+started=$EPOCHREALTIME
 (enter ./dev test)
-echo "bare_root: ./dev test $((SECONDS - started)) s"
+echo "bare_root: ./dev test $(seconds_since "$started") s"
