@@ -17,3 +17,6 @@ if(TAPEDECK_SANITIZE)
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
 endif()
+if(TAPEDECK_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # so that libFuzzer sees what its input reaches
+endif()

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.hpp"
@@ -87,7 +88,9 @@ class Simulator final : public Source {
     pending_.clear();
     next_ = 0;
     for (std::size_t i = 0; i < walks_.size(); ++i) simulate_symbol(kSymbols[i], walks_[i]);
-    std::ranges::stable_sort(pending_, {}, &market::Trade::ts_event);
+    std::ranges::sort(pending_, {}, [](const market::Trade& trade) {
+      return std::pair(trade.ts_event, trade.identity.seq);
+    });
     for (market::Trade& trade : pending_) {
       // A quarter to three milliseconds on the way; what left earlier arrives earlier.
       const auto on_the_way = microseconds(250 + static_cast<std::int64_t>(rng_.below(2750)));
@@ -160,7 +163,7 @@ class Simulator final : public Source {
                         .ts_recv = {},
                         .price = market::Decimal::make(walk.price_cents, 2),
                         .size = market::Decimal::make(shares, 0),
-                        .identity = {},
+                        .identity = {.origin = origin_, .seq = pending_.size()},  // of this second
                         .venue_sequence = 0});
   }
 
