@@ -58,11 +58,4 @@ std::size_t Catalog::origin_count() const {
   return origins_.size();
 }
 
-std::vector<SeriesId> Catalog::sorted_by_key() const {
-  std::shared_lock lock(mutex_);
-  std::vector<SeriesId> ids;
-  for (const auto& [key, id] : series_ids_) ids.push_back(id);
-  return ids;
-}
-
 }  // namespace tapedeck::market

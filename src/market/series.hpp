@@ -9,7 +9,6 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
@@ -70,7 +69,6 @@ class Catalog {
   const Origin& origin(OriginId id) const;
   std::size_t series_count() const;
   std::size_t origin_count() const;
-  std::vector<SeriesId> sorted_by_key() const;
 
  private:
   mutable std::shared_mutex mutex_;

@@ -63,7 +63,8 @@ std::vector<market::Series> Deck::instruments() const {
   const auto run = current();
   std::vector<market::Series> series;
   const market::Catalog& catalog = run->pipeline->catalog();
-  for (const SeriesId id : catalog.sorted_by_key()) series.push_back(catalog.series(id));
+  const auto count = static_cast<std::uint32_t>(catalog.series_count());
+  for (std::uint32_t id = 0; id < count; ++id) series.push_back(catalog.series(SeriesId(id)));
   return series;
 }
 

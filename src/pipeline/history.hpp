@@ -20,7 +20,7 @@ struct BarPage {
 class History {
  public:
   virtual ~History() = default;
-  virtual std::vector<market::Series> instruments() const = 0;  // sorted by key
+  virtual std::vector<market::Series> instruments() const = 0;  // as first seen
   // Errors: kNotFound for a series or a bar series that is not kept, saying which there are.
   virtual Result<BarPage> bars(const store::BarQuery& query) const = 0;
 };
