@@ -808,9 +808,9 @@ def digest(bars, interval, conditions, session):
     sha = hashlib.sha256()
     for bar in sorted(bars, key=lambda bar: bar[:4]):
         sha.update(
-            f"{bar.venue}/{bar.channel}/{bar.instrument}|{interval_ns(interval)}|{conditions}|{session}|"
-            f"{bar.ts_open}|{bar.open}|{bar.high}|{bar.low}|{bar.close}|{bar.volume}|{bar.trades}|"
-            f"{bar.excluded}|{bar.notional}\n".encode()
+            f"{bar.venue}/{bar.channel}/{bar.instrument}|{interval_ns(interval)}|{conditions}|"
+            f"{session}|{bar.ts_open}|{bar.open}|{bar.high}|{bar.low}|{bar.close}|{bar.volume}|"
+            f"{bar.trades}|{bar.excluded}|{bar.notional}\n".encode()
         )
     return sha.hexdigest()
 

@@ -105,7 +105,10 @@ class OneBadRecord(Case):
 
     def test_malformed_line_in_a_lean_zip(self):
         name = "20131007_xyz_Trade_Tick.csv"
-        text = "34200000,1000000,100,P,1,0\n34200001,1000000,100,P\n34200002,1000100,100,P,zz,0\n34200003,1010000,1,P,1,0\n"
+        text = (
+            "34200000,1000000,100,P,1,0\n34200001,1000000,100,P\n"
+            "34200002,1000100,100,P,zz,0\n34200003,1010000,1,P,1,0\n"
+        )
         records = self.flows(
             fixtures.zipped({name: text}), 2, "", mapping={}, name="20131007_trade.zip"
         )
@@ -118,8 +121,8 @@ class OneBadRecord(Case):
             "rubbish",
         ]
         lines += [
-            '1723161250000000000 {"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"x",'
-            '"q":"1","T":1723161250000,"m":true,"M":true}}'
+            '1723161250000000000 {"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT",'
+            '"t":1,"p":"x","q":"1","T":1723161250000,"m":true,"M":true}}'
         ]
         records = self.flows("\n".join(lines) + "\n", 3, "", mapping={}, name="capture.ndjson")
         self.assertEqual(sorted(line_of(record) for record in records), [6, 7, len(lines)])
@@ -145,7 +148,8 @@ class OneBadRecord(Case):
     def test_prices_that_cannot_be_in_json(self):
         rows = (
             '[[1570752011620,"1",null,"sell",0.0014,23.0],[1570752011621,"2",null,"sell",1e400,1],'
-            '[1570752011622,"3",null,"sell",-1,1],[1570752011623,"4",null,"sell",null,1],[1570752011624,"5",null,"sell",0.0015,1]]'
+            '[1570752011622,"3",null,"sell",-1,1],[1570752011623,"4",null,"sell",null,1],'
+            '[1570752011624,"5",null,"sell",0.0015,1]]'
         )
         self.flows(
             rows,
@@ -207,7 +211,10 @@ class Times(Case):
         self.flows(text, 2, "time", mapping={}, name="20131007_xyz_Trade_Tick.csv")
 
     def test_an_iso_time_that_is_none(self):
-        text = "2023-01-01T00:03:56Z,90,1\n2023-13-01T00:03:56Z,90,1\n2023-01-01 noon,90,1\n2023-01-01T25:00:00Z,90,1\n"
+        text = (
+            "2023-01-01T00:03:56Z,90,1\n2023-13-01T00:03:56Z,90,1\n"
+            "2023-01-01 noon,90,1\n2023-01-01T25:00:00Z,90,1\n"
+        )
         self.flows(text, 3, "time", mapping=dict(MAP, field_map="time=#0:iso,price=#1,size=#2"))
 
 
@@ -249,7 +256,8 @@ class WholeFiles(Case):
                     done,
                     done.code,
                     name.replace(".", r"\."),
-                    "truncat|damaged|corrupt|incomplete|cut|unexpected end|end(s|ed) (early|before|in)|central directory",
+                    "truncat|damaged|corrupt|incomplete|cut|unexpected end|"
+                    "end(s|ed) (early|before|in)|central directory",
                 )
 
     def test_damaged_in_the_middle(self):

@@ -176,8 +176,8 @@ def binance(seed, kind, trades=500):
             lines.append(
                 (
                     stamp + 2,
-                    '{"stream":"x@bookTicker","data":{"e":"bookTicker","u":1,"s":"X","b":"1.0","B":"2",'
-                    '"a":"1.1","A":"3"}}',
+                    '{"stream":"x@bookTicker","data":{"e":"bookTicker","u":1,"s":"X","b":"1.0",'
+                    '"B":"2","a":"1.1","A":"3"}}',
                 )
             )
     for _ in range(10):
@@ -199,7 +199,8 @@ def coinbase(seed, trades=300):
     micros = 1783465096156605
     ids = {"BTC-USD": 1052119288, "ETH-USD": 825468236}
     lines = [
-        '{"type":"subscriptions","channels":[{"name":"matches","product_ids":["BTC-USD","ETH-USD"],"account_ids":null}]}'
+        '{"type":"subscriptions","channels":[{"name":"matches",'
+        '"product_ids":["BTC-USD","ETH-USD"],"account_ids":null}]}'
     ]
     for index in range(trades):
         micros += rng.choice((0, 0, 0, 1, 1000, 900000, 30000000))
@@ -236,7 +237,8 @@ def kraken(seed, trades=300):
     micros = 1783465204585581
     ids = {"BTC/USD": 103436768, "ETH/USD": 64175815}
     lines = [
-        '{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2"}]}'
+        '{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online",'
+        '"api_version":"v2"}]}'
     ]
     while trades > 0:
         items = []
@@ -277,7 +279,10 @@ def tardis_csv(seed, trades=300):
     return "\n".join(rows) + "\n"
 
 
-TARDIS_MAP = "symbol=symbol,time=timestamp:us,recv=local_timestamp:us,id=id,side=side,price=price,size=amount"
+TARDIS_MAP = (
+    "symbol=symbol,time=timestamp:us,recv=local_timestamp:us,"
+    "id=id,side=side,price=price,size=amount"
+)
 
 
 def bare_csv(seed, trades=200):
@@ -304,7 +309,8 @@ def iso_csv(seed, trades=200):
             iso(micros) if rng.random() < 0.5 else iso(micros + 3600 * 10**6).replace("Z", "+01:00")
         )
         rows.append(
-            f'{time},"{rng.choice(("AB/EUR", "CD/EUR"))}",{decimal(rng, 100, 9)},{decimal(rng, 9, 3)}\r\n'
+            f'{time},"{rng.choice(("AB/EUR", "CD/EUR"))}",'
+            f"{decimal(rng, 100, 9)},{decimal(rng, 9, 3)}\r\n"
         )
     return "".join(rows)
 
@@ -326,7 +332,8 @@ def json_rows(seed, trades=300):
             )
         )
         rows.append(
-            f'[{milli},"{13519807 + index}",null,"sell",{price},{rng.randrange(1, 900)}.0,0.03250866]'
+            f'[{milli},"{13519807 + index}",null,"sell",{price},'
+            f"{rng.randrange(1, 900)}.0,0.03250866]"
         )
     return "[" + ",".join(rows) + "]"
 

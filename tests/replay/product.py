@@ -109,18 +109,19 @@ def differences(ours, theirs, limit=20):
             found.append(f"{key}: only the oracle has it: {right[key][0]}")
         elif len(left[key]) != len(right[key]):
             found.append(
-                f"{key}: {len(left[key])} times in the program, {len(right[key])} times in the oracle"
+                f"{key}: {len(left[key])} times in the program, "
+                f"{len(right[key])} times in the oracle"
             )
         else:
             for mine, other in zip(left[key], right[key]):
                 for column in other:
                     if mine.get(column) != other[column]:
                         found.append(
-                            f"{key}: {column}: program {mine.get(column)!r}, oracle {other[column]!r}"
+                            f"{key}: {column}: program {mine.get(column)!r}, "
+                            f"oracle {other[column]!r}"
                         )
     if not found:
-        found.append(
-            "the same bars in another order or form: "
-            f"{next(((a, b) for a, b in zip(ours.split(chr(10)), theirs.split(chr(10))) if a != b), 'length')}"
-        )
+        pairs = zip(ours.split("\n"), theirs.split("\n"))
+        first = next(((a, b) for a, b in pairs if a != b), "length")
+        found.append(f"the same bars in another order or form: {first}")
     return found[:limit] + ([f"... and {len(found) - limit} more"] if len(found) > limit else [])

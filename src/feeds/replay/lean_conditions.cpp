@@ -10,6 +10,7 @@ constexpr Answer kNo = Answer::kNo;
 constexpr Answer kOutside = Answer::kOutsideRegular;
 
 // Flag: sets open and close, high and low, volume; belongs to the regular session.
+// clang-format off
 constexpr ConditionTable kLean{{{
     /*  0 */ {"Regular"},
     /*  1 */ {"Cash", kNo, kNo, kYes},
@@ -47,6 +48,7 @@ constexpr ConditionTable kLean{{{
     {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},
     /* 63 */ {"Suspicious", kNo, kNo, kNo},
 }}};
+// clang-format on
 static_assert(kLean.flags[31].name == "OddLot" && kLean.flags[63].name == "Suspicious");
 
 constexpr ConditionTable kLeanFuture = [] {
