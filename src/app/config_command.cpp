@@ -33,8 +33,9 @@ Result<std::string> read_text(const std::string& path) {
 int check_config(const std::string& path) {
   const auto text = read_text(path);
   if (!text) return report(text.error());
-  const config::ParsedConfig parsed = config::parse_config(
-      *text, path, {.environment = config::process_environment, .venues = venues()});
+  config::Surroundings surroundings{.environment = config::process_environment, .venues = {}};
+  for (const feeds::FeedKind& feed : feed_kinds()) surroundings.venues.emplace_back(feed.venue);
+  const config::ParsedConfig parsed = config::parse_config(*text, path, surroundings);
   for (const config::ConfigProblem& problem : parsed.problems) {
     fmt::print(stderr, "{}\n", to_string(problem));
   }

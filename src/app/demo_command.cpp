@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "api/server.hpp"
 #include "app/commands.hpp"
@@ -42,12 +43,44 @@ std::string find_data(const DemoArguments& arguments) {
   return {};
 }
 
+std::vector<std::string> files_of(const std::string& data) {
+  return {data + "/spy/20131007_trade.zip", data + "/ibm/20131007_trade.zip",
+          data + "/aig/20131007_trade.zip"};
+}
+
+// The number in "run-12", and nothing for any other name.
+std::optional<std::uint64_t> parse_run(std::string_view name) {
+  constexpr std::string_view kPrefix = "run-";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  std::uint64_t number = 0;
+  const char* const end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data() + kPrefix.size(), end, number);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return number;
+}
+
+// What a demo needs of a folder of recorded trades, before it touches anything.
+Status check_data(Disk& disk, const std::vector<std::string>& files) {
+  for (const std::string& file : files) {
+    if (const auto opened = disk.open(file, OpenMode::kRead); !opened) {
+      return fail(opened.error().code,
+                  fmt::format("{}: a folder for --data holds spy, ibm and aig, each with "
+                              "20131007_trade.zip; or play a simulated day with --synthetic",
+                              opened.error().message));
+    }
+  }
+  return {};
+}
+
 // The folder in which a demo keeps its runs, locked against a second demo.
 class StateFolder {
  public:
   static Result<StateFolder> open(Disk& disk, const std::string& path, bool keep) {
     StateFolder state(disk, path);
-    TD_TRY(disk.create_directories(path));
+    if (const Status made = disk.create_directories(path); !made) {
+      return std::unexpected(
+          Error{made.error().code, made.error().message + ": choose another folder with --state"});
+    }
     TD_ASSIGN(const auto names, disk.list(path));
     if (!names.empty() && std::ranges::find(names, kMarker) == names.end()) {
       return fail(ErrorCode::kInvalidArgument,
@@ -65,11 +98,13 @@ class StateFolder {
     if (!lock) return std::unexpected(std::move(lock.error()));
     state.lock_ = *std::move(lock);
     for (const std::string& name : names) {
-      std::uint64_t number = 0;
-      if (!name.starts_with("run-")) continue;
-      std::from_chars(name.data() + 4, name.data() + name.size(), number);
-      if (!keep) TD_TRY(disk.remove_all(state.at(name)));
-      if (keep) state.first_run_ = std::max(state.first_run_, number);
+      const auto number = parse_run(name);
+      if (!number) continue;
+      if (keep) {
+        state.first_run_ = std::max(state.first_run_, *number);
+      } else {
+        TD_TRY(disk.remove_all(state.at(name)));
+      }
     }
     return state;
   }
@@ -136,10 +171,7 @@ Result<std::unique_ptr<feeds::Source>> open_source(const DemoArguments& argument
   if (data.empty()) {
     return feeds::simulator::open_simulator({.seed = arguments.seed, .date = kDay}, catalog);
   }
-  const std::vector<std::string> files{data + "/spy/20131007_trade.zip",
-                                       data + "/ibm/20131007_trade.zip",
-                                       data + "/aig/20131007_trade.zip"};
-  TD_ASSIGN(auto source, feeds::replay::open_replay(disk, files, {}, catalog, true));
+  TD_ASSIGN(auto source, feeds::replay::open_replay(disk, files_of(data), {}, catalog, true));
   return source;
 }
 
@@ -148,6 +180,7 @@ Status run_demo(const DemoArguments& arguments) {
   Log log(clock, arguments.log);
   const auto disk = real_disk();
   const std::string data = arguments.synthetic ? std::string() : find_data(arguments);
+  if (!data.empty()) TD_TRY(check_data(*disk, files_of(data)));
   TD_ASSIGN(StateFolder state, StateFolder::open(*disk, arguments.state, arguments.keep));
   TD_ASSIGN(const pipeline::PlayStatus about, describe(arguments, data.empty()));
 

@@ -2,23 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "feeds/binance/binance_feed.hpp"
+#include "feeds/coinbase/coinbase_feed.hpp"
+#include "feeds/kraken/kraken_feed.hpp"
 #include "feeds/replay/lean_conditions.hpp"
 
 namespace tapedeck::app {
 namespace {
 
+// What is no venue's.
 struct Slice {
   std::string_view room;
   std::string_view name;
   std::string_view help;
-  bool is_venue = false;
 };
 
 constexpr Slice kSlices[]{
-    {"feeds", "binance", "spot, USD-M and COIN-M trades, from captured frames", true},
-    {"feeds", "coinbase", "Exchange matches, from captured frames", true},
-    {"feeds", "kraken", "WebSocket v2 trades, from captured frames", true},
     {"feeds", "replay", "recorded files: Lean ticks, captures, CSV and JSON by a column map"},
     {"feeds", "simulator", "a market day made from a seed"},
     {"tape", "embedded", "segment files of one folder"},
@@ -37,16 +38,20 @@ const market::ConditionTables& condition_tables() {
   return tables;
 }
 
-std::vector<std::string> venues() {
-  std::vector<std::string> names;
-  for (const Slice& slice : kSlices) {
-    if (slice.is_venue) names.emplace_back(slice.name);
-  }
-  return names;
+std::span<const feeds::FeedKind> feed_kinds() {
+  static const std::array kinds{
+      feeds::binance::feed_kind(),
+      feeds::coinbase::feed_kind(),
+      feeds::kraken::feed_kind(),
+  };
+  return kinds;
 }
 
 std::string registry_text() {
   std::string text = "| room | name | what |\n| --- | --- | --- |\n";
+  for (const feeds::FeedKind& feed : feed_kinds()) {
+    text += fmt::format("| feeds | {} | {} |\n", feed.venue, feed.help);
+  }
   for (const Slice& slice : kSlices) {
     text += fmt::format("| {} | {} | {} |\n", slice.room, slice.name, slice.help);
   }

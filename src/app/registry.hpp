@@ -2,9 +2,10 @@
 // that knows concrete feeds, tapes and stores.
 #pragma once
 
+#include <span>
 #include <string>
-#include <vector>
 
+#include "feeds/feed.hpp"
 #include "market/conditions.hpp"
 
 namespace tapedeck::app {
@@ -13,7 +14,7 @@ namespace tapedeck::app {
 const market::ConditionTables& condition_tables();
 
 // The venues whose frames this program understands.
-std::vector<std::string> venues();
+std::span<const feeds::FeedKind> feed_kinds();
 
 // All slices by room, for people: one line each.
 std::string registry_text();

@@ -164,8 +164,10 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
     TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(*disk, clock, *parts.catalog,
                                                              {.directory = arguments.tape}));
   }
-  const feeds::replay::ReplayOptions options{
-      .map = arguments.map, .symbol = arguments.symbol, .venue = arguments.venue};
+  const feeds::replay::ReplayOptions options{.map = arguments.map,
+                                             .symbol = arguments.symbol,
+                                             .venue = arguments.venue,
+                                             .feeds = feed_kinds()};
   TD_ASSIGN(auto source, feeds::replay::open_replay(*disk, arguments.files, options, *parts.catalog,
                                                     arguments.speed.has_value()));
   // Owned by the pipeline from here on, which outlives the report.

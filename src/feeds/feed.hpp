@@ -42,6 +42,15 @@ class Feed {
                         EventSink& sink) = 0;
 };
 
+// What is known of a venue before there is a feed of it. app/registry.cpp has the table of them.
+struct FeedKind {
+  std::string_view venue;
+  std::string_view help;                                    // one line, for people
+  std::unique_ptr<Feed> (*make)(market::Catalog& catalog);  // the catalog outlives the feed
+  // True if `frame`, from which blanks were taken out, is of this venue by its shape.
+  bool (*recognises)(std::string_view frame);
+};
+
 // Events from a file or a simulator, in its own order.
 class Source {
  public:

@@ -34,7 +34,10 @@ class DeckTest : public testing::Test {
     };
   }
   static void wait_for(const Deck& deck, PlayState state, std::uint64_t run) {
-    while (deck.status().state != state || deck.status().run != run) std::this_thread::yield();
+    for (PlayStatus now = deck.status(); now.state != state || now.run != run;) {
+      std::this_thread::yield();
+      now = deck.status();
+    }
   }
 
   SystemClock clock_;

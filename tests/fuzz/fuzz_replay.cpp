@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "base/memory_disk.hpp"
 #include "feeds/replay/replay.hpp"
+#include "feeds/replay/venues_test.hpp"
 #include "fuzz/checking_sink.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
@@ -24,8 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   auto file = disk.open(path, OpenMode::kCreate);
   TD_CHECK(file && (*file)->append({reinterpret_cast<const char*>(data) + 1, size - 1}));
   market::Catalog catalog;
-  auto source =
-      replay::open_replay(disk, {path}, options[data[0] / 4 % 4], catalog, data[0] / 16 % 2 == 1);
+  auto source = replay::open_replay(disk, {path}, replay::with_venues(options[data[0] / 4 % 4]),
+                                    catalog, data[0] / 16 % 2 == 1);
   if (!source) return 0;
   CheckingSink sink(catalog);
   for (int pulls = 0; pulls < 100'000; ++pulls) {

@@ -49,7 +49,7 @@ class NewFeed(unittest.TestCase):
                      "kite_x_feed_test.cpp", "testdata/SOURCE.md"):
             self.assertIn(f"wrote src/feeds/kite_x/{path}\n", self.said.stdout)
             self.assertTrue((self.copy / "src/feeds/kite_x" / path).is_file())
-        self.assertIn("src/feeds/replay/replay.cpp", self.said.stdout)
+        self.assertIn("src/app/registry.cpp", self.said.stdout)
 
     def test_it_builds_and_its_test_passes(self):
         self.run_here("cmake", "--preset", "dev")

@@ -225,4 +225,22 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
   refuse("unknown_message", "neither an event nor an answer of binance");
 }
 
+namespace {
+
+bool recognises(std::string_view frame) {
+  return frame.contains(R"("stream":")") || frame.contains(R"("lastUpdateId":)") ||
+         (frame.contains(R"("e":")") && frame.contains(R"("E":)"));
+}
+
+}  // namespace
+
+FeedKind feed_kind() {
+  return {.venue = "binance",
+          .help = "spot, USD-M and COIN-M trades, from captured frames",
+          .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
+            return std::make_unique<BinanceFeed>(catalog);
+          },
+          .recognises = recognises};
+}
+
 }  // namespace tapedeck::feeds::binance

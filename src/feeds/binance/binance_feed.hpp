@@ -35,4 +35,6 @@ class BinanceFeed final : public Feed {
   std::unique_ptr<State> state_;
 };
 
+FeedKind feed_kind();
+
 }  // namespace tapedeck::feeds::binance

@@ -134,4 +134,22 @@ void CoinbaseFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::stri
   refuse("unknown_message", "a frame without a type");
 }
 
+namespace {
+
+bool recognises(std::string_view frame) {
+  return frame.contains(R"("type":")") &&
+         (frame.contains(R"("product_id")") || frame.contains(R"("type":"subscriptions")"));
+}
+
+}  // namespace
+
+FeedKind feed_kind() {
+  return {.venue = "coinbase",
+          .help = "Exchange matches, from captured frames",
+          .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
+            return std::make_unique<CoinbaseFeed>(catalog);
+          },
+          .recognises = recognises};
+}
+
 }  // namespace tapedeck::feeds::coinbase

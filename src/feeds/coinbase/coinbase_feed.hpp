@@ -27,4 +27,6 @@ class CoinbaseFeed final : public Feed {
   std::unique_ptr<State> state_;
 };
 
+FeedKind feed_kind();
+
 }  // namespace tapedeck::feeds::coinbase

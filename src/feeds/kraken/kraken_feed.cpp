@@ -183,4 +183,23 @@ void KrakenFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string
   refuse("unknown_message", "a frame without a channel or a method");
 }
 
+namespace {
+
+bool recognises(std::string_view frame) {
+  return frame.contains(R"("channel":")") &&
+         (frame.contains(R"("type":"update")") || frame.contains(R"("type":"snapshot")") ||
+          frame.contains(R"("success":)"));
+}
+
+}  // namespace
+
+FeedKind feed_kind() {
+  return {.venue = "kraken",
+          .help = "WebSocket v2 trades, from captured frames",
+          .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
+            return std::make_unique<KrakenFeed>(catalog);
+          },
+          .recognises = recognises};
+}
+
 }  // namespace tapedeck::feeds::kraken

@@ -28,4 +28,6 @@ class KrakenFeed final : public Feed {
   std::unique_ptr<State> state_;
 };
 
+FeedKind feed_kind();
+
 }  // namespace tapedeck::feeds::kraken

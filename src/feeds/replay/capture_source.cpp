@@ -73,26 +73,18 @@ std::optional<CaptureLine> parse_capture_line(std::string_view line) {
   return out;
 }
 
-std::string_view recognise_venue(std::string_view first_lines) {
+const FeedKind* recognise_venue(std::string_view first_lines, std::span<const FeedKind> feeds) {
   while (!first_lines.empty()) {
     const auto end = first_lines.find('\n');
     std::string frame(first_lines.substr(0, end));
     first_lines = end == first_lines.npos ? std::string_view{} : first_lines.substr(end + 1);
     if (!parse_capture_line(frame)) continue;
     std::erase(frame, ' ');
-    const auto has = [&frame](std::string_view text) { return frame.contains(text); };
-    if (has(R"("stream":")") || has(R"("lastUpdateId":)") || (has(R"("e":")") && has(R"("E":)"))) {
-      return "binance";
-    }
-    if (has(R"("type":")") && (has(R"("product_id")") || has(R"("type":"subscriptions")"))) {
-      return "coinbase";
-    }
-    if (has(R"("channel":")") &&
-        (has(R"("type":"update")") || has(R"("type":"snapshot")") || has(R"("success":)"))) {
-      return "kraken";
+    for (const FeedKind& feed : feeds) {
+      if (feed.recognises(frame)) return &feed;
     }
   }
-  return {};
+  return nullptr;
 }
 
 std::unique_ptr<Source> capture_source(MemberPlace place, std::unique_ptr<Feed> feed,

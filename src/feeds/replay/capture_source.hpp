@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "feeds/replay/member_source.hpp"
@@ -19,8 +20,8 @@ struct CaptureLine {
 };
 std::optional<CaptureLine> parse_capture_line(std::string_view line);
 
-// "binance", "coinbase" or "kraken", by the shape of the first frames; empty: none of them.
-std::string_view recognise_venue(std::string_view first_lines);
+// Whose frames these are, by the shape of the first; null: of none of them.
+const FeedKind* recognise_venue(std::string_view first_lines, std::span<const FeedKind> feeds);
 
 std::unique_ptr<Source> capture_source(MemberPlace place, std::unique_ptr<Feed> feed,
                                        std::shared_ptr<Progress> progress);

@@ -7,6 +7,7 @@
 
 #include "feeds/recording_sink.hpp"
 #include "feeds/replay/replay.hpp"
+#include "feeds/replay/venues_test.hpp"
 
 namespace tapedeck::feeds::replay {
 namespace {
@@ -58,7 +59,7 @@ TEST(Corpus, EveryRecordingIsTakenWhole) {
     ASSERT_FALSE(paths.empty()) << recording.folder;
     market::Catalog catalog;
     RecordingSink sink;
-    auto source = open_replay(*disk, paths, recording.options, catalog, true);
+    auto source = open_replay(*disk, paths, with_venues(recording.options), catalog, true);
     ASSERT_TRUE(source) << source.error().message;
     while (*(*source)->pull(sink, 4096)) {
     }

@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <optional>
 #include <utility>
 
-#include "feeds/binance/binance_feed.hpp"
-#include "feeds/coinbase/coinbase_feed.hpp"
-#include "feeds/kraken/kraken_feed.hpp"
 #include "feeds/replay/archive.hpp"
 #include "feeds/replay/capture_source.hpp"
 #include "feeds/replay/column_map.hpp"
@@ -206,23 +204,25 @@ class Opener {
   }
 
   MadeSource open_capture(MemberPlace place, std::string_view beginning) {
-    const std::string_view venue =
-        options_.venue.empty() ? recognise_venue(beginning) : std::string_view(options_.venue);
-    std::unique_ptr<Feed> feed;
-    if (venue == "binance") feed = std::make_unique<binance::BinanceFeed>(catalog_);
-    if (venue == "coinbase") feed = std::make_unique<coinbase::CoinbaseFeed>(catalog_);
-    if (venue == "kraken") feed = std::make_unique<kraken::KrakenFeed>(catalog_);
-    if (!feed) {
-      return fail(venue.empty() ? ErrorCode::kUnsupported : ErrorCode::kInvalidArgument,
-                  fmt::format("{}: {}; those that can be read are binance, coinbase and kraken: "
-                              "name one with --venue, or for other JSON arrays and CSV {}",
-                              place.label(),
-                              venue.empty() ? "a capture, but of no venue that is known by its "
-                                              "first frames"
-                                            : fmt::format("there are no frames of '{}'", venue),
-                              kMapGrammar));
+    const auto named = std::ranges::find(options_.feeds, options_.venue, &FeedKind::venue);
+    const FeedKind* feed = named == options_.feeds.end() ? nullptr : &*named;
+    if (options_.venue.empty()) feed = recognise_venue(beginning, options_.feeds);
+    if (feed == nullptr) {
+      std::string known;
+      for (const FeedKind& kind : options_.feeds) {
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", kind.venue);
+      }
+      const bool asked = !options_.venue.empty();
+      return fail(
+          asked ? ErrorCode::kInvalidArgument : ErrorCode::kUnsupported,
+          fmt::format("{}: {}; those that can be read are {}: name one with --venue, or "
+                      "for other JSON arrays and CSV {}",
+                      place.label(),
+                      asked ? fmt::format("there are no frames of '{}'", options_.venue)
+                            : "a capture, but of no venue that is known by its first frames",
+                      known, kMapGrammar));
     }
-    return capture_source(std::move(place), std::move(feed), progress_);
+    return capture_source(std::move(place), feed->make(catalog_), progress_);
   }
 
   Disk& disk_;

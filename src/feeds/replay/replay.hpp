@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@ struct ReplayOptions {
   std::string map;     // columns of CSV and JSON arrays: "time=#0:ms,price=#4,size=#5"
   std::string symbol;  // instrument of mapped files without a `symbol` column
   std::string venue;   // of mapped files (default "file"), or whose frames a capture holds
+  std::span<const FeedKind> feeds;  // whose frames can be read; borrowed for the call
 };
 
 // One line of help for `map`.

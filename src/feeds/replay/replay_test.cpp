@@ -1,4 +1,5 @@
 #include "feeds/replay/replay.hpp"
+#include "feeds/replay/venues_test.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,7 +32,7 @@ class ReplayTest : public testing::Test {
   void play(const std::vector<std::string>& paths, const ReplayOptions& options = {},
             bool merged = false, std::size_t piece = 3) {
     sink = {};
-    auto source = open_replay(disk, paths, options, catalog, merged);
+    auto source = open_replay(disk, paths, with_venues(options), catalog, merged);
     ASSERT_TRUE(source) << source.error().message;
     for (;;) {
       const auto more = (*source)->pull(sink, piece);
@@ -49,7 +50,7 @@ class ReplayTest : public testing::Test {
     files = (*source)->files();
   }
   Error refused_to_open(const std::vector<std::string>& paths, const ReplayOptions& options = {}) {
-    auto source = open_replay(disk, paths, options, catalog, false);
+    auto source = open_replay(disk, paths, with_venues(options), catalog, false);
     EXPECT_FALSE(source);
     return source ? Error{} : source.error();
   }
