@@ -27,7 +27,7 @@ struct SeriesKey {
 std::string to_string(const SeriesKey& key);  // "kraken/trade/BTC/USD"
 Result<SeriesKey> parse_series_key(std::string_view text);
 
-// What decides which of two trades of one instant came first (DESIGN.md section 2, Order).
+// What decides which of two trades of one instant came first (docs/time-order-identity.md).
 enum class TradeOrder : std::uint8_t {
   kIdentity = 0,       // (ts_event, identity)
   kVenueSequence = 1,  // (ts_event, venue_sequence): the venue declares its ids ordered

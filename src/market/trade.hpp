@@ -16,7 +16,7 @@ namespace tapedeck::market {
 
 enum class Side : std::uint8_t { kUnknown = 0, kBuy = 1, kSell = 2 };  // the taker's
 
-// What makes a trade itself; never its content (DESIGN.md section 2, Identity).
+// What makes a trade itself; never its content (docs/time-order-identity.md).
 struct Identity {
   OriginId origin{};
   std::uint64_t seq = 0;
@@ -39,7 +39,7 @@ struct Trade {
 };
 
 // Place of a trade inside its series. It depends on nothing but the trade and its origin, so it is
-// the same however trades arrived (DESIGN.md section 2, Order).
+// the same however trades arrived (docs/time-order-identity.md).
 struct OrderKey {
   Timestamp ts_event;
   std::uint64_t venue_sequence = 0;  // 0 where the series is ordered by identity

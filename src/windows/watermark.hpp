@@ -1,5 +1,5 @@
 // src/windows/watermark.hpp: the event time below which a series expects nothing more. It is made
-// from what is on the tape alone, so it is the same in every run (DESIGN.md section 2, Watermark).
+// from what is on the tape alone, so it is the same in every run (docs/time-order-identity.md).
 #pragma once
 
 #include <optional>
