@@ -1,4 +1,4 @@
-// tests/fuzz/fuzz_archive.cpp: any bytes as a zip, gz or zst.
+// tests/fuzz/archive_fuzz.cpp: any bytes as a zip, gz or zst.
 #include "base/check.hpp"
 #include "base/memory_disk.hpp"
 #include "feeds/replay/archive.hpp"

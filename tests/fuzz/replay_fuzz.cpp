@@ -1,4 +1,4 @@
-// tests/fuzz/fuzz_replay.cpp: any bytes as a file to replay; the first one chooses what it is said
+// tests/fuzz/replay_fuzz.cpp: any bytes as a file to replay; the first one chooses what it is said
 // to be.
 #include "base/check.hpp"
 #include "base/memory_disk.hpp"

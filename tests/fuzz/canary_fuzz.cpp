@@ -1,4 +1,4 @@
-// tests/fuzz/fuzz_canary.cpp: must fail. A feed that forgets to answer what begins with '{'.
+// tests/fuzz/canary_fuzz.cpp: must fail. A feed that forgets to answer what begins with '{'.
 #include "fuzz/checking_sink.hpp"
 
 namespace {
