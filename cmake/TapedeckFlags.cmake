@@ -10,6 +10,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(td_flags INTERFACE -Wno-maybe-uninitialized -Wno-null-dereference
     -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # libstdc++ 12's own std::stable_sort calls what C++17 deprecated.
+  target_compile_options(td_flags INTERFACE -Wno-deprecated-declarations)
+endif()
 if(TAPEDECK_SANITIZE)
   add_compile_options(-fsanitize=${TAPEDECK_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${TAPEDECK_SANITIZE})
