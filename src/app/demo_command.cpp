@@ -1,8 +1,8 @@
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -113,7 +113,7 @@ class StateFolder {
   Result<std::string> folder_of(std::uint64_t run) {
     const std::uint64_t number = first_run_ + run - 1;
     if (number > 2) TD_TRY(disk_->remove_all(at(fmt::format("run-{}", number - 2))));
-    const std::string folder = at(fmt::format("run-{}", number));
+    std::string folder = at(fmt::format("run-{}", number));
     TD_TRY(disk_->create_directories(folder));
     return folder;
   }

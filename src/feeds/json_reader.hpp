@@ -15,7 +15,7 @@ namespace tapedeck::feeds {
 
 class JsonReader {
  public:
-  static constexpr std::size_t kTextBytesMax = 16 * 1024 * 1024;
+  static constexpr std::size_t kTextBytesMax = 16u << 20;
 
   // The document and all that is read from it live until the next call.
   simdjson::simdjson_result<simdjson::ondemand::document> iterate(std::string_view text) {

@@ -43,8 +43,8 @@ Result<Step> WindowStage::step() {
 std::vector<market::BarRow> WindowStage::take_bars() {
   std::vector<market::BarRow> rows;
   for (windows::BarBuilder& builder : builders_) {
-    for (windows::BarChange& change : builder.take_changes()) {
-      rows.push_back({catalog_.series(change.series).key, builder.spec(), std::move(change.bar)});
+    for (const windows::BarChange& change : builder.take_changes()) {
+      rows.push_back({catalog_.series(change.series).key, builder.spec(), change.bar});
     }
   }
   return rows;

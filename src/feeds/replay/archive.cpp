@@ -17,7 +17,7 @@ constexpr std::uint64_t kLocalBytes = 30;
 constexpr std::uint64_t kCommentMax = 65'535;
 constexpr std::uint32_t kIn64 = 0xFFFF'FFFF;  // the value is in the zip64 record
 
-constexpr std::uint64_t kDirectoryBytesMax = 64 * 1024 * 1024;
+constexpr std::uint64_t kDirectoryBytesMax = 64u << 20;
 constexpr std::size_t kMembersMax = 100'000;
 
 std::unexpected<Flaw> corrupt(std::string detail) {

@@ -14,7 +14,7 @@ namespace tapedeck::feeds::replay {
 namespace {
 
 using Piece = std::expected<std::size_t, Flaw>;
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kBufferBytes = 64u << 10;
 
 std::unexpected<Flaw> flaw(std::string_view reason, std::string detail) {
   return std::unexpected(Flaw{reason, std::move(detail)});

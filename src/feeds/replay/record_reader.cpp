@@ -8,7 +8,7 @@
 namespace tapedeck::feeds::replay {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = 64u << 10;
 constexpr std::size_t kBeginningBytes = 256;
 constexpr std::string_view kBlank = " \t\r\n";
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";

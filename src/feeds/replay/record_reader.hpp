@@ -33,7 +33,7 @@ struct Record {
 
 class RecordReader {
  public:
-  static constexpr std::size_t kRecordBytesMax = 16 * 1024 * 1024;
+  static constexpr std::size_t kRecordBytesMax = 16u << 20;
 
   RecordReader(std::unique_ptr<ByteStream> bytes, Cut cut,
                std::size_t record_bytes_max = kRecordBytesMax);

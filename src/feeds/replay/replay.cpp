@@ -20,7 +20,7 @@
 namespace tapedeck::feeds::replay {
 namespace {
 
-constexpr std::size_t kSniffBytes = 64 * 1024;
+constexpr std::size_t kSniffBytes = 64u << 10;
 constexpr std::string_view kBlank = " \t\r\n";
 
 // One source after the other.

@@ -27,9 +27,9 @@ constexpr std::array<Symbol, 3> kSymbols{
 // How busy the market is so many seconds after the open, in percent of the middle of the day: a U.
 std::int64_t percent_at(std::int64_t since_open_s, std::int64_t until_close_s) {
   const auto edge = [](std::int64_t distance_s, std::int64_t height) {
-    constexpr std::int64_t kWidth_s = 3600;
-    const std::int64_t left = std::max<std::int64_t>(kWidth_s - distance_s, 0);
-    return height * left * left / (kWidth_s * kWidth_s);
+    constexpr std::int64_t kWidthSeconds = 3600;
+    const std::int64_t left = std::max<std::int64_t>(kWidthSeconds - distance_s, 0);
+    return height * left * left / (kWidthSeconds * kWidthSeconds);
   };
   return 100 + edge(since_open_s, 400) + edge(until_close_s, 500);
 }
