@@ -53,7 +53,7 @@ bool take_zone(std::string_view& text, std::int64_t& offset_s) {
   if (!take_digits(text, 2, hour)) return false;
   take_char(text, ':');
   if (!take_digits(text, 2, minute) || hour > 23 || minute > 59) return false;
-  offset_s = (hour * 3600 + minute * 60) * (east ? 1 : -1);
+  offset_s = (std::int64_t{hour} * 3600 + std::int64_t{minute} * 60) * (east ? 1 : -1);
   return true;
 }
 
@@ -103,7 +103,8 @@ Result<Timestamp> parse_iso(std::string_view text) {
                             all.substr(0, 64)));
   }
   const std::int64_t days_since_1970 = sys_days{date}.time_since_epoch().count();
-  const std::int64_t s = days_since_1970 * 86'400 + hour * 3600 + minute * 60 + second - offset_s;
+  const std::int64_t s = days_since_1970 * 86'400 + std::int64_t{hour} * 3600 +
+                         std::int64_t{minute} * 60 + second - offset_s;
   return Timestamp{s * 1'000'000'000 + fraction_ns};
 }
 

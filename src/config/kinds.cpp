@@ -85,7 +85,7 @@ std::nullopt_t Place::wrong_type(std::string_view wanted) const {
 }
 
 std::optional<std::string> Text::read(const Place& place) const {
-  const auto text = place.node().value_exact<std::string>();
+  auto text = place.node().value_exact<std::string>();
   if (!text) return place.wrong_type("text in quotes");
   if (text->empty()) return place.error("must not be empty");
   if (has_control_characters(*text)) return place.error("must not hold control characters");
