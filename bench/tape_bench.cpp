@@ -1,0 +1,372 @@
+// bench/tape_bench.cpp: what the tape does to the rows of bench/rows.py, for bench/bench.py. Each
+// subcommand prints one JSON object, as the programs in bench/peers/ do.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <simdjson.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <bit>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <span>
+
+#include "base/check.hpp"
+#include "base/clock.hpp"
+#include "base/crc32c.hpp"
+#include "base/disk.hpp"
+#include "market/series.hpp"
+#include "market/trade.hpp"
+#include "quality/seen_identities.hpp"
+#include "tape/embedded/embedded_tape.hpp"
+#include "tape/tape.hpp"
+
+using namespace tapedeck;
+
+namespace {
+
+const SystemClock kClock;
+
+// A record of the rows file: RECORD in rows.py.
+struct Row {
+  std::int64_t ts_event, ts_recv;
+  std::uint64_t seq, conditions;
+  std::int64_t price, size;
+  std::uint32_t series;
+  std::uint8_t side, price_scale, size_scale, origin;
+  std::uint64_t venue_sequence;
+};
+static_assert(sizeof(Row) == 64 && std::endian::native == std::endian::little);
+
+template <class T>
+T or_exit(Result<T> result) {
+  if (!result) {
+    fmt::print(stderr, "td_bench: {}\n", result.error().message);
+    std::exit(1);
+  }
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+[[noreturn]] void die(const std::string& message) {
+  fmt::print(stderr, "td_bench: {}\n", message);
+  std::exit(1);
+}
+
+std::vector<Row> read_rows(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) die(path + ": cannot be read");
+  std::vector<Row> rows(std::filesystem::file_size(path) / sizeof(Row));
+  in.read(reinterpret_cast<char*>(rows.data()),
+          static_cast<std::streamsize>(rows.size() * sizeof(Row)));
+  if (!in) die(path + ": is shorter than it says");
+  return rows;
+}
+
+// The ids of the rows' series and origins in a catalog.
+struct Names {
+  std::vector<SeriesId> series;
+  std::vector<OriginId> origins;
+};
+
+Names read_names(const std::string& path, market::Catalog& catalog) {
+  simdjson::dom::parser parser;
+  const simdjson::dom::element about = parser.load(path + ".json");
+  const auto text = [](simdjson::dom::element of, const char* key) {
+    return std::string(std::string_view(of[key]));
+  };
+  Names names;
+  for (const auto series : about["series"]) {
+    const bool by_sequence = text(series, "order") == "venue_sequence";
+    names.series.push_back(catalog.intern(market::Series{
+        .key = {text(series, "venue"), text(series, "channel"), text(series, "instrument")},
+        .order =
+            by_sequence ? market::TradeOrder::kVenueSequence : market::TradeOrder::kIdentity}));
+  }
+  for (const auto origin : about["origins"]) {
+    const bool is_file = text(origin, "kind") == "file";
+    names.origins.push_back(catalog.intern(
+        market::Origin{.kind = is_file ? market::OriginKind::kFile : market::OriginKind::kVenue,
+                       .key = text(origin, "key"),
+                       .first = {std::int64_t(origin["first_ns"])},
+                       .recv_assumed = bool(origin["recv_assumed"])}));
+  }
+  return names;
+}
+
+market::Trade trade_of(const Row& row, const Names& names) {
+  return {.series = names.series[row.series],
+          .side = static_cast<market::Side>(row.side),
+          .conditions = row.conditions,
+          .ts_event = {row.ts_event},
+          .ts_recv = {row.ts_recv},
+          .price = market::Decimal::make(row.price, row.price_scale),
+          .size = market::Decimal::make(row.size, row.size_scale),
+          .identity = {.origin = names.origins[row.origin], .seq = row.seq},
+          .venue_sequence = row.venue_sequence};
+}
+
+// Every call of the tape is in here.
+class OurTape {
+ public:
+  explicit OurTape(const std::string& directory)
+      : disk_(real_disk()),
+        tape_(or_exit(tape::embedded::open_embedded_tape(*disk_, kClock, catalog_,
+                                                         {.directory = directory}))) {}
+
+  market::Catalog& catalog() { return catalog_; }
+  std::uint64_t end() const { return tape_->durable_end().value; }
+
+  void append_durably(market::Batch&& batch) {
+    or_exit(tape_->append(std::move(batch)));
+    or_exit(tape_->commit());
+  }
+  void seal() {}  // this release keeps blocks as they were written
+
+  // Calls `use(trades)` for each run of them.
+  template <class Use>
+  void read_all(Use use) const {
+    const auto reader = or_exit(tape_->read_from(Offset{}));
+    while (const auto batch = or_exit(reader->next())) use(std::span(batch->trades));
+  }
+
+ private:
+  market::Catalog catalog_;
+  std::unique_ptr<Disk> disk_;
+  std::unique_ptr<tape::Tape> tape_;
+};
+
+double now_s() { return static_cast<double>(kClock.elapsed().ns) * 1e-9; }
+
+double cpu_s() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto s = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return s(usage.ru_utime) + s(usage.ru_stime);
+}
+
+// A number of a file in /proc/self of lines "name: number".
+std::uint64_t proc_number(const char* file, const std::string& name) {
+  std::ifstream in(std::string("/proc/self/") + file);
+  std::string word;
+  while (in >> word) {
+    if (word == name + ":" && in >> word) return std::stoull(word);
+  }
+  return 0;
+}
+
+std::uint64_t bytes_below(const std::string& directory) {
+  std::uint64_t sum = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) sum += entry.file_size();
+  }
+  return sum;
+}
+
+// `crash` kills the process after the last commit: nothing is sealed, nothing is closed.
+void ingest(const std::string& rows_path, const std::string& directory, std::size_t commit_rows,
+            bool crash) {
+  OurTape tape(directory);
+  std::vector<market::Batch> batches;
+  {
+    const std::vector<Row> rows = read_rows(rows_path);
+    const Names names = read_names(rows_path, tape.catalog());
+    for (std::size_t from = 0; from < rows.size(); from += commit_rows) {
+      market::Batch& batch = batches.emplace_back();
+      batch.trades.reserve(commit_rows);
+      for (const Row& row :
+           std::span(rows).subspan(from, std::min(commit_rows, rows.size() - from))) {
+        batch.trades.push_back(trade_of(row, names));
+      }
+    }
+  }
+  // From here on the peak of the memory is the tape's.
+  std::ofstream("/proc/self/clear_refs") << 5 << std::flush;
+  const std::uint64_t memory_before_kb = proc_number("status", "VmRSS");
+  const std::uint64_t written_before = proc_number("io", "wchar");
+  const std::uint64_t commits = batches.size();
+
+  const double cpu_before_s = cpu_s();
+  const double start_s = now_s();
+  for (market::Batch& batch : batches) tape.append_durably(std::move(batch));
+  const double durable_s = now_s() - start_s;
+  if (!crash) tape.seal();
+  const double sealed_s = now_s() - start_s;
+  const double cpu_used_s = cpu_s() - cpu_before_s;
+
+  fmt::print(R"({{"rows":{},"s":{:.6f},"s_without_sealing":{:.6f},"cpu_s":{:.3f},"commits":{},)"
+             R"("written_bytes":{},"bytes":{},"rss_before_mb":{},"rss_peak_mb":{}}})"
+             "\n",
+             tape.end(), sealed_s, durable_s, cpu_used_s, commits,
+             proc_number("io", "wchar") - written_before, bytes_below(directory),
+             memory_before_kb >> 10, proc_number("status", "VmHWM") >> 10);
+  std::fflush(stdout);
+  if (crash) std::raise(SIGKILL);
+}
+
+// Up to the first append: opened, and the identities of all that is on it known.
+void recover(const std::string& directory) {
+  const double start_s = now_s();
+  OurTape tape(directory);
+  const double open_s = now_s() - start_s;
+  quality::SeenIdentities seen;
+  tape.read_all([&](std::span<const market::Trade> trades) {
+    for (const market::Trade& trade : trades) seen.insert(trade);
+  });
+  fmt::print(R"({{"rows":{},"s":{:.6f},"open_s":{:.6f},"identities":{},"rss_peak_mb":{}}})"
+             "\n",
+             tape.end(), now_s() - start_s, open_s, seen.count(),
+             proc_number("status", "VmHWM") >> 10);
+}
+
+// Every field of every trade is looked at.
+void scan(const std::string& directory) {
+  OurTape tape(directory);
+  const double cpu_before_s = cpu_s();
+  const double start_s = now_s();
+  std::uint64_t rows = 0;
+  std::uint64_t folded = 0;
+  tape.read_all([&](std::span<const market::Trade> trades) {
+    rows += trades.size();
+    for (const market::Trade& t : trades) {
+      folded ^= static_cast<std::uint64_t>(t.ts_event.ns) ^
+                static_cast<std::uint64_t>(t.ts_recv.ns) ^ t.identity.seq ^ t.conditions ^
+                static_cast<std::uint64_t>(t.price.mantissa) ^
+                static_cast<std::uint64_t>(t.size.mantissa) ^ t.venue_sequence ^ t.series.value ^
+                static_cast<std::uint64_t>(t.side) ^ t.identity.origin.value ^ t.identity.position;
+    }
+  });
+  fmt::print(R"({{"rows":{},"s":{:.6f},"cpu_s":{:.3f},"bytes":{},"folded":"{}"}})"
+             "\n",
+             rows, now_s() - start_s, cpu_s() - cpu_before_s, bytes_below(directory), folded);
+}
+
+// The sum of (series + 1) * price * size from what the tape gives back, and whether every trade is
+// the rows file's.
+void verify(const std::string& rows_path, const std::string& directory) {
+  const std::vector<Row> rows = read_rows(rows_path);
+  OurTape tape(directory);
+  const Names names = read_names(rows_path, tape.catalog());
+  const auto mantissa_at = [](const market::Decimal& value, int scale) {
+    Int128 mantissa = value.mantissa;
+    for (int i = value.scale; i < scale; ++i) mantissa *= 10;
+    return mantissa;
+  };
+  std::uint64_t position = 0;
+  Int128 sum = 0;
+  tape.read_all([&](std::span<const market::Trade> trades) {
+    for (const market::Trade& trade : trades) {
+      if (position == rows.size()) die(fmt::format("more than {} trades are there", position));
+      const Row& row = rows[position];
+      if (trade != trade_of(row, names)) die(fmt::format("trade {} is not the file's", position));
+      sum += Int128{row.series + 1} * mantissa_at(trade.price, row.price_scale) *
+             mantissa_at(trade.size, row.size_scale);
+      ++position;
+    }
+  });
+  std::string digits;
+  for (Int128 rest = sum; rest > 0 || digits.empty(); rest /= 10) {
+    digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(rest % 10)));
+  }
+  fmt::print(R"({{"rows":{},"checksum":"{}"}})"
+             "\n",
+             position, digits);
+}
+
+// What this disk can do at most: `bytes` in `commits` appends, each followed by an fdatasync.
+void limit_write(const std::string& path, std::uint64_t bytes, std::uint64_t commits) {
+  const int file = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  if (file < 0) die(path + ": cannot be created");
+  const std::string piece(std::max<std::size_t>(1, bytes / commits), '\x5a');
+  std::vector<double> syncs_ms(commits);
+  const double start_s = now_s();
+  for (double& sync_ms : syncs_ms) {
+    for (std::size_t done = 0; done < piece.size();) {
+      const ssize_t got = ::write(file, piece.data() + done, piece.size() - done);
+      if (got < 0) die(path + ": cannot be written");
+      done += static_cast<std::size_t>(got);
+    }
+    const double sync_s = now_s();
+    if (::fdatasync(file) != 0) die(path + ": cannot be synced");
+    sync_ms = (now_s() - sync_s) * 1e3;
+  }
+  const double s = now_s() - start_s;
+  ::close(file);
+  std::ranges::sort(syncs_ms);
+  fmt::print(R"({{"bytes":{},"s":{:.6f},"sync_p50_ms":{:.3f},"sync_p99_ms":{:.3f}}})"
+             "\n",
+             piece.size() * commits, s, syncs_ms[commits / 2], syncs_ms[commits * 99 / 100]);
+}
+
+// What reading at all costs: every byte below `directory`, and a CRC32C over it.
+void limit_read(const std::string& directory) {
+  const double start_s = now_s();
+  std::uint64_t bytes = 0;
+  std::uint32_t crc = 0;
+  std::string buffer(1 << 20, '\0');
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file()) continue;
+    const int file = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) die(entry.path().string() + ": cannot be read");
+    while (true) {
+      const ssize_t got = ::read(file, buffer.data(), buffer.size());
+      if (got < 0) die(entry.path().string() + ": cannot be read");
+      if (got == 0) break;
+      bytes += static_cast<std::uint64_t>(got);
+      crc = crc32c({buffer.data(), static_cast<std::size_t>(got)}, crc);
+    }
+    ::close(file);
+  }
+  fmt::print(R"({{"bytes":{},"s":{:.6f},"crc":{}}})"
+             "\n",
+             bytes, now_s() - start_s, crc);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"td_bench: the tape's side of ./dev bench"};
+  app.require_subcommand(1);
+  std::string rows, directory;
+  std::size_t commit_rows = 10'000;
+  std::uint64_t bytes = 0, commits = 1;
+  bool crash = false;
+
+  auto* ingesting = app.add_subcommand("ingest", "appends the rows, a durable commit at a time");
+  ingesting->add_option("--rows", rows)->required();
+  ingesting->add_option("--dir", directory)->required();
+  ingesting->add_option("--commit", commit_rows, "rows per commit")->check(CLI::PositiveNumber);
+  ingesting->add_flag("--crash", crash, "die after the last commit");
+  ingesting->callback([&] { ingest(rows, directory, commit_rows, crash); });
+
+  auto* recovering = app.add_subcommand("recover", "opens a tape up to the first append");
+  recovering->add_option("--dir", directory)->required();
+  recovering->callback([&] { recover(directory); });
+
+  auto* scanning = app.add_subcommand("scan", "decodes everything, on one thread");
+  scanning->add_option("--dir", directory)->required();
+  scanning->callback([&] { scan(directory); });
+
+  auto* verifying = app.add_subcommand("verify", "compares the tape with the rows, one by one");
+  verifying->add_option("--rows", rows)->required();
+  verifying->add_option("--dir", directory)->required();
+  verifying->callback([&] { verify(rows, directory); });
+
+  auto* writing = app.add_subcommand("limit_write", "the disk alone: appends and fdatasyncs");
+  writing->add_option("--file", directory)->required();
+  writing->add_option("--bytes", bytes)->required();
+  writing->add_option("--commits", commits)->required()->check(CLI::PositiveNumber);
+  writing->callback([&] { limit_write(directory, bytes, commits); });
+
+  auto* reading = app.add_subcommand("limit_read", "reading alone: the bytes and their CRC32C");
+  reading->add_option("--dir", directory)->required();
+  reading->callback([&] { limit_read(directory); });
+
+  CLI11_PARSE(app, argc, argv);
+}
