@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -33,6 +36,7 @@ std::unexpected<Error> fail_errno(std::string_view action, const std::string& pa
       break;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:  // the size limit of a file: the process's or the file system's
       code = ErrorCode::kNoSpace;
       break;
     case EWOULDBLOCK:
@@ -121,6 +125,36 @@ class RealLock final : public DiskLock {
   Descriptor fd_;
 };
 
+class RealWatch final : public DiskWatch {
+ public:
+  RealWatch(int fd, std::string directory) : fd_(fd), directory_(std::move(directory)) {}
+
+  Result<bool> wait(Duration max) override {
+    const std::int64_t ns = std::max<std::int64_t>(max.ns, 0);
+    const timespec timeout{.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+    pollfd poll{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    const int ready = ::ppoll(&poll, 1, &timeout, nullptr);
+    if (ready > 0) return drain();
+    if (ready == 0 || errno == EINTR) return false;
+    return fail_errno("watch", directory_, errno);
+  }
+
+ private:
+  // What happened is all that is asked, not what. An overflowing queue is an event too.
+  Result<bool> drain() {
+    std::array<char, 4096> events;
+    while (true) {
+      const ssize_t got = ::read(fd_.get(), events.data(), events.size());
+      if (got > 0 || (got < 0 && errno == EINTR)) continue;
+      if (got < 0 && errno != EAGAIN) return fail_errno("watch", directory_, errno);
+      return true;
+    }
+  }
+
+  Descriptor fd_;
+  std::string directory_;
+};
+
 class RealDisk final : public Disk {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
@@ -152,11 +186,18 @@ class RealDisk final : public Disk {
   }
 
   Status create_directories(const std::string& directory) override {
-    std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    if (error) return fail_errno("create the folder", directory, error.value());
-    if (!std::filesystem::is_directory(directory, error)) {
-      return fail_errno("create the folder", directory, ENOTDIR);
+    for (std::size_t end = 0; end != directory.npos;) {
+      end = directory.find('/', end + 1);
+      const std::string path = directory.substr(0, end);
+      if (::mkdir(path.c_str(), 0777) == 0) {
+        const std::string parent = std::filesystem::path(path).parent_path();
+        TD_TRY(sync_directory(parent.empty() ? "." : parent));
+        continue;
+      }
+      const int number = errno;
+      std::error_code error;
+      if (std::filesystem::is_directory(path, error)) continue;
+      return fail_errno("create the folder", directory, number == EEXIST ? ENOTDIR : number);
     }
     return {};
   }
@@ -201,6 +242,28 @@ class RealDisk final : public Disk {
     struct statvfs info{};
     if (::statvfs(directory.c_str(), &info) != 0) return fail_errno("look at", directory, errno);
     return std::uint64_t{info.f_bavail} * info.f_frsize;
+  }
+
+  Result<std::unique_ptr<DiskWatch>> watch(const std::string& directory) override {
+    const int fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (fd < 0) return fail_watch(directory, errno);
+    auto watch = std::make_unique<RealWatch>(fd, directory);
+    if (::inotify_add_watch(
+            fd, directory.c_str(),
+            IN_CREATE | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR) < 0) {
+      return fail_watch(directory, errno);
+    }
+    return watch;
+  }
+
+ private:
+  static std::unexpected<Error> fail_watch(const std::string& directory, int number) {
+    if (number != EMFILE && number != ENOSPC) return fail_errno("watch", directory, number);
+    return fail(
+        ErrorCode::kUnavailable,
+        fmt::format(
+            "cannot watch '{}': the system's limit of watches is reached: raise {}", directory,
+            number == EMFILE ? "fs.inotify.max_user_instances" : "fs.inotify.max_user_watches"));
   }
 };
 

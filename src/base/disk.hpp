@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/time.hpp"
 
 namespace tapedeck {
 
@@ -18,12 +19,14 @@ namespace tapedeck {
 class File {
  public:
   virtual ~File() = default;
-  virtual Status append(std::string_view bytes) = 0;  // all of it, or an error
+  // All of it, or an error; after one (kNoSpace where the disk is full), a part may be in the file.
+  virtual Status append(std::string_view bytes) = 0;
   // Reads up to `count` bytes at `offset`; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t count) const = 0;
   virtual Result<std::uint64_t> size() const = 0;
   virtual Status truncate(std::uint64_t size) = 0;
-  // After it returns, what was appended survives a power cut (fdatasync).
+  // After it returns, what was appended survives a power cut (fdatasync). After an error it may
+  // not, for good: a later call that succeeds says nothing about what this one was to sync.
   virtual Status sync() = 0;
 };
 
@@ -31,6 +34,17 @@ class File {
 class DiskLock {
  public:
   virtual ~DiskLock() = default;
+};
+
+// Sees what this and other processes do in one directory, not below it. What other machines do to a
+// network file system is not seen. Thread: one at a time.
+class DiskWatch {
+ public:
+  virtual ~DiskWatch() = default;
+  // Waits until something was created, appended to, truncated, renamed or removed there since the
+  // last wait (or since the watch began), for `max` at most. False: nothing was (a signal may end
+  // the wait early).
+  virtual Result<bool> wait(Duration max) = 0;
 };
 
 enum class OpenMode {
@@ -45,6 +59,7 @@ class Disk {
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
   // Names in `directory`, sorted, without "." and "..".
   virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
+  // After it returns, the directories survive a power cut.
   virtual Status create_directories(const std::string& directory) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
@@ -55,6 +70,7 @@ class Disk {
   // An exclusive lock on `path`, created where missing. kBusy: another holder, of any process.
   virtual Result<std::unique_ptr<DiskLock>> lock(const std::string& path) = 0;
   virtual Result<std::uint64_t> free_bytes(const std::string& directory) const = 0;
+  virtual Result<std::unique_ptr<DiskWatch>> watch(const std::string& directory) = 0;
 };
 
 // The machine's own file system. Stateless.

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "base/check.hpp"
+#include <chrono>
 
 namespace tapedeck {
 namespace {
@@ -19,6 +18,12 @@ std::unexpected<Error> not_found(std::string_view action, const std::string& pat
               fmt::format("cannot {} '{}': No such file or directory", action, path));
 }
 
+std::size_t share(double part, std::size_t count) {
+  return std::min(count, static_cast<std::size_t>(part * static_cast<double>(count)));
+}
+
+constexpr std::size_t kSectorBytes = 512;
+
 }  // namespace
 
 class MemoryFile final : public File {
@@ -29,32 +34,42 @@ class MemoryFile final : public File {
 
   Status append(std::string_view bytes) override {
     std::lock_guard lock(disk_->mutex);
-    TD_TRY(disk_->check("append", path_));
+    MemoryDisk::Outcome outcome = disk_->check("append", path_);
+    if (!outcome.status) bytes = bytes.substr(0, share(outcome.part.value_or(0), bytes.size()));
+    const std::uint64_t room = disk_->room();
+    if (outcome.status && bytes.size() > room) {
+      outcome.status = fail(ErrorCode::kNoSpace,
+                            fmt::format("cannot write to '{}': No space left on device", path_));
+    }
+    bytes = bytes.substr(0, room);
     node_->bytes += bytes;
-    return {};
+    if (!bytes.empty()) disk_->notice(node_.get());
+    return std::move(outcome.status);
   }
   Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t count) const override {
     std::lock_guard lock(disk_->mutex);
-    TD_TRY(disk_->check("read", path_));
+    TD_TRY(disk_->check("read", path_).status);
     if (offset >= node_->bytes.size()) return std::size_t{0};
     return node_->bytes.copy(out, count, offset);
   }
   Result<std::uint64_t> size() const override {
     std::lock_guard lock(disk_->mutex);
+    TD_TRY(disk_->check("size", path_).status);
     return node_->bytes.size();
   }
   Status truncate(std::uint64_t size) override {
     std::lock_guard lock(disk_->mutex);
-    TD_TRY(disk_->check("truncate", path_));
-    node_->bytes.resize(size);
-    node_->synced_size = std::min<std::uint64_t>(node_->synced_size, size);
+    TD_TRY(disk_->check("truncate", path_).status);
+    node_->truncate(size);
+    disk_->notice(node_.get());
     return {};
   }
   Status sync() override {
     std::lock_guard lock(disk_->mutex);
-    TD_TRY(disk_->check("sync", path_));
-    node_->synced_size = node_->bytes.size();
-    return {};
+    MemoryDisk::Outcome outcome = disk_->check("sync", path_);
+    if (outcome.status) node_->sync();
+    if (outcome.part) node_->lost_end = node_->bytes.size();
+    return std::move(outcome.status);
   }
 
  private:
@@ -77,9 +92,76 @@ class MemoryLock final : public DiskLock {
   std::string path_;
 };
 
-Status MemoryDisk::State::check(std::string_view operation, const std::string& path) const {
-  if (!fault) return {};
-  return fault(operation, path);
+class MemoryWatch final : public DiskWatch {
+ public:
+  MemoryWatch(std::shared_ptr<MemoryDisk::State> disk, std::string directory)
+      : disk_(std::move(disk)), directory_(std::move(directory)), seen_(changes()) {}
+
+  Result<bool> wait(Duration max) override {
+    std::unique_lock lock(disk_->mutex);
+    const bool changed = disk_->changed.wait_for(lock, std::chrono::nanoseconds(max.ns),
+                                                 [&] { return changes() != seen_; });
+    seen_ = changes();
+    return changed;
+  }
+
+ private:
+  std::uint64_t changes() const { return disk_->changes[directory_]; }
+
+  std::shared_ptr<MemoryDisk::State> disk_;
+  std::string directory_;
+  std::uint64_t seen_;
+};
+
+void MemoryDisk::Node::truncate(std::size_t size) {
+  bytes.resize(size);
+  settled = std::min(settled, size);
+  lost_end = std::min(lost_end, size);
+}
+
+void MemoryDisk::Node::sync() {
+  const std::string before = durable.substr(settled);
+  durable.resize(settled);
+  durable.append(bytes, settled);
+  for (std::size_t i = settled; i < lost_end; ++i) {
+    durable[i] = i - settled < before.size() ? before[i - settled] : '\0';
+  }
+  settled = bytes.size();
+}
+
+std::string MemoryDisk::Node::survivor(Rng& rng) const {
+  const std::size_t sizes[] = {durable.size(), bytes.size(), settled,
+                               settled + rng.below(bytes.size() - settled + 1)};
+  const std::size_t choice = rng.below(std::size(sizes));
+  std::string left(sizes[choice], '\0');
+  // What was cut off may be there again, even below what was appended later, or it was freed first.
+  const bool freed = choice != 0 && rng.below(2) == 0;
+  const std::size_t old_end = freed ? settled : durable.size();
+  const bool garbage = rng.below(4) == 0;
+  const auto before = [&](std::size_t i) {
+    if (i < old_end) return durable[i];
+    return garbage ? static_cast<char>(rng.next()) : '\0';
+  };
+  enum { kAll, kNone, kUpToAPlace, kSomeSectors, kTornSectors };
+  const std::uint64_t written = rng.below(kTornSectors + 1);
+  const std::size_t place = settled + rng.below(bytes.size() - settled + 1);
+  for (std::size_t from = 0; from < left.size(); from += kSectorBytes) {
+    const std::size_t to = std::min(from + kSectorBytes, left.size());
+    std::size_t written_to = from;
+    if (written == kAll) written_to = to;
+    if (written == kUpToAPlace) written_to = std::clamp(place, from, to);
+    if (written == kSomeSectors && rng.below(2) == 0) written_to = to;
+    if (written == kTornSectors) written_to = from + rng.below(to - from + 1);
+    for (std::size_t i = from; i < to; ++i) {
+      left[i] = i < written_to && i < bytes.size() ? bytes[i] : before(i);
+    }
+  }
+  return left;
+}
+
+MemoryDisk::Outcome MemoryDisk::State::check(std::string_view operation,
+                                             const std::string& path) const {
+  return fault ? fault(operation, path) : Outcome(Status());
 }
 
 void MemoryDisk::NameChange::apply(Names& names) const {
@@ -87,16 +169,48 @@ void MemoryDisk::NameChange::apply(Names& names) const {
   if (!to.empty()) names[to] = node;
 }
 
+bool MemoryDisk::NameChange::touches(const std::set<std::string>& names) const {
+  return names.contains(from) || names.contains(to);
+}
+
+void MemoryDisk::NameChange::add_to(std::set<std::string>& names) const {
+  if (!from.empty()) names.insert(from);
+  if (!to.empty()) names.insert(to);
+}
+
 void MemoryDisk::State::change(NameChange change) {
   change.apply(names);
+  if (!change.from.empty()) notice(change.from);
+  if (!change.to.empty()) notice(change.to);
   unsynced.push_back(std::move(change));
+}
+
+std::uint64_t MemoryDisk::State::room() const {
+  if (!capacity) return std::uint64_t{1} << 40;
+  std::uint64_t used = 0;
+  for (const auto& [path, node] : names) used += node->bytes.size();
+  return *capacity > used ? *capacity - used : 0;
+}
+
+void MemoryDisk::State::notice(const std::string& path) {
+  const auto watched = changes.find(parent_of(path));
+  if (watched == changes.end()) return;
+  ++watched->second;
+  changed.notify_all();
+}
+
+void MemoryDisk::State::notice(const Node* node) {
+  if (changes.empty()) return;
+  for (const auto& [path, other] : names) {
+    if (other.get() == node) notice(path);
+  }
 }
 
 MemoryDisk::MemoryDisk() : state_(std::make_shared<State>()) {}
 
 Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, OpenMode mode) {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("open", path));
+  TD_TRY(state_->check("open", path).status);
   auto found = state_->names.find(path);
   if (mode == OpenMode::kCreate) {
     if (found != state_->names.end()) {
@@ -112,7 +226,7 @@ Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, OpenMode
 
 Result<std::vector<std::string>> MemoryDisk::list(const std::string& directory) const {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("list", directory));
+  TD_TRY(state_->check("list", directory).status);
   if (!state_->directories.contains(directory)) return not_found("list", directory);
   std::set<std::string> names;
   const std::string prefix = directory + "/";
@@ -128,16 +242,16 @@ Result<std::vector<std::string>> MemoryDisk::list(const std::string& directory) 
 
 Status MemoryDisk::create_directories(const std::string& directory) {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("mkdir", directory));
+  TD_TRY(state_->check("create_directories", directory).status);
   for (std::string path = directory; !path.empty(); path = parent_of(path)) {
-    state_->directories.insert(path);
+    if (state_->directories.insert(path).second) state_->notice(path);
   }
   return {};
 }
 
 Status MemoryDisk::rename(const std::string& from, const std::string& to) {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("rename", to));
+  TD_TRY(state_->check("rename", to).status);
   const auto found = state_->names.find(from);
   if (found == state_->names.end()) return not_found("rename", from);
   state_->change({.from = from, .to = to, .node = found->second});
@@ -146,7 +260,7 @@ Status MemoryDisk::rename(const std::string& from, const std::string& to) {
 
 Status MemoryDisk::remove(const std::string& path) {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("remove", path));
+  TD_TRY(state_->check("remove", path).status);
   if (!state_->names.contains(path)) return not_found("remove", path);
   state_->change({.from = path, .to = {}, .node = {}});
   return {};
@@ -154,32 +268,47 @@ Status MemoryDisk::remove(const std::string& path) {
 
 Status MemoryDisk::remove_all(const std::string& directory) {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("remove", directory));
+  Outcome outcome = state_->check("remove_all", directory);
   const auto inside = [&](const std::string& path) {
     return path == directory || path.starts_with(directory + "/");
   };
-  const Names names = state_->names;
-  for (const auto& [path, node] : names) {
-    if (inside(path)) state_->change({.from = path, .to = {}, .node = {}});
+  std::vector<std::string> paths;
+  for (const auto& [path, node] : state_->names) {
+    if (inside(path)) paths.push_back(path);
   }
-  std::erase_if(state_->directories, inside);
-  return {};
+  if (!outcome.status) paths.resize(share(outcome.part.value_or(0), paths.size()));
+  for (const std::string& path : paths) state_->change({.from = path, .to = {}, .node = {}});
+  if (outcome.status && std::erase_if(state_->directories, inside) > 0) state_->notice(directory);
+  return std::move(outcome.status);
 }
 
 Status MemoryDisk::sync_directory(const std::string& directory) {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("sync_directory", directory));
-  std::erase_if(state_->unsynced, [&](const NameChange& change) {
-    const bool here = parent_of(change.from) == directory || parent_of(change.to) == directory;
-    if (here) change.apply(state_->synced_names);
-    return here;
-  });
+  TD_TRY(state_->check("sync_directory", directory).status);
+  // With what changed in the folder goes what changed before it of the same names, elsewhere too.
+  std::set<std::string> names;
+  std::vector<bool> goes(state_->unsynced.size());
+  for (std::size_t i = goes.size(); i-- > 0;) {
+    const NameChange& change = state_->unsynced[i];
+    goes[i] = parent_of(change.from) == directory || parent_of(change.to) == directory ||
+              change.touches(names);
+    if (goes[i]) change.add_to(names);
+  }
+  std::vector<NameChange> stays;
+  for (std::size_t i = 0; i < goes.size(); ++i) {
+    if (goes[i]) {
+      state_->unsynced[i].apply(state_->synced_names);
+    } else {
+      stays.push_back(std::move(state_->unsynced[i]));
+    }
+  }
+  state_->unsynced = std::move(stays);
   return {};
 }
 
 Result<std::unique_ptr<DiskLock>> MemoryDisk::lock(const std::string& path) {
   std::lock_guard guard(state_->mutex);
-  TD_TRY(state_->check("lock", path));
+  TD_TRY(state_->check("lock", path).status);
   if (!state_->locks.insert(path).second) {
     return fail(ErrorCode::kBusy,
                 fmt::format("cannot lock '{}': Resource temporarily unavailable", path));
@@ -189,40 +318,35 @@ Result<std::unique_ptr<DiskLock>> MemoryDisk::lock(const std::string& path) {
 
 Result<std::uint64_t> MemoryDisk::free_bytes(const std::string& directory) const {
   std::lock_guard lock(state_->mutex);
-  TD_TRY(state_->check("free_bytes", directory));
-  return std::uint64_t{1} << 40;
+  TD_TRY(state_->check("free_bytes", directory).status);
+  return state_->room();
+}
+
+Result<std::unique_ptr<DiskWatch>> MemoryDisk::watch(const std::string& directory) {
+  std::lock_guard lock(state_->mutex);
+  TD_TRY(state_->check("watch", directory).status);
+  if (!state_->directories.contains(directory)) return not_found("watch", directory);
+  return std::make_unique<MemoryWatch>(state_, directory);
 }
 
 std::unique_ptr<MemoryDisk> MemoryDisk::after_power_cut(Rng& rng) const {
   std::lock_guard lock(state_->mutex);
   auto left = std::make_unique<MemoryDisk>();
   left->state_->directories = state_->directories;
-  const auto survivor = [&](const Node& node) {
-    auto copy = std::make_shared<Node>();
-    const std::uint64_t unsynced = node.bytes.size() - node.synced_size;
-    const std::uint64_t kept = node.synced_size + (unsynced > 0 ? rng.below(unsynced + 1) : 0);
-    copy->bytes = node.bytes.substr(0, kept);
-    // Writes reach the disk in any order: a part of what was not synced may be missing (zeros, or
-    // what stood there before) while what was written after it is there.
-    if (kept > node.synced_size && rng.below(2) == 0) {
-      const std::uint64_t from = node.synced_size + rng.below(kept - node.synced_size);
-      const std::uint64_t to = from + 1 + rng.below(kept - from);
-      const bool zeros = rng.below(2) == 0;
-      for (std::uint64_t i = from; i < to; ++i) {
-        copy->bytes[i] = zeros ? '\0' : static_cast<char>(rng.next());
-      }
-    }
-    copy->synced_size = copy->bytes.size();
-    return copy;
-  };
+  left->state_->capacity = state_->capacity;
   Names names = state_->synced_names;
+  std::set<std::string> behind;
   for (const NameChange& change : state_->unsynced) {
-    if (rng.below(2) == 0) change.apply(names);
+    if (!change.touches(behind) && rng.below(2) == 0) {
+      change.apply(names);
+    } else {
+      change.add_to(behind);
+    }
   }
-  std::map<const Node*, std::shared_ptr<Node>> copies;
   for (const auto& [path, node] : names) {
-    auto& copy = copies[node.get()];
-    if (!copy) copy = survivor(*node);
+    auto copy = std::make_shared<Node>();
+    copy->bytes = copy->durable = node->survivor(rng);
+    copy->settled = copy->bytes.size();
     left->state_->names[path] = copy;
     left->state_->synced_names[path] = copy;
     for (std::string parent = parent_of(path); !parent.empty(); parent = parent_of(parent)) {
@@ -237,15 +361,34 @@ void MemoryDisk::set_fault(Fault fault) {
   state_->fault = std::move(fault);
 }
 
+void MemoryDisk::set_capacity(std::uint64_t bytes) {
+  std::lock_guard lock(state_->mutex);
+  state_->capacity = bytes;
+}
+
 void MemoryDisk::corrupt(const std::string& path, std::uint64_t offset, std::string_view bytes) {
   std::lock_guard lock(state_->mutex);
-  state_->names.at(path)->bytes.replace(offset, bytes.size(), bytes);
+  Node& node = *state_->names.at(path);
+  node.bytes.replace(offset, bytes.size(), bytes);
+  if (offset < node.settled) {
+    bytes = bytes.substr(0, node.settled - offset);
+    node.durable.replace(offset, bytes.size(), bytes);
+  }
 }
 
 std::string MemoryDisk::contents(const std::string& path) const {
   std::lock_guard lock(state_->mutex);
   const auto found = state_->names.find(path);
   return found == state_->names.end() ? std::string() : found->second->bytes;
+}
+
+MemoryDisk::Outcome FaultSchedule::operator()(std::string_view name, const std::string& path) {
+  if (!operation.empty() && name != operation) return Status();
+  ++seen;
+  if (fail_at == 0 || seen < fail_at || seen - fail_at >= fail_count) return Status();
+  Error error{code, fmt::format("cannot {} '{}': told to fail", name, path)};
+  if (part) return {std::move(error), *part};
+  return Status(std::unexpected(std::move(error)));
 }
 
 }  // namespace tapedeck

@@ -1,14 +1,20 @@
 // src/base/memory_disk.hpp: a disk in memory, for tests. It knows what was synced and what was not,
-// so a power cut can be played at any moment, and any operation can be made to fail.
-// Thread: any (one lock for all).
+// so a power cut can be played at any moment; any operation can be made to fail, and it can be
+// full. Thread: any (one lock for all).
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/disk.hpp"
@@ -29,27 +35,55 @@ class MemoryDisk final : public Disk {
   Status sync_directory(const std::string& directory) override;
   Result<std::unique_ptr<DiskLock>> lock(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& directory) const override;
+  Result<std::unique_ptr<DiskWatch>> watch(const std::string& directory) override;
 
-  // What is left of this disk after a power cut now: all that was synced, plus, of each file, a
-  // random part of what was appended since, some of it perhaps lost; of the changes of names
-  // that were not synced in their folder, each by chance, renaming as a whole.
+  // What may be left of this disk after a power cut now: all that was synced, and by chance of the
+  // rest as a journalled file system may have it.
+  // - Of a file: its old size, its new one or one between; each 512-byte sector written, not
+  // written
+  //   (zeros, what stood there before, or now and then garbage) or torn inside.
+  // - Of the names: each change that was not synced in its folder, unless an earlier change of the
+  //   same name is missing. Renaming is atomic.
   std::unique_ptr<MemoryDisk> after_power_cut(Rng& rng) const;
 
-  // Called before each operation with its name ("append", "sync", "open", ...) and path; an error
-  // that it returns becomes the operation's result and the operation does nothing.
-  using Fault = std::function<Status(std::string_view operation, const std::string& path)>;
+  // What a fault makes of an operation.
+  struct Outcome {
+    // An error becomes the operation's result, and it does nothing.
+    Outcome(Status s) : status(std::move(s)) {}
+    // It fails, but has done a part (0 to 1). append: has written so much of its bytes. remove_all:
+    // has removed so many of the files. sync: has lost what it was to sync, as Linux does: that can
+    // be read until a power cut, and later syncs of the file succeed without making it durable.
+    Outcome(Error error, double p) : status(std::unexpected(std::move(error))), part(p) {}
+    Status status;
+    std::optional<double> part;
+  };
+  // Called, under the disk's lock, before each operation with its name (that of the function:
+  // "open", "append", "read" for read_at, "size", "truncate", "sync", "list", "create_directories",
+  // "rename", "remove", "remove_all", "sync_directory", "lock", "free_bytes", "watch") and its
+  // path.
+  using Fault = std::function<Outcome(std::string_view operation, const std::string& path)>;
   void set_fault(Fault fault);
 
-  // Overwrites bytes in place, as a failing disk does.
+  // Of the bytes in all files that have a name. An append beyond it writes what fits and fails with
+  // kNoSpace. Unlimited unless set.
+  void set_capacity(std::uint64_t bytes);
+
+  // Overwrites bytes in place, as a failing disk does: for certain, after a power cut too.
   void corrupt(const std::string& path, std::uint64_t offset, std::string_view bytes);
   std::string contents(const std::string& path) const;
 
  private:
   friend class MemoryFile;
   friend class MemoryLock;
+  friend class MemoryWatch;
   struct Node {
-    std::string bytes;
-    std::uint64_t synced_size = 0;
+    std::string bytes;         // as processes see them
+    std::string durable;       // as they are for certain after a power cut, up to ...
+    std::size_t settled = 0;   // ... here; a sync need not look before it
+    std::size_t lost_end = 0;  // what is between is lost: syncs go over it
+    void truncate(std::size_t size);
+    void sync();
+    std::string survivor(Rng& rng) const;
   };
   using Names = std::map<std::string, std::shared_ptr<Node>>;
   // A file created (no `from`), removed (no `to`) or renamed.
@@ -58,6 +92,8 @@ class MemoryDisk final : public Disk {
     std::string to;
     std::shared_ptr<Node> node;
     void apply(Names& names) const;
+    bool touches(const std::set<std::string>& names) const;
+    void add_to(std::set<std::string>& names) const;
   };
   struct State {
     mutable std::mutex mutex;
@@ -66,11 +102,31 @@ class MemoryDisk final : public Disk {
     std::vector<NameChange> unsynced;  // ... what changed since
     std::set<std::string> directories;
     std::set<std::string> locks;
+    std::optional<std::uint64_t> capacity;
     Fault fault;
-    Status check(std::string_view operation, const std::string& path) const;
+    std::map<std::string, std::uint64_t> changes;  // counted for each directory that was watched
+    std::condition_variable changed;
+    Outcome check(std::string_view operation, const std::string& path) const;
     void change(NameChange change);
+    std::uint64_t room() const;
+    void notice(const std::string& path);
+    void notice(const Node* node);
   };
   std::shared_ptr<State> state_;
+};
+
+// A fault for set_fault(std::ref(x)): counts the operations that it is about and fails some of
+// them. "Every operation fails once" is fail_at = 1, 2, ... until a run ends with seen < fail_at.
+// Read `seen` when nobody uses the disk.
+struct FaultSchedule {
+  std::string operation;         // its name; empty: any
+  std::uint64_t fail_at = 0;     // the first that fails, from 1; 0: none does
+  std::uint64_t fail_count = 1;  // so many fail, one after the other
+  ErrorCode code = ErrorCode::kIo;
+  std::optional<double> part;  // see MemoryDisk::Outcome
+  std::uint64_t seen = 0;
+
+  MemoryDisk::Outcome operator()(std::string_view name, const std::string& path);
 };
 
 }  // namespace tapedeck
