@@ -114,8 +114,8 @@ def synthetic(count, seed=SEED):
 
 
 def equities(corpus):
-    """Lean's files: New York milliseconds, price x 10000, size, exchange, hex conditions, suspicious.
-    A file has no receive times: ts_recv = ts_event. The identity is the record's number."""
+    """Lean's files: New York ms, price x 10000, size, exchange, hex conditions, suspicious. A file
+    has no receive times: ts_recv = ts_event. The identity is the record's number."""
     symbols = ["SPY", "IBM", "AIG"]
     parts, origins = [], []
     for path in sorted(glob.glob(os.path.join(corpus, "lean/equity/tick/*/*_trade.zip"))):

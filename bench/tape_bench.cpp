@@ -227,7 +227,9 @@ void recover(const std::string& directory) {
 
 // Every field of every trade is looked at.
 void scan(const std::string& directory) {
+  const double opening_s = now_s();
   OurTape tape(directory);
+  const double open_s = now_s() - opening_s;
   const double cpu_before_s = cpu_s();
   const double start_s = now_s();
   std::uint64_t rows = 0;
@@ -242,9 +244,10 @@ void scan(const std::string& directory) {
                 static_cast<std::uint64_t>(t.side) ^ t.identity.origin.value ^ t.identity.position;
     }
   });
-  fmt::print(R"({{"rows":{},"s":{:.6f},"cpu_s":{:.3f},"bytes":{},"folded":"{}"}})"
+  const double s = now_s() - start_s;
+  fmt::print(R"({{"rows":{},"s":{:.6f},"open_s":{:.6f},"cpu_s":{:.3f},"bytes":{},"folded":"{}"}})"
              "\n",
-             rows, now_s() - start_s, cpu_s() - cpu_before_s, bytes_below(directory), folded);
+             rows, s, open_s, cpu_s() - cpu_before_s, bytes_below(directory), folded);
 }
 
 // The sum of (series + 1) * price * size from what the tape gives back, and whether every trade is

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""bench/peers/duckdb_peer.py: DuckDB's native file, fed with Arrow tables, a transaction per commit.
+"""bench/peers/duckdb_peer.py: DuckDB's native file, fed with Arrow tables, a transaction
+per commit.
 
     duckdb_peer.py ingest --rows FILE --dir DIR --commit N [--threads N] [--checkpoint SIZE]
     duckdb_peer.py scan --dir DIR [--threads N]
@@ -10,6 +11,8 @@ stops after a CHECKPOINT: then the file is as compact as it gets, as a sealed ta
 """
 
 import os
+import time
+
 import duckdb
 
 import peer
@@ -41,17 +44,21 @@ def ingest(options):
         connection.execute("CHECKPOINT")
     rows = connection.execute("SELECT count(*) FROM trades").fetchone()[0]
     connection.close()
-    peer.report(rows=rows, **clock.times(), commits=len(pieces), bytes=peer.bytes_below(options.dir))
+    peer.report(rows=rows, **clock.times(), commits=len(pieces),
+                bytes=peer.bytes_below(options.dir))
 
 
 def scan(options):
+    opened = time.perf_counter()
     connection = connect(options)
+    open_s = time.perf_counter() - opened
     columns = [row[0] for row in connection.execute("DESCRIBE trades").fetchall()]
     folds = ", ".join(f'bit_xor("{name}")' for name in columns)
     with peer.Clock() as clock:
         connection.execute(f"SELECT count(*), {folds} FROM trades").fetchall()
     rows = connection.execute("SELECT count(*) FROM trades").fetchone()[0]
-    peer.report(rows=rows, **clock.times(), bytes=peer.bytes_below(options.dir))
+    peer.report(rows=rows, **clock.times(), open_s=open_s,
+                bytes=peer.bytes_below(options.dir))
 
 
 def verify(options):

@@ -130,7 +130,8 @@ def ingest(options):
             server_cpu_s = server.cpu_s() - server_cpu_s
         times = clock.times()
         times["cpu_s"] += server_cpu_s
-        peer.report(rows=rows, **times, commits=len(pieces), server_rss_peak_mb=server.rss_peak_mb(),
+        peer.report(rows=rows, **times, commits=len(pieces),
+                    server_rss_peak_mb=server.rss_peak_mb(),
                     bytes=peer.bytes_below(os.path.join(options.dir, "db")))
 
 

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Puts the contenders below build/: Python packages into build/bench-venv, QuestDB's jar into
+# build/bench. What is there already is left alone. Registries are those that pip and mvn are set
+# to.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tools/step.sh
+. tools/step.sh
+
+wanted=bench/requirements.txt installed=build/bench-venv/requirements.txt
+if ! cmp -s "$wanted" "$installed"; then
+  rm -rf build/bench-venv
+  step "bench: make a Python environment" python3 -m venv build/bench-venv
+  step "bench: install the contenders of $wanted" build/bench-venv/bin/python -m pip install \
+    --disable-pip-version-check --requirement "$wanted"
+  cp "$wanted" "$installed"
+fi
+
+# questdb.sha256 holds one line: the checksum, and questdb-VERSION.jar.
+read -r _ jar <bench/questdb.sha256
+version=${jar#questdb-}
+if [ ! -e "build/bench/$jar" ]; then
+  mkdir -p build/bench/new
+  step "bench: fetch $jar" mvn --quiet --batch-mode \
+    org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+    -Dartifact="org.questdb:questdb:${version%.jar}" -DoutputDirectory="$PWD/build/bench/new"
+  (cd build/bench/new && sha256sum --check --quiet ../../../bench/questdb.sha256)
+  mv "build/bench/new/$jar" "build/bench/$jar"
+  rmdir build/bench/new
+fi
