@@ -1,5 +1,6 @@
 // src/base/interval_set.hpp: a set of numbers kept as runs of neighbours: 16 bytes a run, however
-// long it is. Appending at the end is O(1); anywhere else a binary search and a short move.
+// long it is. Appending at the end is O(1), a number or a run; anywhere else a binary search and a
+// short move.
 // Thread: one at a time.
 #pragma once
 
@@ -21,24 +22,35 @@ class IntervalSet {
   };
 
   // True: `value` was not in the set.
-  bool insert(std::uint64_t value) {
-    const std::optional<Place> left = at_or_before(value);
-    if (left && value <= get(*left).last) return false;
-    const std::optional<Place> right = left ? after(*left) : front();
-    const bool joins_left = left && get(*left).last + 1 == value;
-    const bool joins_right = right && value + 1 == get(*right).first;
-    ++count_;
-    if (joins_left && joins_right) {
-      get(*left).last = get(*right).last;
-      erase(*right);
-    } else if (joins_left) {
-      get(*left).last = value;
-    } else if (joins_right) {
-      get(*right).first = value;
-    } else {
-      insert_after(left, {value, value});
+  bool insert(std::uint64_t value) { return insert(value, value) == 1; }
+
+  // From `first` to `last`, not below it. Returns how many of them were not in the set.
+  std::uint64_t insert(std::uint64_t first, std::uint64_t last) {
+    if (!blocks_.empty() && first - 1 == blocks_.back().back().last && first != 0) {
+      blocks_.back().back().last = last;  // the usual case
+      count_ += last - first + 1;
+      return last - first + 1;
     }
-    return true;
+    const std::optional<Place> left = at_or_before(first);
+    if (left && last <= get(*left).last) return 0;
+    const bool joins_left = left && (first <= get(*left).last || first - 1 == get(*left).last);
+    const std::optional<Place> begin = joins_left ? left : left ? after(*left) : front();
+    std::optional<Place> end = begin;
+    Interval run{first, last};
+    std::uint64_t known = 0;
+    for (; end && (get(*end).first <= last || get(*end).first - 1 == last); end = after(*end)) {
+      const Interval& met = get(*end);
+      run = {std::min(run.first, met.first), std::max(run.last, met.last)};
+      known += met.last - met.first + 1;
+    }
+    if (begin == end) {
+      insert_after(left, run);
+    } else {
+      replace(*begin, end, run);
+    }
+    const std::uint64_t added = run.last - run.first + 1 - known;
+    count_ += added;
+    return added;
   }
 
   bool contains(std::uint64_t value) const {
@@ -48,10 +60,14 @@ class IntervalSet {
 
   std::uint64_t count() const { return count_; }
 
-  // Ascending; no two touch.
+  // Calls visit(interval) for each, ascending; no two touch.
+  template <class F>
+  void for_each(F&& visit) const {
+    for (const Block& block : blocks_) std::ranges::for_each(block, visit);
+  }
   std::vector<Interval> intervals() const {
     std::vector<Interval> all;
-    for (const Block& block : blocks_) all.insert(all.end(), block.begin(), block.end());
+    for_each([&](const Interval& interval) { all.push_back(interval); });
     return all;
   }
 
@@ -62,6 +78,7 @@ class IntervalSet {
   struct Place {
     std::size_t block = 0;
     std::size_t index = 0;
+    bool operator==(const Place&) const = default;
   };
 
   Interval& get(Place place) { return blocks_[place.block][place.index]; }
@@ -105,10 +122,20 @@ class IntervalSet {
     }
   }
 
-  void erase(Place place) {
-    Block& block = blocks_[place.block];
-    block.erase(at(block, place.index));
-    if (block.empty()) blocks_.erase(at(blocks_, place.block));
+  // Puts `interval` in place of those from `begin` to before `end` (nothing: to the last).
+  void replace(Place begin, std::optional<Place> end, Interval interval) {
+    get(begin) = interval;
+    Block& block = blocks_[begin.block];
+    if (end && end->block == begin.block) {
+      block.erase(at(block, begin.index + 1), at(block, end->index));
+      return;
+    }
+    block.resize(begin.index + 1);
+    if (end) {
+      Block& rest = blocks_[end->block];
+      rest.erase(rest.begin(), at(rest, end->index));
+    }
+    blocks_.erase(at(blocks_, begin.block + 1), end ? at(blocks_, end->block) : blocks_.end());
   }
 
   template <class V>

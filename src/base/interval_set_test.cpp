@@ -73,6 +73,56 @@ TEST(IntervalSet, DoesWhatASetDoes) {
   }
 }
 
+TEST(IntervalSet, InsertsRuns) {
+  constexpr auto kMax = std::numeric_limits<std::uint64_t>::max();
+  IntervalSet set;
+  EXPECT_EQ(set.insert(10, 19), 10u);
+  EXPECT_EQ(set.insert(12, 15), 0u);   // inside
+  EXPECT_EQ(set.insert(20, 24), 5u);   // touches the end
+  EXPECT_EQ(set.insert(5, 9), 5u);     // touches the beginning
+  EXPECT_EQ(set.insert(22, 29), 5u);   // overlaps the end
+  EXPECT_EQ(set.insert(40, 49), 10u);  // apart
+  EXPECT_EQ(set.insert(60, 69), 10u);
+  EXPECT_EQ(set.insert(51, 51), 1u);
+  EXPECT_EQ(set.intervals(), (std::vector<Interval>{{5, 29}, {40, 49}, {51, 51}, {60, 69}}));
+  EXPECT_EQ(set.insert(30, 59), 19u);  // over all that is between
+  EXPECT_EQ(set.intervals(), (std::vector<Interval>{{5, 69}}));
+  EXPECT_EQ(set.insert(0, 2), 3u);
+  EXPECT_EQ(set.insert(kMax - 1, kMax), 2u);
+  EXPECT_EQ(set.insert(kMax, kMax), 0u);
+  EXPECT_EQ(set.insert(70, kMax - 3), kMax - 72);
+  EXPECT_EQ(set.intervals(), (std::vector<Interval>{{0, 2}, {5, kMax - 3}, {kMax - 1, kMax}}));
+  EXPECT_EQ(set.insert(1, kMax), 3u);
+  EXPECT_EQ(set.intervals(), (std::vector<Interval>{{0, kMax}}));
+}
+
+// Beside std::set: short runs that make many blocks, then longer ones that take many blocks away.
+TEST(IntervalSet, RunsDoWhatASetDoes) {
+  for (const std::uint64_t range : {60u, 5'000u, 60'000u}) {
+    Rng rng(range);
+    IntervalSet set;
+    std::set<std::uint64_t> expected;
+    std::size_t most_runs = 0;
+    for (std::uint64_t i = 0; i < 12'000; ++i) {
+      const std::uint64_t first = rng.below(range);
+      const std::uint64_t length = i < 8'000 ? 1 + rng.below(2) : 1 + rng.below(1 + range / 50);
+      const std::size_t before = expected.size();
+      for (std::uint64_t v = first; v < first + length; ++v) expected.insert(v);
+      ASSERT_EQ(set.insert(first, first + length - 1), expected.size() - before) << first;
+      ASSERT_EQ(set.count(), expected.size());
+      if (i == 7'999) most_runs = set.intervals().size();
+      if (i % 500 == 0 || i == 11'999) {
+        ASSERT_EQ(set.intervals(), runs_of(expected)) << i;
+        for (std::uint64_t v = 0; v < range; v += 7) {
+          ASSERT_EQ(set.contains(v), expected.contains(v)) << v;
+        }
+      }
+    }
+    EXPECT_TRUE(range < 60'000u || most_runs > 5'000u) << most_runs;
+    EXPECT_LT(set.intervals().size(), 200u);
+  }
+}
+
 TEST(IntervalSet, GapsClose) {
   IntervalSet set;
   for (std::uint64_t v = 0; v < 6'000; v += 2) set.insert(v);       // ascending, apart
