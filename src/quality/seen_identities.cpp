@@ -1,5 +1,6 @@
 #include "quality/seen_identities.hpp"
 
+#include <algorithm>
 #include <random>
 
 namespace tapedeck::quality {
@@ -46,13 +47,29 @@ void PairSet::grow() {
   }
 }
 
-bool SeenIdentities::insert(const market::Trade& trade) {
-  const market::Identity& id = trade.identity;
-  Seen& seen = seen_[key(trade.series, id.origin)];
-  const bool is_new =
-      id.position == 0 ? seen.seqs.insert(id.seq) : seen.pairs.insert(id.seq, id.position);
+std::vector<std::pair<std::uint64_t, std::uint64_t>> PairSet::sorted() const {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+  all.reserve(used_);
+  for (const Slot& slot : slots_) {
+    if (slot.position != 0) all.emplace_back(slot.seq, slot.position);
+  }
+  std::ranges::sort(all);
+  return all;
+}
+
+bool SeenIdentities::insert(SeriesId series, const market::Identity& identity) {
+  Seen& seen = seen_[key(series, identity.origin)];
+  const bool is_new = identity.position == 0 ? seen.seqs.insert(identity.seq)
+                                             : seen.pairs.insert(identity.seq, identity.position);
   if (is_new) ++count_;
   return is_new;
+}
+
+std::uint64_t SeenIdentities::insert_run(SeriesId series, OriginId origin, std::uint64_t first,
+                                         std::uint64_t last) {
+  const std::uint64_t added = seen_[key(series, origin)].seqs.insert(first, last);
+  count_ += added;
+  return added;
 }
 
 bool SeenIdentities::contains(SeriesId series, const market::Identity& identity) const {
@@ -60,6 +77,14 @@ bool SeenIdentities::contains(SeriesId series, const market::Identity& identity)
   if (found == seen_.end()) return false;
   return identity.position == 0 ? found->second.seqs.contains(identity.seq)
                                 : found->second.pairs.contains(identity.seq, identity.position);
+}
+
+std::vector<std::uint64_t> SeenIdentities::keys() const {
+  std::vector<std::uint64_t> keys;
+  keys.reserve(seen_.size());
+  for (const auto& [key, seen] : seen_) keys.push_back(key);
+  std::ranges::sort(keys);
+  return keys;
 }
 
 }  // namespace tapedeck::quality

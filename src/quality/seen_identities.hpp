@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -22,6 +23,7 @@ class PairSet {
   PairSet();
   bool insert(std::uint64_t seq, std::uint64_t position);  // true: it is new
   bool contains(std::uint64_t seq, std::uint64_t position) const;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> sorted() const;
 
  private:
   struct Slot {
@@ -39,9 +41,32 @@ class PairSet {
 class SeenIdentities {
  public:
   // True: the trade is new.
-  bool insert(const market::Trade& trade);
+  bool insert(const market::Trade& trade) { return insert(trade.series, trade.identity); }
+  bool insert(SeriesId series, const market::Identity& identity);
+  // Those with position 0 and seq from `first` to `last`. Returns how many are new.
+  std::uint64_t insert_run(SeriesId series, OriginId origin, std::uint64_t first,
+                           std::uint64_t last);
   bool contains(SeriesId series, const market::Identity& identity) const;
   std::uint64_t count() const { return count_; }
+
+  // All that it holds, in ascending order: visit(series, origin, first, last) for what insert_run
+  // takes (no two runs touch), visit(series, identity) for what has a position.
+  template <class F>
+  void for_each_run(F&& visit) const {
+    for (const std::uint64_t k : keys()) {
+      seen_.at(k).seqs.for_each([&](const IntervalSet::Interval& run) {
+        visit(series_of(k), origin_of(k), run.first, run.last);
+      });
+    }
+  }
+  template <class F>
+  void for_each_pair(F&& visit) const {
+    for (const std::uint64_t k : keys()) {
+      for (const auto& [seq, position] : seen_.at(k).pairs.sorted()) {
+        visit(series_of(k), market::Identity{origin_of(k), seq, position});
+      }
+    }
+  }
 
  private:
   // Of one series and origin.
@@ -52,6 +77,11 @@ class SeenIdentities {
   static std::uint64_t key(SeriesId series, OriginId origin) {
     return std::uint64_t{series.value} << 32 | origin.value;
   }
+  static SeriesId series_of(std::uint64_t key) {
+    return SeriesId(static_cast<std::uint32_t>(key >> 32));
+  }
+  static OriginId origin_of(std::uint64_t key) { return OriginId(static_cast<std::uint32_t>(key)); }
+  std::vector<std::uint64_t> keys() const;  // ascending
 
   std::unordered_map<std::uint64_t, Seen> seen_;
   std::uint64_t count_ = 0;

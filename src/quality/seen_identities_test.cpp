@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "base/rng.hpp"
 
@@ -76,6 +78,55 @@ TEST(SeenIdentities, DoesWhatASetDoes) {
     expected.emplace(series, origin, seq, position);
   }
   EXPECT_EQ(seen.count(), expected.size());
+}
+
+TEST(SeenIdentities, TakesRuns) {
+  SeenIdentities seen;
+  EXPECT_TRUE(seen.insert(trade(1, 2, 15)));
+  EXPECT_TRUE(seen.insert(trade(1, 2, 15, 1)));
+  EXPECT_EQ(seen.insert_run(SeriesId(1), OriginId(2), 10, 19), 9u);
+  EXPECT_EQ(seen.insert_run(SeriesId(1), OriginId(3), 10, 19), 10u);
+  EXPECT_EQ(seen.count(), 21u);
+  EXPECT_FALSE(seen.insert(trade(1, 2, 19)));
+  EXPECT_TRUE(seen.insert(trade(1, 2, 20)));
+  EXPECT_FALSE(seen.contains(SeriesId(2), {OriginId(2), 12, 0}));
+  EXPECT_FALSE(seen.contains(SeriesId(1), {OriginId(2), 12, 1}));
+}
+
+// What it shows is all that it holds, in order: another made from it is the same.
+TEST(SeenIdentities, ShowsWhatItHolds) {
+  Rng rng(7);
+  SeenIdentities seen;
+  for (int i = 0; i < 5'000; ++i) {
+    seen.insert(trade(static_cast<std::uint32_t>(rng.below(20)),
+                      static_cast<std::uint32_t>(rng.below(3)), rng.below(100), rng.below(3)));
+  }
+  using Shown = std::tuple<SeriesId, OriginId, std::uint64_t, std::uint64_t>;
+  const auto show = [](const SeenIdentities& from, SeenIdentities* to) {
+    std::vector<Shown> shown;
+    from.for_each_run(
+        [&](SeriesId series, OriginId origin, std::uint64_t first, std::uint64_t last) {
+          shown.emplace_back(series, origin, first, last);
+          if (to != nullptr) {
+            EXPECT_EQ(to->insert_run(series, origin, first, last), last - first + 1);
+          }
+        });
+    const auto runs = static_cast<std::ptrdiff_t>(shown.size());
+    from.for_each_pair([&](SeriesId series, const market::Identity& id) {
+      shown.emplace_back(series, id.origin, id.seq, id.position);
+      if (to != nullptr) {
+        EXPECT_TRUE(to->insert(series, id));
+      }
+    });
+    EXPECT_TRUE(std::is_sorted(shown.begin(), shown.begin() + runs));
+    EXPECT_TRUE(std::is_sorted(shown.begin() + runs, shown.end()));
+    return shown;
+  };
+  SeenIdentities copy;
+  const auto shown = show(seen, &copy);
+  EXPECT_EQ(copy.count(), seen.count());
+  EXPECT_EQ(show(copy, nullptr), shown);
+  EXPECT_TRUE(show(SeenIdentities(), nullptr).empty());
 }
 
 }  // namespace
