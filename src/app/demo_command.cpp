@@ -217,8 +217,7 @@ Status run_demo(const DemoArguments& arguments) {
   TD_ASSIGN(const auto server, api::start_api({.port = arguments.port.value_or(kUsualPort),
                                                .port_is_fixed = arguments.port.has_value(),
                                                .token = {},
-                                               .version = TAPEDECK_VERSION,
-                                               .on_first_client = {}},
+                                               .version = TAPEDECK_VERSION},
                                               deck, deck, deck, metrics, log));
   fmt::print(
       "tapedeck demo: {} trades of {} on {}, played at {}x.\n"

@@ -138,9 +138,9 @@ bool print_report(const std::vector<feeds::replay::FileReport>& files,
     fmt::print(stderr, "quarantine: {}\n", quarantine.file_problem());
   }
   const tape::Recovery& recovery = pipeline.tape().recovery();
-  if (recovery.torn_bytes > 0) {
+  for (const tape::TornTail& torn : recovery.torn) {
     fmt::print(stderr, "tape: cut {} bytes off the end of {}: they were never acknowledged\n",
-               recovery.torn_bytes, recovery.torn_file);
+               torn.bytes, torn.file);
   }
   fmt::print(stderr, "{} bars\n", bars);
   return whole && quarantine.total() == 0;

@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
-#include "market/trade.hpp"
+#include "market/event.hpp"
 
 namespace tapedeck::feeds {
 

@@ -1,4 +1,5 @@
-// src/market/trade.hpp: the events of the tape, as immutable values. Times are ns since 1970 UTC.
+// src/market/trade.hpp: a trade as an immutable value, its identity and its place in its series.
+// Times are ns since 1970 UTC.
 #pragma once
 
 #include <cstdint>
@@ -60,39 +61,5 @@ inline OrderKey order_key(const Trade& trade, const Series& series, const Origin
           .seq = trade.identity.seq,
           .position = trade.identity.position};
 }
-
-enum class FeedState : std::uint8_t { kLive = 0, kDown = 1, kEnded = 2 };
-
-// A clock mark: "all that I received before ts_recv is before me" (stream kind `status`).
-struct FeedMark {
-  std::string feed;
-  FeedState state = FeedState::kLive;
-  Timestamp ts_recv;
-  bool operator==(const FeedMark&) const = default;
-};
-
-// The kinds of block on the tape. Numbers are on disk: never change or reuse one.
-enum class StreamKind : std::uint8_t {
-  kDictionary = 0,  // series and origins; takes no offsets
-  kTrade = 1,
-  kQuote = 2,
-  kPriceTick = 3,
-  kVendorBar = 4,
-  kCorrection = 5,  // a cancel or a correction
-  kRecord = 6,
-  kStatus = 7,
-  kRawFrame = 8,
-};
-
-// A run of events of one kind with consecutive offsets.
-struct Batch {
-  StreamKind kind = StreamKind::kTrade;
-  Offset first{};
-  std::vector<Trade> trades{};    // kTrade
-  std::vector<FeedMark> marks{};  // kStatus
-
-  std::size_t size() const { return kind == StreamKind::kTrade ? trades.size() : marks.size(); }
-  Offset end() const { return first + size(); }
-};
 
 }  // namespace tapedeck::market

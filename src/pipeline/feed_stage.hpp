@@ -12,7 +12,7 @@
 #include "base/bounded_queue.hpp"
 #include "base/clock.hpp"
 #include "feeds/feed.hpp"
-#include "market/trade.hpp"
+#include "market/event.hpp"
 #include "pipeline/stage.hpp"
 #include "quality/quarantine.hpp"
 #include "quality/seen_identities.hpp"

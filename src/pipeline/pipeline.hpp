@@ -31,7 +31,9 @@ struct PipelineOptions {
   std::size_t bars_kept_max = 0;  // as BarBuilderOptions
   std::optional<Pace> pace;
   std::size_t batch_events = 4096;   // at most, from feed to tape in one piece
-  std::uint32_t window_threads = 1;  // 1 where there is a store: its checkpoint is one offset
+  std::uint32_t window_threads = 1;  // for each partition; 1 of both where there is a store: its
+                                     // checkpoint is one offset
+  OnFullDisk on_full_disk = OnFullDisk::kStop;
 };
 
 class Pipeline {
@@ -60,7 +62,8 @@ class Pipeline {
   bool is_loading() const { return !feed_ || feed_->is_loading(); }
 
  private:
-  Offset applied() const;
+  std::uint64_t unread() const;
+  Status read_what_is_there();
 
   PipelineParts parts_;
   const market::ConditionTables& tables_;
@@ -75,6 +78,7 @@ class Pipeline {
   std::unique_ptr<FeedStage> feed_;
   std::unique_ptr<TapeStage> tape_stage_;
   std::vector<std::unique_ptr<WindowStage>> windows_;
+  std::unique_ptr<TapeCareStage> tape_care_;
   std::unique_ptr<StoreStage> store_stage_;
 };
 

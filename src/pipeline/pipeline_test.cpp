@@ -113,12 +113,13 @@ TEST(Pipeline, RunningAgainOnItsTapeAddsNothing) {
   {
     Life first(disk);
     ASSERT_TRUE(first.run());
-    events = first.pipeline->tape().durable_end().value;
+    events = first.pipeline->tape().durable_end(PartitionId()).value;
   }
   Life second(disk);
   ASSERT_TRUE(second.run());
   EXPECT_EQ(second.store->digest(), undisturbed_digest());
-  EXPECT_EQ(second.pipeline->tape().durable_end().value, events + 1);  // a mark of its own
+  EXPECT_EQ(second.pipeline->tape().durable_end(PartitionId()).value,
+            events + 1);  // a mark of its own
 }
 
 // The power fails at the n-th operation of the disk, for every n; a new life goes on with what is
@@ -160,11 +161,12 @@ TEST(Pipeline, StoppedInTheMiddleItGoesOnAtTheNextStart) {
     ASSERT_TRUE(life.pipeline->prepare());
     ThreadedDriver driver;
     std::jthread stopper([&] {
-      while (life.pipeline->tape().durable_end() < Offset(500)) std::this_thread::yield();
+      while (life.pipeline->tape().durable_end(PartitionId()) < Offset(500))
+        std::this_thread::yield();
       driver.stop();
     });
     ASSERT_TRUE(life.pipeline->run(driver));
-    before = life.pipeline->tape().durable_end().value;
+    before = life.pipeline->tape().durable_end(PartitionId()).value;
   }
   EXPECT_GE(before, 500u);
   Life next(disk);
@@ -182,7 +184,7 @@ TEST(Pipeline, TheLiveTableHoldsWhatTheStoreHolds) {
   const auto page = life.pipeline->live().bars_since(series, {}, Offset());
   ASSERT_TRUE(page);
   EXPECT_EQ(page->bars, *life.store->bars({.series = series, .spec = {}, .start = {}, .end = {}}));
-  EXPECT_EQ(page->offset, life.pipeline->tape().durable_end());
+  EXPECT_EQ(page->offset, life.pipeline->tape().durable_end(PartitionId()));
   for (const market::Bar& bar : page->bars) EXPECT_TRUE(bar.is_final);
   const auto none = life.pipeline->live().bars_since(series, {}, page->offset);
   EXPECT_TRUE(none->bars.empty());

@@ -2,28 +2,42 @@
 
 namespace tapedeck::pipeline {
 
-TapeStage::TapeStage(BatchQueue& in, tape::Tape& tape, std::function<Offset()> applied)
-    : in_(in), tape_(tape), applied_(std::move(applied)) {}
+TapeStage::TapeStage(BatchQueue& in, tape::Tape& tape, std::function<std::uint64_t()> unread,
+                     OnFullDisk on_full_disk)
+    : in_(in), tape_(tape), unread_(std::move(unread)), on_full_disk_(on_full_disk) {}
 
 Result<Step> TapeStage::step() {
-  const Offset end = tape_.durable_end();
-  if (end - std::min(end, applied_()) > kUnreadEventsMax) return Step::idle();
-  std::size_t events = 0;
-  while (events < kCommitEventsMax) {
-    const auto batch = in_.try_pop();
-    if (!batch) break;
+  if (unread_() > kUnreadEventsMax) return Step::idle();
+  for (std::size_t events = 0; !uncommitted_ && events < kCommitEventsMax;) {
+    auto batch = in_.try_pop();
+    if (!batch) {
+      uncommitted_ = events > 0;
+      break;
+    }
     events += batch->size();
-    const auto appended = tape_.append(*batch);
-    if (!appended) return std::unexpected(appended.error());
+    TD_TRY(tape_.append(*std::move(batch)));
+    uncommitted_ = events >= kCommitEventsMax;
   }
-  if (events > 0) {
-    const auto committed = tape_.commit();
-    if (!committed) return std::unexpected(committed.error());
+  if (uncommitted_) {
+    if (Status committed = tape_.commit(); !committed) {
+      const ErrorCode code = committed.error().code;
+      const bool may_pass = code == ErrorCode::kNoSpace || code == ErrorCode::kIo;
+      if (on_full_disk_ == OnFullDisk::kWait && may_pass) return Step::idle_for(kTryAgainAfter);
+      return std::unexpected(std::move(committed.error()));
+    }
+    uncommitted_ = false;
     return Step::progress();
   }
   if (!in_.drained()) return Step::idle();
   done_ = true;
   return Step::done();
+}
+
+Result<Step> TapeCareStage::step() {
+  if (upstream_done_()) return Step::done();
+  // Nothing may go until checkpoints say what is no longer needed, so no offsets are given.
+  const auto more = tape_.maintain({});
+  return more && *more ? Step::progress() : Step::idle_for(kLookEvery);
 }
 
 }  // namespace tapedeck::pipeline

@@ -8,14 +8,22 @@
 
 namespace tapedeck::pipeline {
 
+// What to do when the disk is full or fails.
+enum class OnFullDisk {
+  kStop,  // the pipeline ends with the error: a person waits for the result
+  kWait,  // it tries again until there is room, and takes nothing more meanwhile
+};
+
 class TapeStage final : public Stage {
  public:
   // At most this many events go into one commit, and wait on the tape to be read.
   static constexpr std::size_t kCommitEventsMax = 65'536;
   static constexpr std::uint64_t kUnreadEventsMax = 1u << 20;
+  static constexpr Duration kTryAgainAfter = milliseconds(200);
 
-  // `applied`: offset up to which the slowest reader is; the stage waits for it.
-  TapeStage(BatchQueue& in, tape::Tape& tape, std::function<Offset()> applied);
+  // `unread`: how many durable events the slowest reader has before it; the stage waits for it.
+  TapeStage(BatchQueue& in, tape::Tape& tape, std::function<std::uint64_t()> unread,
+            OnFullDisk on_full_disk);
 
   std::string_view name() const override { return "tape"; }
   Result<Step> step() override;
@@ -24,8 +32,27 @@ class TapeStage final : public Stage {
  private:
   BatchQueue& in_;
   tape::Tape& tape_;
-  std::function<Offset()> applied_;
+  std::function<std::uint64_t()> unread_;
+  const OnFullDisk on_full_disk_;
+  bool uncommitted_ = false;  // the tape holds what is not durable yet
   std::atomic<bool> done_{false};
+};
+
+// Seals, drops and reads back in the background what the tape holds. It never ends a pipeline:
+// what goes wrong here is tried again, and shows in the tape's status.
+class TapeCareStage final : public Stage {
+ public:
+  static constexpr Duration kLookEvery = seconds(1);
+
+  TapeCareStage(tape::Tape& tape, std::function<bool()> upstream_done)
+      : tape_(tape), upstream_done_(std::move(upstream_done)) {}
+
+  std::string_view name() const override { return "tape-care"; }
+  Result<Step> step() override;
+
+ private:
+  tape::Tape& tape_;
+  std::function<bool()> upstream_done_;
 };
 
 }  // namespace tapedeck::pipeline

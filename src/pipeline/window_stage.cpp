@@ -14,7 +14,10 @@ WindowStage::WindowStage(std::unique_ptr<tape::TapeReader> reader, const market:
       upstream_done_(std::move(upstream_done)),
       live_(live),
       store_(store),
-      name_(share.count == 1 ? "windows" : fmt::format("windows-{}", share.index)) {}
+      name_(share.count == 1 && share.partition == PartitionId()
+                ? "windows"
+                : fmt::format("win-p{}-{}", share.partition.value, share.index)),
+      applied_(share.first.value) {}
 
 Result<Step> WindowStage::step() {
   if (waiting_) {

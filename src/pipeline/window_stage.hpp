@@ -24,6 +24,8 @@ struct BarBatch {
 using BarQueue = BoundedQueue<BarBatch>;
 
 struct WindowShare {
+  PartitionId partition{};
+  Offset first{};  // where it begins to read
   std::uint32_t index = 0;
   std::uint32_t count = 1;
   bool takes(SeriesId series) const { return series.value % count == index; }
@@ -39,6 +41,7 @@ class WindowStage final : public Stage {
 
   std::string_view name() const override { return name_; }
   Result<Step> step() override;
+  PartitionId partition() const { return share_.partition; }
   Offset applied() const { return Offset(applied_.load()); }
   std::uint64_t late() const { return late_.load(); }
   std::uint64_t not_applied() const { return not_applied_.load(); }
@@ -58,7 +61,7 @@ class WindowStage final : public Stage {
   BarQueue* store_;
   const std::string name_;
   std::optional<BarBatch> waiting_;  // for room in the store's queue
-  std::atomic<std::uint64_t> applied_{0};
+  std::atomic<std::uint64_t> applied_;
   std::atomic<std::uint64_t> late_{0};
   std::atomic<std::uint64_t> not_applied_{0};
 };

@@ -13,7 +13,7 @@
 #include "market/bar.hpp"
 #include "market/calendar.hpp"
 #include "market/conditions.hpp"
-#include "market/trade.hpp"
+#include "market/event.hpp"
 #include "windows/watermark.hpp"
 
 namespace tapedeck::windows {

@@ -1,33 +1,24 @@
 #include "tape/embedded/block.hpp"
 
-#include <fmt/format.h>
-#include <zstd.h>
-
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
-#include <memory>
-#include <optional>
-#include <tuple>
-#include <unordered_map>
 
 #include "base/check.hpp"
 #include "base/crc32c.hpp"
-#include "base/wide.hpp"
+#include "tape/embedded/column.hpp"
+#include "tape/embedded/rows.hpp"
 #include "tape/embedded/wire.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {
 
-using market::Decimal;
-using market::FeedMark;
+using market::Batch;
 using market::StreamKind;
-using market::Trade;
 
 constexpr std::uint32_t kBlockMagic = 0x4B424454;  // "TDBK"
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
-constexpr int kZstdLevel = 1;
+constexpr std::uint8_t kVersion = 1;  // of every payload that this release writes
 
 enum class EntryType : std::uint8_t { kSeries = 1, kOrigin = 2 };
 
@@ -35,61 +26,124 @@ std::unexpected<Error> corrupt(std::string what) {
   return fail(ErrorCode::kCorrupt, std::move(what));
 }
 
-// `value` in units of 10^-scale, if int64 holds it.
-std::optional<std::int64_t> mantissa_at(const Decimal& value, int scale) {
-  Int128 wide = value.mantissa;
-  for (int i = value.scale; i < scale; ++i) wide *= 10;
-  if (wide > std::numeric_limits<std::int64_t>::max() ||
-      wide < std::numeric_limits<std::int64_t>::min()) {
-    return std::nullopt;
-  }
-  return static_cast<std::int64_t>(wide);
+// The time by which an event is found.
+Timestamp time_of(const market::FeedMark& mark) { return mark.ts_recv; }
+Timestamp time_of(const market::RawFrame& frame) { return frame.ts_recv; }
+Timestamp time_of(const auto& event) { return event.ts_event; }
+
+void widen(BlockHeader& header, const Slice& slice) {
+  visit_events(*slice.batch, [&](const auto& events) {
+    for (const auto& event : std::span(events).subspan(slice.from, slice.count)) {
+      const Timestamp at = time_of(event);
+      header.ts_event_min = std::min(header.ts_event_min, at);
+      header.ts_event_max = std::max(header.ts_event_max, at);
+    }
+  });
 }
 
-// Trades of one series share a lane, with scales at which all their values are integers. A trade
-// that does not fit those gets a lane of its own scales, and changes nothing for the others.
-struct Lane {
-  std::uint32_t series = 0;  // local id
-  std::uint8_t price_scale = 0;
-  std::uint8_t size_scale = 0;
-  auto operator<=>(const Lane&) const = default;
-};
+std::string encode_slice(const Slice& slice, SegmentDictionary& dictionary) {
+  std::string payload;
+  visit_events(*slice.batch, [&](const auto& events) {
+    payload = encode_rows(std::span(events).subspan(slice.from, slice.count), dictionary);
+  });
+  return payload;
+}
 
-// What the next trade of a lane is written as a difference to.
-struct LaneState {
-  std::int64_t price = 0;
-  std::uint64_t seq = 0;
-};
-
-enum Column {
-  kLane,
-  kEvent,
-  kRecv,
-  kSide,
-  kConditions,
-  kPrice,
-  kSize,
-  kOrigin,
-  kSeq,
-  kPosition,
-  kVenueSequence,
-  kColumns
-};
-
-template <class Value>
-class Numbering {
- public:
-  std::uint64_t of(const Value& value) {
-    const auto [entry, added] = ids_.emplace(value, values_.size());
-    if (added) values_.push_back(value);
-    return entry->second;
+// Events of several kinds: each kind's events together, then the order of the runs.
+std::string encode_mixed(std::span<const Slice> slices, SegmentDictionary& dictionary) {
+  std::vector<Batch> parts;  // by kind, in the order of first use
+  std::string runs;
+  for (const Slice& slice : slices) {
+    const StreamKind kind = slice.batch->kind;
+    auto part = std::ranges::find(parts, kind, &Batch::kind);
+    if (part == parts.end()) part = parts.insert(part, Batch{.kind = kind});
+    visit_events(*part, [&](auto& into) {
+      visit_events(*slice.batch, [&](const auto& events) {
+        if constexpr (std::is_same_v<decltype(into), std::remove_cvref_t<decltype(events)>&>) {
+          const auto begin = events.begin() + static_cast<std::ptrdiff_t>(slice.from);
+          into.insert(into.end(), begin, begin + static_cast<std::ptrdiff_t>(slice.count));
+        }
+      });
+    });
+    put_varint(runs, static_cast<std::uint64_t>(part - parts.begin()));
+    put_varint(runs, slice.count);
   }
-  const std::vector<Value>& values() const { return values_; }
+  std::string payload;
+  put_varint(payload, parts.size());
+  for (const Batch& part : parts) {
+    put_fixed(payload, static_cast<std::uint8_t>(part.kind));
+    put_fixed(payload, kVersion);
+    put_varint(payload, part.size());
+    put_text(payload, encode_slice({&part, 0, part.size()}, dictionary));
+  }
+  put_compressed(payload, runs);
+  return payload;
+}
 
- private:
-  std::map<Value, std::uint64_t> ids_;
-  std::vector<Value> values_;
-};
+bool is_known(StreamKind kind, std::uint8_t version) {
+  return version == kVersion && kind >= StreamKind::kTrade && kind <= StreamKind::kRawFrame;
+}
+
+// `out` has the kind already.
+Status decode_part(std::string_view payload, std::uint32_t count, const SegmentIds& ids,
+                   Batch& out) {
+  Status status;
+  visit_events(out, [&](auto& events) { status = decode_rows(payload, count, ids, events); });
+  return status;
+}
+
+Status decode_mixed(const BlockHeader& header, std::string_view payload, const SegmentIds& ids,
+                    std::vector<Batch>& out) {
+  struct Part {
+    Batch events;
+    bool known = false;
+    std::size_t used = 0;
+    std::uint64_t count = 0;
+  };
+  WireReader reader(payload);
+  std::vector<Part> parts;
+  const std::uint64_t part_count = reader.varint();
+  for (std::uint64_t i = 0; i < part_count && reader.ok(); ++i) {
+    Part& part = parts.emplace_back();
+    part.events.kind = static_cast<StreamKind>(reader.fixed<std::uint8_t>());
+    const auto version = reader.fixed<std::uint8_t>();
+    part.count = reader.varint();
+    const std::string_view rows = reader.text();
+    part.known = is_known(part.events.kind, version);
+    if (!reader.ok() || part.count > header.count) return corrupt("a mixed block's parts are cut");
+    if (part.known) {
+      TD_TRY(decode_part(rows, static_cast<std::uint32_t>(part.count), ids, part.events));
+    }
+  }
+  const std::string runs = get_compressed(reader, kBlockBytesMax);
+  if (!reader.ok() || !reader.at_end()) return corrupt("a mixed block's parts do not fit");
+  WireReader order(runs);
+  std::uint64_t done = 0;
+  while (order.ok() && !order.at_end()) {
+    const std::uint64_t index = order.varint();
+    const std::uint64_t count = order.varint();
+    if (!order.ok() || index >= parts.size() || count > parts[index].count - parts[index].used) {
+      return corrupt("a mixed block's runs do not match its parts");
+    }
+    Part& part = parts[index];
+    if (part.known) {
+      Batch& run = out.emplace_back(Batch{.kind = part.events.kind, .first = header.first + done});
+      visit_events(part.events, [&](auto& from) {
+        visit_events(run, [&](auto& into) {
+          if constexpr (std::is_same_v<decltype(from), decltype(into)>) {
+            const auto begin = from.begin() + static_cast<std::ptrdiff_t>(part.used);
+            into.assign(std::make_move_iterator(begin),
+                        std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(count)));
+          }
+        });
+      });
+    }
+    part.used += count;
+    done += count;
+  }
+  if (!order.ok() || done != header.count) return corrupt("a mixed block's runs do not add up");
+  return {};
+}
 
 }  // namespace
 
@@ -101,19 +155,43 @@ std::optional<BlockHeader> read_block_header(std::string_view bytes) {
   BlockHeader header;
   header.kind = static_cast<StreamKind>(p[4]);
   header.version = static_cast<std::uint8_t>(p[5]);
-  header.codec = static_cast<std::uint8_t>(p[6]);
   header.stored_bytes = get_fixed<std::uint32_t>(p + 8);
-  header.raw_bytes = get_fixed<std::uint32_t>(p + 12);
-  header.count = get_fixed<std::uint32_t>(p + 16);
-  header.payload_crc = get_fixed<std::uint32_t>(p + 20);
+  header.count = get_fixed<std::uint32_t>(p + 12);
+  header.payload_crc = get_fixed<std::uint32_t>(p + 16);
   header.first = Offset(get_fixed<std::uint64_t>(p + 24));
   header.ts_event_min = {get_fixed<std::int64_t>(p + 32)};
   header.ts_event_max = {get_fixed<std::int64_t>(p + 40)};
   header.commit_position = get_fixed<std::uint64_t>(p + 48);
-  if (header.stored_bytes > kBlockRawBytesMax || header.raw_bytes > kBlockRawBytesMax) {
-    return std::nullopt;
-  }
+  if (header.stored_bytes > kBlockBytesMax) return std::nullopt;
   return header;
+}
+
+void write_block(std::string& out, BlockHeader header, std::string_view payload) {
+  TD_CHECK(payload.size() <= kBlockBytesMax);
+  const std::size_t start = out.size();
+  put_fixed(out, kBlockMagic);
+  put_fixed(out, static_cast<std::uint8_t>(header.kind));
+  put_fixed(out, header.version);
+  put_fixed(out, std::uint16_t{0});
+  put_fixed(out, static_cast<std::uint32_t>(payload.size()));
+  put_fixed(out, header.count);
+  put_fixed(out, crc32c(payload));
+  put_fixed(out, std::uint32_t{0});
+  put_fixed(out, header.first.value);
+  put_fixed(out, header.ts_event_min.ns);
+  put_fixed(out, header.ts_event_max.ns);
+  put_fixed(out, header.commit_position);
+  put_fixed(out, std::uint32_t{0});
+  put_fixed(out, crc32c(std::string_view(out).substr(start, 60)));
+  TD_CHECK(out.size() - start == kBlockHeaderBytes);
+  out += payload;
+}
+
+Status check_payload(const BlockHeader& header, std::string_view payload) {
+  if (payload.size() != header.stored_bytes || crc32c(payload) != header.payload_crc) {
+    return corrupt("a block's payload does not match its checksum");
+  }
+  return {};
 }
 
 std::uint32_t SegmentDictionary::local(SeriesId id) {
@@ -163,155 +241,6 @@ void SegmentDictionary::restore(const SegmentIds& ids) {
   origin_count_ = static_cast<std::uint32_t>(ids.origins.size());
 }
 
-std::string encode_trades(std::span<const Trade> trades, SegmentDictionary& dictionary) {
-  std::unordered_map<SeriesId, Lane> widest;
-  for (const Trade& trade : trades) {
-    Lane& lane = widest[trade.series];
-    lane.price_scale = std::max(lane.price_scale, trade.price.scale);
-    lane.size_scale = std::max(lane.size_scale, trade.size.scale);
-  }
-  for (auto& [series, lane] : widest) lane.series = dictionary.local(series);
-
-  Numbering<Lane> lanes;
-  Numbering<std::uint64_t> condition_sets;
-  Numbering<std::uint32_t> origins;
-  std::vector<LaneState> states;
-  std::array<std::string, kColumns> columns;
-  std::int64_t last_event = 0;
-  for (const Trade& trade : trades) {
-    Lane lane = widest.at(trade.series);
-    auto price = mantissa_at(trade.price, lane.price_scale);
-    auto size = mantissa_at(trade.size, lane.size_scale);
-    if (!price || !size) {
-      lane.price_scale = trade.price.scale;
-      lane.size_scale = trade.size.scale;
-      price = trade.price.mantissa;
-      size = trade.size.mantissa;
-    }
-    const std::uint64_t lane_index = lanes.of(lane);
-    if (states.size() <= lane_index) states.resize(lane_index + 1);
-    LaneState& state = states[lane_index];
-    put_varint(columns[kLane], lane_index);
-    put_varint(columns[kEvent], zigzag(difference(trade.ts_event.ns, last_event)));
-    put_varint(columns[kRecv], zigzag(difference(trade.ts_recv.ns, trade.ts_event.ns)));
-    columns[kSide] += static_cast<char>(trade.side);
-    put_varint(columns[kConditions], condition_sets.of(trade.conditions));
-    put_varint(columns[kPrice], zigzag(difference(*price, state.price)));
-    put_varint(columns[kSize], zigzag(*size));
-    put_varint(columns[kOrigin], origins.of(dictionary.local(trade.identity.origin)));
-    put_varint(columns[kSeq], zigzag(difference(trade.identity.seq, state.seq)));
-    put_varint(columns[kPosition], trade.identity.position);
-    put_varint(columns[kVenueSequence],
-               zigzag(difference(trade.venue_sequence, trade.identity.seq)));
-    last_event = trade.ts_event.ns;
-    state.price = *price;
-    state.seq = trade.identity.seq;
-  }
-
-  std::string out;
-  put_varint(out, lanes.values().size());
-  for (const Lane& lane : lanes.values()) {
-    put_varint(out, lane.series);
-    put_fixed(out, lane.price_scale);
-    put_fixed(out, lane.size_scale);
-  }
-  put_varint(out, condition_sets.values().size());
-  for (const std::uint64_t conditions : condition_sets.values()) put_fixed(out, conditions);
-  put_varint(out, origins.values().size());
-  for (const std::uint32_t origin : origins.values()) put_varint(out, origin);
-  for (const std::string& column : columns) put_text(out, column);
-  return out;
-}
-
-Status decode_trades(std::string_view raw, std::uint32_t count, const SegmentIds& ids,
-                     std::vector<Trade>& out) {
-  WireReader reader(raw);
-  // Each entry takes at least a byte, so a count beyond the bytes is caught before memory is taken.
-  const auto counted = [&] {
-    const std::uint64_t n = reader.varint();
-    return n <= raw.size() ? n : reader.bytes(raw.size() + 1).size();
-  };
-  std::vector<Lane> lanes(counted());
-  for (Lane& lane : lanes) {
-    lane.series = static_cast<std::uint32_t>(reader.varint());
-    lane.price_scale = reader.fixed<std::uint8_t>();
-    lane.size_scale = reader.fixed<std::uint8_t>();
-    if (lane.series >= ids.series.size() || lane.price_scale > market::kScaleMax ||
-        lane.size_scale > market::kScaleMax) {
-      return corrupt("a trade block names a series or a scale that there is not");
-    }
-  }
-  std::vector<std::uint64_t> condition_sets(counted());
-  for (std::uint64_t& conditions : condition_sets) conditions = reader.fixed<std::uint64_t>();
-  std::vector<std::uint64_t> origins(counted());
-  for (std::uint64_t& origin : origins) {
-    origin = reader.varint();
-    if (origin >= ids.origins.size()) return corrupt("a trade block names an unknown origin");
-  }
-  std::array<WireReader, kColumns> columns = [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return std::array<WireReader, kColumns>{((void)I, WireReader(reader.text()))...};
-  }(std::make_index_sequence<kColumns>{});
-  if (!reader.ok() || !reader.at_end()) return corrupt("a trade block's columns do not fit");
-
-  std::vector<LaneState> states(lanes.size());
-  std::int64_t last_event = 0;
-  out.reserve(out.size() + count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint64_t lane_index = columns[kLane].varint();
-    const std::uint64_t condition_index = columns[kConditions].varint();
-    const std::uint64_t origin_index = columns[kOrigin].varint();
-    const std::string_view side = columns[kSide].bytes(1);
-    if (lane_index >= lanes.size() || condition_index >= condition_sets.size() ||
-        origin_index >= origins.size() || side.empty() || side[0] < 0 || side[0] > 2) {
-      return corrupt("a trade block's row points outside of its tables");
-    }
-    const Lane& lane = lanes[lane_index];
-    LaneState& state = states[lane_index];
-    Trade& trade = out.emplace_back();
-    trade.series = ids.series[lane.series];
-    trade.side = static_cast<market::Side>(side[0]);
-    trade.conditions = condition_sets[condition_index];
-    last_event = advance(last_event, columns[kEvent].signed_varint());
-    trade.ts_event = {last_event};
-    trade.ts_recv = {advance(last_event, columns[kRecv].signed_varint())};
-    state.price = advance(state.price, columns[kPrice].signed_varint());
-    trade.price = Decimal::make(state.price, lane.price_scale);
-    trade.size = Decimal::make(columns[kSize].signed_varint(), lane.size_scale);
-    state.seq = advance(state.seq, columns[kSeq].signed_varint());
-    trade.identity = {ids.origins[origins[origin_index]], state.seq, columns[kPosition].varint()};
-    trade.venue_sequence = advance(state.seq, columns[kVenueSequence].signed_varint());
-  }
-  for (const WireReader& column : columns) {
-    if (!column.ok() || !column.at_end()) return corrupt("a trade block's columns do not match");
-  }
-  return {};
-}
-
-std::string encode_marks(std::span<const FeedMark> marks) {
-  std::string out;
-  for (const FeedMark& mark : marks) {
-    put_text(out, mark.feed);
-    put_fixed(out, static_cast<std::uint8_t>(mark.state));
-    put_fixed(out, mark.ts_recv.ns);
-  }
-  return out;
-}
-
-Status decode_marks(std::string_view raw, std::uint32_t count, std::vector<FeedMark>& out) {
-  WireReader reader(raw);
-  for (std::uint32_t i = 0; i < count && reader.ok(); ++i) {
-    FeedMark mark;
-    mark.feed = reader.text();
-    const auto state = reader.fixed<std::uint8_t>();
-    mark.ts_recv = {reader.fixed<std::int64_t>()};
-    if (state > 2) return corrupt("a status block holds an unknown state");
-    mark.state = static_cast<market::FeedState>(state);
-    out.push_back(std::move(mark));
-  }
-  if (!reader.ok() || !reader.at_end()) return corrupt("a status block's rows do not match");
-  return {};
-}
-
 Status decode_dictionary(std::string_view raw, market::Catalog& catalog, SegmentIds& ids) {
   WireReader reader(raw);
   while (reader.ok() && !reader.at_end()) {
@@ -344,55 +273,50 @@ Status decode_dictionary(std::string_view raw, market::Catalog& catalog, Segment
   return {};
 }
 
-void write_block(std::string& out, BlockHeader header, std::string_view payload) {
-  TD_CHECK(payload.size() <= kBlockRawBytesMax);
-  static thread_local std::string compressed;
-  compressed.resize(ZSTD_compressBound(payload.size()));
-  const std::size_t size = ZSTD_compress(compressed.data(), compressed.size(), payload.data(),
-                                         payload.size(), kZstdLevel);
-  header.codec = !ZSTD_isError(size) && size < payload.size() ? 1 : 0;
-  const std::string_view stored =
-      header.codec == 1 ? std::string_view(compressed.data(), size) : payload;
-  header.raw_bytes = static_cast<std::uint32_t>(payload.size());
-  header.stored_bytes = static_cast<std::uint32_t>(stored.size());
-  header.payload_crc = crc32c(stored);
-
-  const std::size_t start = out.size();
-  put_fixed(out, kBlockMagic);
-  put_fixed(out, static_cast<std::uint8_t>(header.kind));
-  put_fixed(out, header.version);
-  put_fixed(out, header.codec);
-  put_fixed(out, std::uint8_t{0});
-  put_fixed(out, header.stored_bytes);
-  put_fixed(out, header.raw_bytes);
-  put_fixed(out, header.count);
-  put_fixed(out, header.payload_crc);
-  put_fixed(out, header.first.value);
-  put_fixed(out, header.ts_event_min.ns);
-  put_fixed(out, header.ts_event_max.ns);
-  put_fixed(out, header.commit_position);
-  out.append(4, '\0');
-  put_fixed(out, crc32c(std::string_view(out).substr(start, 60)));
-  TD_CHECK(out.size() - start == kBlockHeaderBytes);
-  out += stored;
+std::size_t text_bytes(const Batch& batch, std::size_t index) {
+  if (batch.kind == StreamKind::kRecord) return batch.records[index].body.size();
+  if (batch.kind == StreamKind::kRawFrame) return batch.frames[index].body.size();
+  return 0;
 }
 
-Result<std::string> read_payload(const BlockHeader& header, std::string_view stored) {
-  if (stored.size() != header.stored_bytes || crc32c(stored) != header.payload_crc) {
-    return corrupt("a block's payload does not match its checksum");
+void write_event_block(std::string& out, std::span<const Slice> events, Offset first,
+                       std::uint64_t commit_position, SegmentDictionary& dictionary) {
+  TD_CHECK(!events.empty());
+  BlockHeader header{.kind = events.front().batch->kind,
+                     .version = kVersion,
+                     .first = first,
+                     .ts_event_min = {std::numeric_limits<std::int64_t>::max()},
+                     .ts_event_max = {std::numeric_limits<std::int64_t>::min()},
+                     .commit_position = commit_position};
+  for (const Slice& slice : events) {
+    header.count += static_cast<std::uint32_t>(slice.count);
+    widen(header, slice);
   }
-  if (header.codec == 0) return std::string(stored);
-  if (header.codec != 1) {
-    return fail(ErrorCode::kUnsupported,
-                fmt::format("a block is compressed by method {}, which this release does not know",
-                            header.codec));
+  if (events.size() > 1) header.kind = StreamKind::kMixed;
+  const std::string payload = events.size() == 1 ? encode_slice(events.front(), dictionary)
+                                                 : encode_mixed(events, dictionary);
+  if (const std::string entries = dictionary.take_new_entries(); !entries.empty()) {
+    write_block(out,
+                {.kind = StreamKind::kDictionary,
+                 .version = kVersion,
+                 .first = first,
+                 .commit_position = commit_position},
+                entries);
   }
-  std::string raw(header.raw_bytes, '\0');
-  const std::size_t size = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
-  if (ZSTD_isError(size) || size != raw.size()) {
-    return corrupt("a block's payload does not decompress to its stated size");
+  write_block(out, header, payload);
+}
+
+Status decode_block(const BlockHeader& header, std::string_view payload, const SegmentIds& ids,
+                    std::vector<Batch>& out) {
+  if (header.kind == StreamKind::kMixed && header.version == kVersion) {
+    return decode_mixed(header, payload, ids, out);
   }
-  return raw;
+  if (!is_known(header.kind, header.version)) return {};
+  Batch batch{.kind = header.kind, .first = header.first};
+  TD_TRY(decode_part(payload, header.count, ids, batch));
+  if (batch.size() != header.count) return corrupt("a block's events do not match its header");
+  out.push_back(std::move(batch));
+  return {};
 }
 
 }  // namespace tapedeck::tape::embedded

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
-#include <shared_mutex>
 
 #include "base/check.hpp"
-#include "tape/embedded/block.hpp"
-#include "tape/embedded/segment.hpp"
+#include "tape/embedded/folder.hpp"
+#include "tape/embedded/partition_log.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {
@@ -16,133 +17,18 @@ namespace {
 using market::Batch;
 using market::StreamKind;
 
-constexpr std::uint32_t kPartition = 0;  // the only one in this release
-
-// A segment as readers see it.
-struct SegmentView {
-  std::string path;
-  Offset first;
-  std::uint64_t durable_bytes = 0;  // readable up to here
-};
-
-std::string at(const std::string& path, std::uint64_t position) {
-  return fmt::format("{} at byte {}", path, position);
-}
-
-class Reader final : public TapeReader {
- public:
-  // Where a reader learns which segments there are, and how far each may be read.
-  using Segments = std::function<std::vector<SegmentView>()>;
-
-  Reader(Disk& disk, market::Catalog& catalog, Segments segments, Offset first)
-      : disk_(disk), catalog_(catalog), segments_(std::move(segments)), next_(first) {}
-
-  Result<std::optional<Batch>> next() override {
-    while (true) {
-      if (!file_ || position_ >= view_.durable_bytes) {
-        TD_ASSIGN(const bool found, find_segment());
-        if (!found) return std::nullopt;
-      }
-      TD_ASSIGN(const auto block, block_at(*file_, position_, view_.durable_bytes));
-      if (!block) return damaged("no valid block header");
-      position_ = block->next();
-      const BlockHeader& header = block->header;
-      const bool is_dictionary = header.kind == StreamKind::kDictionary;
-      if (!is_dictionary && header.end() <= next_) continue;
-      if (!is_dictionary && header.first > next_) {
-        position_ = block->position;
-        return damaged(fmt::format("offset {} follows {}", header.first.value, next_.value));
-      }
-      const bool known =
-          is_dictionary || header.kind == StreamKind::kTrade || header.kind == StreamKind::kStatus;
-      if (!known || header.version > 1) {  // of a later release: skipped by its length
-        next_ = header.end();
-        continue;
-      }
-      const auto payload = payload_at(*file_, *block);
-      if (!payload) return fail_in(*block, payload.error());
-      if (is_dictionary) {
-        if (Status s = decode_dictionary(*payload, catalog_, ids_); !s)
-          return fail_in(*block, s.error());
-        continue;
-      }
-      Batch batch{.kind = header.kind, .first = header.first, .trades = {}, .marks = {}};
-      const Status decoded = header.kind == StreamKind::kTrade
-                                 ? decode_trades(*payload, header.count, ids_, batch.trades)
-                                 : decode_marks(*payload, header.count, batch.marks);
-      if (!decoded) return fail_in(*block, decoded.error());
-      drop_before_next(batch);
-      next_ = batch.end();
-      return batch;
-    }
-  }
-
- private:
-  // Opens the segment that holds next_, or refreshes how far it may be read.
-  Result<bool> find_segment() {
-    const auto views = segments_();
-    auto holder = std::ranges::upper_bound(views, next_, {}, &SegmentView::first);
-    if (holder == views.begin()) {
-      if (views.empty()) return false;
-      return fail(ErrorCode::kNotFound,
-                  fmt::format("the tape no longer holds offset {}: its first is {}", next_.value,
-                              views.front().first.value));
-    }
-    --holder;
-    if (file_ && holder->first == view_.first) {
-      view_ = *holder;
-      return position_ < view_.durable_bytes;
-    }
-    TD_ASSIGN(file_, disk_.open(holder->path, OpenMode::kRead));
-    view_ = *holder;
-    position_ = kSegmentHeaderBytes;
-    ids_ = {};
-    return position_ < view_.durable_bytes;
-  }
-
-  void drop_before_next(Batch& batch) {
-    const auto skip = static_cast<std::ptrdiff_t>(next_ - batch.first);
-    if (skip <= 0) return;
-    if (batch.kind == StreamKind::kTrade) {
-      batch.trades.erase(batch.trades.begin(), batch.trades.begin() + skip);
-    } else {
-      batch.marks.erase(batch.marks.begin(), batch.marks.begin() + skip);
-    }
-    batch.first = next_;
-  }
-
-  std::unexpected<Error> damaged(std::string_view what) const {
-    return fail(ErrorCode::kCorrupt,
-                fmt::format("tape: {}: {}; the events before offset {} are good",
-                            at(view_.path, position_), what, next_.value));
-  }
-  std::unexpected<Error> fail_in(const BlockAt& block, const Error& error) const {
-    return std::unexpected(error.within("tape: " + at(view_.path, block.position)));
-  }
-
-  Disk& disk_;
-  market::Catalog& catalog_;
-  Segments segments_;
-  Offset next_;
-  std::unique_ptr<File> file_;
-  SegmentView view_;
-  std::uint64_t position_ = 0;
-  SegmentIds ids_;  // of the open segment
-};
+constexpr Duration kLookAtDiskEvery = seconds(1);
+// The rate of writing means something only after a while.
+constexpr Duration kRateNeeds = minutes(10);
 
 class EmbeddedTape final : public Tape {
  public:
   EmbeddedTape(Disk& disk, const Clock& clock, market::Catalog& catalog,
                EmbeddedTapeOptions options)
-      : disk_(disk),
-        clock_(clock),
-        catalog_(catalog),
-        options_(std::move(options)),
-        directory_(options_.directory + fmt::format("/p{}", kPartition)),
-        dictionary_(catalog) {}
+      : disk_(disk), clock_(clock), catalog_(catalog), options_(std::move(options)) {}
 
   Status open() {
-    TD_TRY(disk_.create_directories(directory_));
+    TD_TRY(disk_.create_directories(options_.directory));
     auto lock = disk_.lock(options_.directory + "/LOCK");
     if (!lock && lock.error().code == ErrorCode::kBusy) {
       return fail(ErrorCode::kBusy,
@@ -152,227 +38,395 @@ class EmbeddedTape final : public Tape {
     }
     if (!lock) return fail_within(std::move(lock), "tape");
     lock_ = *std::move(lock);
-    TD_ASSIGN(const auto names, disk_.list(directory_));
-    std::vector<Offset> firsts;
-    for (const std::string& name : names) {
-      if (const auto first = parse_segment_name(name)) firsts.push_back(*first);
-    }
-    for (std::size_t i = 0; i < firsts.size(); ++i) {
-      TD_TRY(open_segment(firsts[i], i + 1 == firsts.size()));
-    }
-    recovery_.end = end_;
-    durable_end_ = end_;
+    TD_ASSIGN(const Manifest manifest, manifest_of_tape());
+    for (std::uint32_t p = 0; p < manifest.partitions; ++p) logs_.push_back(log(PartitionId(p)));
+    raw_ = log(kRawFrames);
+    for (const auto& each : logs_) TD_TRY(each->open(recovery_));
+    TD_TRY(raw_->open(recovery_));
+    scrub_at_ = clock_.now() + options_.scrub_every;
+    // A disk that cannot say how much room it has is asked again with the first commit.
+    if (Status s = look_at_disk(); !s && s.error().code != ErrorCode::kNoSpace) look_again_ = true;
     return {};
   }
 
-  Result<Offset> append(const Batch& batch) override {
-    if (failure_) return std::unexpected(*failure_);
-    const Offset first = end_;
-    end_ = end_ + batch.size();
-    if (!pending_.empty() && pending_.back().kind == batch.kind) {
-      Batch& last = pending_.back();
-      last.trades.insert(last.trades.end(), batch.trades.begin(), batch.trades.end());
-      last.marks.insert(last.marks.end(), batch.marks.begin(), batch.marks.end());
-    } else if (batch.size() > 0) {
-      pending_.push_back(batch);
-      pending_.back().first = first;
+  std::uint32_t partitions() const override { return static_cast<std::uint32_t>(logs_.size()); }
+  Offset first_offset(PartitionId partition) const override {
+    return log_of(partition).first_offset();
+  }
+  Offset durable_end(PartitionId partition) const override {
+    return log_of(partition).durable_end();
+  }
+
+  Result<std::unique_ptr<TapeReader>> read(ReadRange range) const override {
+    const PartitionLog& segments = log_of(range.partition);
+    return std::make_unique<LogReader>(disk_, catalog_, segments, std::move(range));
+  }
+
+  bool wait(PartitionId partition, Offset offset, Duration max) const override {
+    const PartitionLog& waited = log_of(partition);
+    std::unique_lock lock(wait_mutex_);
+    return committed_.wait_for(lock, std::chrono::nanoseconds(max.ns),
+                               [&] { return waited.durable_end() > offset; });
+  }
+
+  Status identities(const std::function<void(const IdentityRun&)>& visit) const override {
+    for (const auto& each : logs_) TD_TRY(each->identities(visit));
+    return {};
+  }
+
+  Status append(Batch batch) override {
+    Status too_long;
+    visit_events(batch, [&](const auto& events) {
+      for (std::size_t i = 0; i < events.size(); ++i) {
+        if (text_bytes(batch, i) <= kTextBytesMax) continue;
+        too_long = fail(ErrorCode::kInvalidArgument,
+                        fmt::format("tape: a text of {} bytes is too long: the most is {}",
+                                    text_bytes(batch, i), kTextBytesMax));
+      }
+    });
+    TD_TRY(too_long);
+    if (batch.kind == StreamKind::kRawFrame) {
+      raw_->append(std::move(batch));
+    } else if (logs_.size() == 1) {
+      logs_.front()->append(std::move(batch));
+    } else if (batch.kind == StreamKind::kStatus) {
+      for (const auto& each : logs_) each->append(batch);
+    } else {
+      route(batch);
     }
-    return first;
+    return {};
   }
 
-  Result<Offset> commit() override {
-    if (failure_) return std::unexpected(*failure_);
-    if (pending_.empty()) return durable_end();
-    if (Status status = write_pending(); !status) {
-      // What reached the disk is unknown now. Opening the tape again finds out.
-      failure_ = std::move(status.error()).within("tape");
-      return std::unexpected(*failure_);
+  Status commit() override {
+    if (Status s = look_at_disk(); !s) return s;
+    for (const auto& each : logs_) TD_TRY(noted(each->commit()));
+    TD_TRY(noted(raw_->commit()));
+    set_state(room_is_low_ ? TapeState::kDiskLow : TapeState::kWriting, room_message_);
+    // Taken, so that a follower is either before its look or asleep.
+    {
+      std::lock_guard lock(wait_mutex_);
     }
-    return durable_end();
+    committed_.notify_all();
+    return {};
   }
 
-  Offset durable_end() const override {
-    std::shared_lock lock(mutex_);
-    return durable_end_;
+  Status seal() override {
+    TD_TRY(commit());
+    for (const auto& each : logs_) each->end_segment();
+    raw_->end_segment();
+    std::lock_guard lock(maintain_mutex_);
+    for (const auto& each : logs_) TD_TRY(seal_all(*each));
+    return seal_all(*raw_);
   }
 
-  Result<std::unique_ptr<TapeReader>> read_from(Offset first) const override {
-    return std::make_unique<Reader>(disk_, catalog_, [this] { return segments(); }, first);
+  Result<bool> maintain(const std::vector<Offset>& keep_from) override {
+    std::lock_guard lock(maintain_mutex_);
+    for (std::size_t p = 0; p < logs_.size(); ++p) {
+      TD_ASSIGN(const bool sealed, logs_[p]->seal_next());
+      if (sealed) return true;
+      if (p < keep_from.size()) {
+        TD_ASSIGN(const bool dropped, logs_[p]->drop_next(options_.retention, keep_from[p]));
+        if (dropped) return true;
+      }
+    }
+    TD_ASSIGN(const bool sealed, raw_->seal_next());
+    if (sealed) return true;
+    TD_ASSIGN(const bool dropped, raw_->drop_next(options_.raw_retention, std::nullopt));
+    if (dropped) return true;
+    return scrub();
   }
 
-  std::uint64_t bytes() const override {
-    std::uint64_t sum = 0;
-    for (const SegmentView& segment : segments()) sum += segment.durable_bytes;
-    return sum;
+  TapeStatus status() const override {
+    TapeStatus status;
+    std::optional<Timestamp> oldest;
+    for_each_log([&](const PartitionLog& each) {
+      status.bytes += each.bytes();
+      status.segments += each.segment_count();
+      status.unsealed += each.unsealed_count();
+      if (const auto created = each.oldest()) {
+        oldest = oldest ? std::min(*oldest, *created) : created;
+      }
+    });
+    std::lock_guard lock(status_mutex_);
+    status.state = state_;
+    status.message = message_;
+    status.free_bytes = free_bytes_;
+    status.damaged = damaged_;
+    if (oldest && clock_.now() - *oldest >= kRateNeeds && status.bytes > 0) {
+      const double days = static_cast<double>((clock_.now() - *oldest).ns) / 86'400e9;
+      const double room = static_cast<double>(free_bytes_) -
+                          static_cast<double>(std::min(free_bytes_, options_.free_stop_bytes));
+      status.days_until_full = room / (static_cast<double>(status.bytes) / days);
+    }
+    return status;
   }
 
   const Recovery& recovery() const override { return recovery_; }
 
  private:
-  std::vector<SegmentView> segments() const {
-    std::shared_lock lock(mutex_);
-    return segments_;
+  Result<Manifest> manifest_of_tape() {
+    auto manifest = read_manifest(disk_, options_.directory);
+    if (!manifest && manifest.error().code != ErrorCode::kNotFound) return manifest;
+    if (!manifest) {
+      const auto old = disk_.list(log_directory(options_.directory, PartitionId(0)));
+      if (old && !old->empty()) {
+        return fail(ErrorCode::kCorrupt,
+                    fmt::format("tape: '{}' has segments and no file TAPE: 'tapedeck tape repair' "
+                                "writes it anew",
+                                options_.directory));
+      }
+      const Manifest fresh{.partitions = options_.partitions.value_or(1)};
+      if (fresh.partitions == 0 || fresh.partitions > kPartitionsMax) {
+        return fail(ErrorCode::kInvalidArgument,
+                    fmt::format("tape: {} partitions: there can be 1 to {}", fresh.partitions,
+                                kPartitionsMax));
+      }
+      TD_TRY(write_manifest(disk_, options_.directory, fresh));
+      return fresh;
+    }
+    if (options_.partitions && *options_.partitions != manifest->partitions) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("tape: '{}' has {} partitions, {} were asked for: the number belongs "
+                              "to the tape; leave it out, or choose another folder",
+                              options_.directory, manifest->partitions, *options_.partitions));
+    }
+    return manifest;
   }
 
-  Status open_segment(Offset first, bool is_last) {
-    const std::string path = directory_ + "/" + segment_name(first);
-    TD_ASSIGN(auto file, disk_.open(path, is_last ? OpenMode::kAppend : OpenMode::kRead));
-    TD_ASSIGN(const std::uint64_t size, file->size());
-    std::string bytes(kSegmentHeaderBytes, '\0');
-    TD_ASSIGN(const std::size_t got, file->read_at(0, bytes.data(), bytes.size()));
-    const auto header = read_segment_header({bytes.data(), got});
-    if (!header) {
-      if (header.error().code == ErrorCode::kUnsupported) {
-        return std::unexpected(header.error().within("tape: " + path));
-      }
-      // A segment takes blocks only once its header is synced, so one without a header is torn off.
-      TD_ASSIGN(const bool holds_blocks, later_commit_follows(*file, 0, size));
-      if (!is_last || holds_blocks) {
-        return std::unexpected(header.error().within("tape: " + at(path, 0)));
-      }
-      file.reset();
-      recovery_.torn_bytes += size;
-      recovery_.torn_file = path;
-      TD_TRY(disk_.remove(path));
-      return disk_.sync_directory(directory_);
-    }
-    if (header->first != first || (!segments_.empty() && first != end_)) {
-      return fail(ErrorCode::kCorrupt,
-                  fmt::format("tape: {} begins at offset {}, {} was expected: is a file missing?",
-                              path, header->first.value, end_.value));
-    }
-    end_ = first;
+  std::unique_ptr<PartitionLog> log(PartitionId partition) {
+    return std::make_unique<PartitionLog>(disk_, clock_, catalog_, options_, partition,
+                                          log_directory(options_.directory, partition));
+  }
 
-    SegmentIds ids;
-    std::uint64_t position = kSegmentHeaderBytes;
-    while (position < size) {
-      TD_ASSIGN(const auto block, block_at(*file, position, size));
-      // Sealed segments are checked when they are read; what may be torn is checked now.
-      Result<std::string> payload = std::string();
-      if (block && (is_last || block->header.kind == StreamKind::kDictionary)) {
-        payload = payload_at(*file, *block);
-      }
-      const bool in_order =
-          block && (block->header.kind == StreamKind::kDictionary || block->header.first == end_);
-      if (!in_order || !payload) {
-        TD_ASSIGN(const bool holds_more, later_commit_follows(*file, position, size));
-        if (!is_last || holds_more) {
-          return fail(
-              ErrorCode::kCorrupt,
-              fmt::format("tape: {} is damaged, and it is no torn tail: what stood there was "
-                          "durable. Put the file back from a copy; the events before offset {} "
-                          "are good",
-                          at(path, position), end_.value));
-        }
-        break;
-      }
-      if (block->header.kind == StreamKind::kDictionary) {
-        if (Status s = decode_dictionary(*payload, catalog_, ids); !s) {
-          return std::unexpected(s.error().within("tape: " + at(path, position)));
+  const PartitionLog& log_of(PartitionId partition) const {
+    if (partition == kRawFrames) return *raw_;
+    TD_CHECK(partition.value < logs_.size());
+    return *logs_[partition.value];
+  }
+
+  void for_each_log(const std::function<void(const PartitionLog&)>& f) const {
+    for (const auto& each : logs_) f(*each);
+    f(*raw_);
+  }
+
+  // Each event to the partition of its series.
+  void route(const Batch& batch) {
+    std::vector<Batch> parts(logs_.size(), Batch{.kind = batch.kind});
+    visit_events(batch, [&](const auto& events) {
+      using Events = std::remove_cvref_t<decltype(events)>;
+      using Event = typename Events::value_type;
+      if constexpr (requires(const Event& event) { event.series; }) {
+        for (const Event& event : events) {
+          visit_events(parts[partition_of_series(event.series)], [&](auto& into) {
+            if constexpr (std::is_same_v<decltype(into), Events&>) into.push_back(event);
+          });
         }
       }
-      end_ = std::max(end_, block->header.end());
-      position = block->next();
-    }
-    if (position < size) {
-      recovery_.torn_bytes += size - position;
-      recovery_.torn_file = path;
-      TD_TRY(file->truncate(position));
-      TD_TRY(file->sync());
-    }
-    segments_.push_back({path, first, position});
-    if (is_last) {
-      active_ = std::move(file);
-      dictionary_.restore(ids);
-    }
-    return {};
+    });
+    for (std::size_t p = 0; p < parts.size(); ++p) logs_[p]->append(std::move(parts[p]));
   }
 
-  Status begin_segment(Offset first) {
-    const std::string path = directory_ + "/" + segment_name(first);
-    active_.reset();
-    TD_ASSIGN(auto file, disk_.open(path, OpenMode::kCreate));
-    TD_TRY(file->append(
-        write_segment_header({.partition = kPartition, .first = first, .created = clock_.now()})));
-    // The header and the name are durable before the first block is: recovery relies on it.
-    TD_TRY(file->sync());
-    TD_TRY(disk_.sync_directory(directory_));
-    active_ = std::move(file);
-    dictionary_ = SegmentDictionary(catalog_);
-    std::unique_lock lock(mutex_);
-    segments_.push_back({path, first, kSegmentHeaderBytes});
-    return {};
+  std::uint32_t partition_of_series(SeriesId series) {
+    while (partition_of_.size() <= series.value) {
+      const SeriesId next(static_cast<std::uint32_t>(partition_of_.size()));
+      partition_of_.push_back(partition_of(catalog_.series(next).key, partitions()).value);
+    }
+    return partition_of_[series.value];
   }
 
-  Status write_pending() {
-    if (!active_ || segments_.back().durable_bytes >= options_.segment_bytes_max) {
-      TD_TRY(begin_segment(pending_.front().first));
+  // Refuses to write where there is too little room; looks at most once a second.
+  Status look_at_disk() {
+    const Timestamp now = clock_.now();
+    if (looked_at_ && !look_again_ && now - *looked_at_ < kLookAtDiskEvery) return {};
+    TD_ASSIGN(const std::uint64_t free, noted(disk_.free_bytes(options_.directory)));
+    looked_at_ = now;
+    look_again_ = free < options_.free_stop_bytes;
+    room_is_low_ = free < options_.free_warn_bytes;
+    room_message_ = !room_is_low_
+                        ? std::string()
+                        : fmt::format(
+                              "the disk of '{}' has {} MiB left; the tape stops "
+                              "below {} MiB: make room",
+                              options_.directory, free >> 20, options_.free_stop_bytes >> 20);
+    {
+      std::lock_guard lock(status_mutex_);
+      free_bytes_ = free;
     }
-    std::string bytes;
-    for (const Batch& batch : pending_) encode(batch, bytes);
-    TD_TRY(active_->append(bytes));
-    TD_TRY(active_->sync());
-    pending_.clear();
-    std::unique_lock lock(mutex_);
-    segments_.back().durable_bytes += bytes.size();
-    durable_end_ = end_;
-    return {};
+    if (!look_again_) return {};
+    return noted(Status(fail(
+        ErrorCode::kNoSpace,
+        fmt::format("the disk of '{}' has {} MiB left, less than the {} MiB below which the tape "
+                    "stops: make room, and it goes on by itself",
+                    options_.directory, free >> 20, options_.free_stop_bytes >> 20))));
   }
 
-  void encode(const Batch& batch, std::string& bytes) {
-    for (std::size_t from = 0; from < batch.size(); from += kBlockEventsMax) {
-      const std::size_t count = std::min<std::size_t>(kBlockEventsMax, batch.size() - from);
-      BlockHeader header{.kind = batch.kind,
-                         .count = static_cast<std::uint32_t>(count),
-                         .first = batch.first + from,
-                         .commit_position = segments_.back().durable_bytes};
-      std::string payload;
-      if (batch.kind == StreamKind::kTrade) {
-        const auto trades = std::span(batch.trades).subspan(from, count);
-        const auto [least, most] = std::ranges::minmax(trades, {}, &market::Trade::ts_event);
-        header.ts_event_min = least.ts_event;
-        header.ts_event_max = most.ts_event;
-        payload = encode_trades(trades, dictionary_);
-      } else {
-        TD_CHECK(batch.kind == StreamKind::kStatus);
-        const auto marks = std::span(batch.marks).subspan(from, count);
-        const auto [least, most] = std::ranges::minmax(marks, {}, &market::FeedMark::ts_recv);
-        header.ts_event_min = least.ts_recv;
-        header.ts_event_max = most.ts_recv;
-        payload = encode_marks(marks);
-      }
-      if (const std::string entries = dictionary_.take_new_entries(); !entries.empty()) {
-        BlockHeader introducing = header;
-        introducing.kind = StreamKind::kDictionary;
-        introducing.count = 0;
-        introducing.ts_event_min = introducing.ts_event_max = {};
-        write_block(bytes, introducing, entries);
-      }
-      write_block(bytes, header, payload);
+  // Passes a result on, and tells status() about it where it is a failure.
+  template <class R>
+  R noted(R result) {
+    if (!result) {
+      set_state(result.error().code == ErrorCode::kNoSpace ? TapeState::kDiskFull
+                                                           : TapeState::kDiskFailing,
+                result.error().message);
+      result = R(std::unexpected(std::move(result.error()).within("tape")));
     }
+    return result;
+  }
+
+  void set_state(TapeState state, std::string message) {
+    std::lock_guard lock(status_mutex_);
+    state_ = state;
+    message_ = std::move(message);
+  }
+
+  Status seal_all(PartitionLog& each) {
+    while (true) {
+      TD_ASSIGN(const bool sealed, each.seal_next());
+      if (!sealed) return {};
+    }
+  }
+
+  // Reads back one segment; a round over all of them takes as long as it is allowed to.
+  Result<bool> scrub() {
+    if (clock_.now() < scrub_at_) return false;
+    std::vector<std::string> found;
+    {
+      std::lock_guard lock(status_mutex_);
+      found = damaged_;
+    }
+    PartitionLog& each = scrub_log_ < logs_.size() ? *logs_[scrub_log_] : *raw_;
+    TD_ASSIGN(const bool looked, each.scrub_next(scrub_offset_, found));
+    if (looked) {
+      std::lock_guard lock(status_mutex_);
+      damaged_ = std::move(found);
+      return true;
+    }
+    scrub_offset_ = Offset();
+    if (++scrub_log_ <= logs_.size()) return true;
+    scrub_log_ = 0;
+    scrub_at_ = clock_.now() + options_.scrub_every;
+    return false;
   }
 
   Disk& disk_;
   const Clock& clock_;
   market::Catalog& catalog_;
   const EmbeddedTapeOptions options_;
-  const std::string directory_;
   std::unique_ptr<DiskLock> lock_;
   Recovery recovery_;
+  std::vector<std::unique_ptr<PartitionLog>> logs_;  // by partition
+  std::unique_ptr<PartitionLog> raw_;
 
   // The writer's own.
-  std::unique_ptr<File> active_;
-  SegmentDictionary dictionary_;
-  std::vector<Batch> pending_;
-  Offset end_;  // of all that was appended
-  std::optional<Error> failure_;
+  std::vector<std::uint32_t> partition_of_;  // by SeriesId
+  std::optional<Timestamp> looked_at_;
+  bool look_again_ = false;
+  bool room_is_low_ = false;
+  std::string room_message_;
 
-  mutable std::shared_mutex mutex_;
-  std::vector<SegmentView> segments_;
-  Offset durable_end_;
+  std::mutex maintain_mutex_;  // seal() may come beside maintain()
+  Timestamp scrub_at_{};
+  std::size_t scrub_log_ = 0;
+  Offset scrub_offset_;
+
+  mutable std::mutex status_mutex_;
+  TapeState state_ = TapeState::kWriting;
+  std::string message_;
+  std::uint64_t free_bytes_ = 0;
+  std::vector<std::string> damaged_;
+
+  mutable std::mutex wait_mutex_;
+  mutable std::condition_variable committed_;
+};
+
+class FolderView final : public TapeView {
+ public:
+  FolderView(Disk& disk, market::Catalog& catalog, std::string directory, Manifest manifest)
+      : disk_(disk),
+        catalog_(catalog),
+        directory_(std::move(directory)),
+        partitions_(manifest.partitions),
+        raw_(disk, log_directory(directory_, kRawFrames)) {
+    for (std::uint32_t p = 0; p < partitions_; ++p) {
+      logs_.emplace_back(disk, log_directory(directory_, PartitionId(p)));
+    }
+  }
+
+  std::uint32_t partitions() const override { return partitions_; }
+
+  Offset first_offset(PartitionId partition) const override {
+    const auto views = log_of(partition).all();
+    return views && !views->empty() ? views->front().first : Offset();
+  }
+
+  Offset durable_end(PartitionId partition) const override {
+    const auto views = log_of(partition).all();
+    if (!views || views->empty()) return Offset();
+    auto segment = OpenSegment::open(disk_, catalog_, views->back());
+    if (!segment) return views->back().first;
+    if ((*segment)->trailer()) return (*segment)->trailer()->end;
+    Offset end = views->back().first;
+    std::uint64_t position = kSegmentHeaderBytes;
+    while (true) {
+      const auto block = (*segment)->next_block(position);
+      if (!block || !*block || !(*segment)->payload(**block)) return end;
+      end = (*block)->header.end();
+    }
+  }
+
+  Result<std::unique_ptr<TapeReader>> read(ReadRange range) const override {
+    const FolderSegments& segments = log_of(range.partition);
+    return std::make_unique<LogReader>(disk_, catalog_, segments, std::move(range), true);
+  }
+
+  bool wait(PartitionId partition, Offset offset, Duration max) const override {
+    const SystemClock clock;
+    const Duration until = clock.elapsed() + max;
+    const auto watch = disk_.watch(log_directory(directory_, partition));
+    while (true) {
+      if (durable_end(partition) > offset) return true;
+      const Duration left = until - clock.elapsed();
+      if (!watch || left <= Duration{} || !(*watch)->wait(left)) return false;
+    }
+  }
+
+  Status identities(const std::function<void(const IdentityRun&)>& visit) const override {
+    for (const FolderSegments& each : logs_) {
+      TD_ASSIGN(const auto views, each.all());
+      for (const SegmentView& view : views) {
+        TD_TRY(visit_identities(disk_, catalog_, view, visit));
+      }
+    }
+    return {};
+  }
+
+ private:
+  const FolderSegments& log_of(PartitionId partition) const {
+    if (partition == kRawFrames) return raw_;
+    TD_CHECK(partition.value < logs_.size());
+    return logs_[partition.value];
+  }
+
+  Disk& disk_;
+  market::Catalog& catalog_;
+  const std::string directory_;
+  const std::uint32_t partitions_;
+  std::vector<FolderSegments> logs_;
+  FolderSegments raw_;
 };
 
 }  // namespace
+
+std::string_view loss_window(Fsync fsync) {
+  switch (fsync) {
+    case Fsync::kAlways:
+    case Fsync::kGroup:
+      return "nothing that was acknowledged, also when the power fails";
+    case Fsync::kNever:
+      return "nothing when the program dies; when the power fails, what the system had not written "
+             "yet: on Linux about the last 30 seconds";
+  }
+  return "";
+}
 
 Result<std::unique_ptr<Tape>> open_embedded_tape(Disk& disk, const Clock& clock,
                                                  market::Catalog& catalog,
@@ -380,6 +434,17 @@ Result<std::unique_ptr<Tape>> open_embedded_tape(Disk& disk, const Clock& clock,
   auto tape = std::make_unique<EmbeddedTape>(disk, clock, catalog, std::move(options));
   TD_TRY(tape->open());
   return tape;
+}
+
+Result<std::unique_ptr<TapeView>> open_embedded_view(Disk& disk, market::Catalog& catalog,
+                                                     const std::string& directory) {
+  auto manifest = read_manifest(disk, directory);
+  if (!manifest && manifest.error().code == ErrorCode::kNotFound) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("'{}' is not the folder of a tape: it has no file TAPE", directory));
+  }
+  if (!manifest) return std::unexpected(manifest.error());
+  return std::make_unique<FolderView>(disk, catalog, directory, *manifest);
 }
 
 }  // namespace tapedeck::tape::embedded

@@ -71,6 +71,7 @@ class WireReader {
 
   bool ok() const { return ok_; }
   bool at_end() const { return rest_.empty(); }
+  std::size_t left() const { return rest_.size(); }
 
   std::uint64_t varint() {
     std::uint64_t value = 0;
@@ -105,13 +106,14 @@ class WireReader {
   }
   std::string_view text() { return bytes(varint()); }
 
- private:
+  // What was read makes no sense. Returns 0.
   std::uint64_t spoil() {
     ok_ = false;
     rest_ = {};
     return 0;
   }
 
+ private:
   std::string_view rest_;
   bool ok_ = true;
 };

@@ -1,5 +1,7 @@
 #include "tape/passing/passing_tape.hpp"
 
+#include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 
@@ -31,14 +33,32 @@ class Reader final : public TapeReader {
 
 class PassingTape final : public Tape {
  public:
-  Result<Offset> append(const market::Batch& batch) override {
-    const Offset first = end_;
-    pending_.push_back(batch);
-    pending_.back().first = first;
-    end_ = pending_.back().end();
-    return first;
+  std::uint32_t partitions() const override { return 1; }
+  Offset first_offset(PartitionId) const override { return durable_end({}); }
+  Offset durable_end(PartitionId) const override {
+    std::lock_guard lock(mutex_);
+    return committed_end_;
   }
-  Result<Offset> commit() override {
+  Result<std::unique_ptr<TapeReader>> read(ReadRange range) const override {
+    std::lock_guard lock(mutex_);
+    TD_CHECK(range.first == Offset() && committed_end_ == Offset());  // what has passed is gone
+    passages_.push_back(std::make_shared<Passage>());
+    return std::make_unique<Reader>(passages_.back());
+  }
+  bool wait(PartitionId, Offset offset, Duration max) const override {
+    std::unique_lock lock(mutex_);
+    return committed_.wait_for(lock, std::chrono::nanoseconds(max.ns),
+                               [&] { return committed_end_ > offset; });
+  }
+  Status identities(const std::function<void(const IdentityRun&)>&) const override { return {}; }
+
+  Status append(market::Batch batch) override {
+    batch.first = end_;
+    end_ = batch.end();
+    pending_.push_back(std::move(batch));
+    return {};
+  }
+  Status commit() override {
     std::lock_guard lock(mutex_);
     for (const auto& passage : passages_) {
       std::lock_guard passage_lock(passage->mutex);
@@ -46,19 +66,12 @@ class PassingTape final : public Tape {
     }
     pending_.clear();
     committed_end_ = end_;
-    return end_;
+    committed_.notify_all();
+    return {};
   }
-  Offset durable_end() const override {
-    std::lock_guard lock(mutex_);
-    return committed_end_;
-  }
-  Result<std::unique_ptr<TapeReader>> read_from(Offset first) const override {
-    std::lock_guard lock(mutex_);
-    TD_CHECK(first == Offset() && committed_end_ == Offset());  // what has passed is gone
-    passages_.push_back(std::make_shared<Passage>());
-    return std::make_unique<Reader>(passages_.back());
-  }
-  std::uint64_t bytes() const override { return 0; }
+  Status seal() override { return commit(); }
+  Result<bool> maintain(const std::vector<Offset>&) override { return false; }
+  TapeStatus status() const override { return {}; }
   const Recovery& recovery() const override { return recovery_; }
 
  private:
@@ -68,6 +81,7 @@ class PassingTape final : public Tape {
   const Recovery recovery_;
 
   mutable std::mutex mutex_;
+  mutable std::condition_variable committed_;
   mutable std::vector<std::shared_ptr<Passage>> passages_;  // one a reader
   Offset committed_end_;
 };

@@ -1,0 +1,189 @@
+#include "tape/embedded/column.hpp"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+
+namespace tapedeck::tape::embedded {
+namespace {
+
+constexpr int kZstdLevel = 1;
+constexpr std::size_t kVarintBytesMax = 10;
+constexpr std::size_t kPadding = 8;       // a reader may look this far beyond the end
+constexpr std::size_t kCompressMin = 32;  // shorter ones gain nothing
+
+struct FreeContext {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+ZSTD_CCtx* compressor() {
+  static thread_local const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
+  return context.get();
+}
+
+ZSTD_DCtx* decompressor() {
+  static thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
+  return context.get();
+}
+
+// Exactly out.size() bytes come out of `stored`.
+bool decompress(std::string_view stored, std::span<char> out) {
+  const std::size_t size =
+      ZSTD_decompressDCtx(decompressor(), out.data(), out.size(), stored.data(), stored.size());
+  return !ZSTD_isError(size) && size == out.size();
+}
+
+}  // namespace
+
+void put_compressed(std::string& out, std::string_view bytes) {
+  if (bytes.size() >= kCompressMin) {
+    static thread_local std::vector<char> compressed;
+    compressed.resize(std::max(compressed.size(), ZSTD_compressBound(bytes.size())));
+    const std::size_t size = ZSTD_compressCCtx(compressor(), compressed.data(), compressed.size(),
+                                               bytes.data(), bytes.size(), kZstdLevel);
+    if (!ZSTD_isError(size) && size + kVarintBytesMax < bytes.size()) {
+      put_fixed(out, static_cast<std::uint8_t>(Form::kZstd));
+      put_varint(out, bytes.size());
+      put_text(out, {compressed.data(), size});
+      return;
+    }
+  }
+  put_fixed(out, static_cast<std::uint8_t>(Form::kPlain));
+  put_text(out, bytes);
+}
+
+std::string get_compressed(WireReader& reader, std::uint64_t bytes_max) {
+  const auto form = static_cast<Form>(reader.fixed<std::uint8_t>());
+  if (form == Form::kPlain) {
+    const std::string_view bytes = reader.text();
+    if (bytes.size() <= bytes_max) return std::string(bytes);
+  } else if (form == Form::kZstd) {
+    const std::uint64_t size = reader.varint();
+    const std::string_view stored = reader.text();
+    if (reader.ok() && size <= bytes_max) {
+      std::string bytes(size, '\0');
+      if (decompress(stored, bytes)) return bytes;
+    }
+  }
+  reader.spoil();
+  return {};
+}
+
+void ColumnWriter::add(std::span<const std::uint64_t> values) {
+  if (values.empty()) return;
+  if (constant_) {
+    if (same_ == 0) first_ = values.front();
+    const auto other = std::ranges::find_if(values, [&](std::uint64_t v) { return v != first_; });
+    const auto same = static_cast<std::size_t>(other - values.begin());
+    same_ += same;
+    if (other == values.end()) return;
+    constant_ = false;
+    const std::vector<std::uint64_t> before(same_, first_);
+    write(before);
+    values = values.subspan(same);
+  }
+  write(values);
+}
+
+void ColumnWriter::write(std::span<const std::uint64_t> values) {
+  reserve(values.size());
+  char* out = varints_.data() + used_;
+  for (std::uint64_t value : values) {
+    while (value >= 0x80) {
+      *out++ = static_cast<char>(value | 0x80);
+      value >>= 7;
+    }
+    *out++ = static_cast<char>(value);
+  }
+  used_ = static_cast<std::size_t>(out - varints_.data());
+}
+
+void ColumnWriter::reserve(std::size_t values) {
+  const std::size_t needed = used_ + values * kVarintBytesMax;
+  if (varints_.size() < needed) varints_.resize(std::max(needed, varints_.size() * 2));
+}
+
+void ColumnWriter::finish(std::string& out) {
+  if (constant_) {
+    TD_CHECK(same_ > 0);
+    put_fixed(out, static_cast<std::uint8_t>(Form::kConstant));
+    put_varint(out, first_);
+  } else {
+    put_compressed(out, {varints_.data(), used_});
+  }
+  same_ = 0;
+  constant_ = true;
+  used_ = 0;
+}
+
+ColumnReader::ColumnReader(WireReader& reader, std::uint32_t count) : left_(count) {
+  const auto form = static_cast<Form>(reader.fixed<std::uint8_t>());
+  if (form == Form::kConstant) {
+    constant_ = true;
+    value_ = reader.varint();
+  } else if (form == Form::kPlain || form == Form::kZstd) {
+    const std::uint64_t size = form == Form::kZstd ? reader.varint() : 0;
+    const std::string_view stored = reader.text();
+    const std::uint64_t raw = form == Form::kZstd ? size : stored.size();
+    // Each value takes at least a byte and at most ten, so a wrong size takes no memory.
+    if (reader.ok() && raw >= count && raw <= std::uint64_t{count} * kVarintBytesMax) {
+      storage_ = std::make_unique_for_overwrite<char[]>(raw + kPadding);
+      std::memset(storage_.get() + raw, 0, kPadding);
+      if (form == Form::kPlain) {
+        std::memcpy(storage_.get(), stored.data(), raw);
+      } else if (!decompress(stored, {storage_.get(), raw})) {
+        reader.spoil();
+      }
+      at_ = reinterpret_cast<const unsigned char*>(storage_.get());
+      end_ = at_ + raw;
+    } else {
+      reader.spoil();
+    }
+  } else {
+    reader.spoil();
+  }
+  ok_ = reader.ok();
+}
+
+void ColumnReader::read(std::span<std::uint64_t> out) {
+  left_ -= std::min<std::uint64_t>(left_, out.size());
+  if (constant_ || !ok_) {
+    std::ranges::fill(out, ok_ ? value_ : 0);
+    return;
+  }
+  std::size_t i = 0;
+  while (i < out.size()) {
+    // Most values of most columns take one byte: eight of those at a time.
+    std::uint64_t eight = 0;
+    if (out.size() - i >= 8 && end_ - at_ >= 8) {
+      std::memcpy(&eight, at_, 8);
+      if ((eight & 0x8080'8080'8080'8080u) == 0) {
+        for (int k = 0; k < 8; ++k) out[i + static_cast<std::size_t>(k)] = at_[k];
+        at_ += 8;
+        i += 8;
+        continue;
+      }
+    }
+    // Up to eight values before it is worth looking for eight short ones again.
+    for (const std::size_t stop = std::min(out.size(), i + 8); i < stop; ++i) {
+      std::uint64_t value = 0;
+      unsigned shift = 0;
+      while (at_ < end_ && *at_ >= 0x80 && shift < 63) {
+        value |= std::uint64_t{*at_++ & 0x7Fu} << shift;
+        shift += 7;
+      }
+      if (at_ == end_ || *at_ >= 0x80 || (shift == 63 && *at_ > 1)) {
+        ok_ = false;
+        std::fill(out.begin() + static_cast<std::ptrdiff_t>(i), out.end(), 0);
+        return;
+      }
+      out[i] = value | std::uint64_t{*at_++} << shift;
+    }
+  }
+}
+
+}  // namespace tapedeck::tape::embedded
