@@ -9,19 +9,21 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <bit>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <map>
+#include <mutex>
 #include <span>
+#include <thread>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
 #include "base/crc32c.hpp"
 #include "base/disk.hpp"
+#include "market/event.hpp"
 #include "market/series.hpp"
-#include "market/trade.hpp"
 #include "quality/seen_identities.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 #include "tape/tape.hpp"
@@ -110,6 +112,8 @@ market::Trade trade_of(const Row& row, const Names& names) {
           .venue_sequence = row.venue_sequence};
 }
 
+constexpr PartitionId kPartition{0};  // the only one
+
 // Every call of the tape is in here.
 class OurTape {
  public:
@@ -119,25 +123,55 @@ class OurTape {
                                                          {.directory = directory}))) {}
 
   market::Catalog& catalog() { return catalog_; }
-  std::uint64_t end() const { return tape_->durable_end().value; }
+  std::uint64_t end() const { return tape_->durable_end(kPartition).value; }
 
+  // Sealing goes on beside appending from here on, as it does in the program.
+  void start_background() {
+    background_ = std::jthread([this](const std::stop_token& stop) {
+      std::mutex mutex;
+      std::condition_variable_any woken;
+      std::unique_lock lock(mutex);
+      while (!stop.stop_requested()) {
+        if (or_exit(tape_->maintain({}))) continue;
+        woken.wait_for(lock, stop, std::chrono::milliseconds(10), [] { return false; });
+      }
+    });
+  }
   void append_durably(market::Batch&& batch) {
     or_exit(tape_->append(std::move(batch)));
     or_exit(tape_->commit());
   }
-  void seal() {}  // this release keeps blocks as they were written
+  void seal() {
+    background_ = {};  // joined
+    or_exit(tape_->seal());
+  }
 
   // Calls `use(trades)` for each run of them.
   template <class Use>
   void read_all(Use use) const {
-    const auto reader = or_exit(tape_->read_from(Offset{}));
+    const auto reader = or_exit(tape_->read({.partition = kPartition}));
     while (const auto batch = or_exit(reader->next())) use(std::span(batch->trades));
+  }
+  quality::SeenIdentities identities() const {
+    quality::SeenIdentities seen;
+    or_exit(tape_->identities([&](const tape::IdentityRun& run) {
+      if (run.kind != market::StreamKind::kTrade) return;
+      if (run.position == 0) {
+        seen.insert_run(run.series, run.origin, run.first, run.last);
+        return;
+      }
+      for (std::uint64_t seq = run.first; seq <= run.last; ++seq) {
+        seen.insert(run.series, {.origin = run.origin, .seq = seq, .position = run.position});
+      }
+    }));
+    return seen;
   }
 
  private:
   market::Catalog catalog_;
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<tape::Tape> tape_;
+  std::jthread background_;  // last: it ends first
 };
 
 double now_s() { return static_cast<double>(kClock.elapsed().ns) * 1e-9; }
@@ -194,6 +228,7 @@ void ingest(const std::string& rows_path, const std::string& directory, std::siz
 
   const double cpu_before_s = cpu_s();
   const double start_s = now_s();
+  tape.start_background();
   for (market::Batch& batch : batches) tape.append_durably(std::move(batch));
   const double durable_s = now_s() - start_s;
   if (!crash) tape.seal();
@@ -215,10 +250,7 @@ void recover(const std::string& directory) {
   const double start_s = now_s();
   OurTape tape(directory);
   const double open_s = now_s() - start_s;
-  quality::SeenIdentities seen;
-  tape.read_all([&](std::span<const market::Trade> trades) {
-    for (const market::Trade& trade : trades) seen.insert(trade);
-  });
+  const quality::SeenIdentities seen = tape.identities();
   fmt::print(R"({{"rows":{},"s":{:.6f},"open_s":{:.6f},"identities":{},"rss_peak_mb":{}}})"
              "\n",
              tape.end(), now_s() - start_s, open_s, seen.count(),
