@@ -24,6 +24,7 @@ PYTHON = sys.executable
 NO_CORPUS = "not run: no corpus; TAPEDECK_CORPUS names the folder of the recordings"
 TUNING_ROWS_MAX = 2_000_000
 CONTENDER_S_MAX = 1800
+MEMORY_TARGET_MB = 150
 COMMITS = {"10k": 10_000, "1m": 1_000_000}
 # What each database is tried with; the best on the first rows runs against ours.
 VARIANTS = {
@@ -318,9 +319,21 @@ class Bench:
             name, "rows/s", [count / said["s"] for said in ours], against,
             [count / said["s"] for said in theirs], rows=count,
             page_cache="cold" if cold else "warm", bytes=ours[0]["bytes"],
+            rss_peak_mb=max(said["rss_peak_mb"] for said in ours),
             s_to_open=sorted(said["open_s"] for said in ours)[len(ours) // 2],
             mb_per_s=lines.digits6(ours[0]["bytes"] / 1e6 / sorted(
                 said["s"] for said in ours)[len(ours) // 2]))
+
+    def memory(self, name):
+        rows = self.synthetic()
+        said = []
+        for number in range(1, self.options.runs + 1):
+            progress(f"{name}: run {number} of {self.options.runs}")
+            said.append(self.ours("memory", rows=rows, dir=self.fresh("tapedeck"), commit=10_000))
+            self.check("tapedeck", said[-1], rows)
+        return lines.line_of(name, "MB", [one["rss_peak_mb"] for one in said],
+                             f"{MEMORY_TARGET_MB} MB, the target for all of the program",
+                             [MEMORY_TARGET_MB], rows=self.options.rows)
 
     def all(self):
         """name -> (unit, against, needs the corpus, the function that measures it)."""
@@ -343,6 +356,7 @@ class Bench:
         for name, cold in (("recovery_10m_s", True), ("recovery_10m_warm_s", False)):
             found[name] = ("s", "read", False,
                            lambda name=name, cold=cold: self.recovery(name, cold))
+        found["memory_ingesting_mb"] = ("MB", "target", False, lambda: self.memory("memory_ingesting_mb"))
         for contender in ("duckdb", "read"):
             for way, cold in (("", False), ("_cold", True)):
                 name = f"scan_trades_per_s{way}_vs_{contender}"

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -59,15 +60,29 @@ T or_exit(Result<T> result) {
   std::exit(1);
 }
 
-std::vector<Row> read_rows(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) die(path + ": cannot be read");
-  std::vector<Row> rows(std::filesystem::file_size(path) / sizeof(Row));
-  in.read(reinterpret_cast<char*>(rows.data()),
-          static_cast<std::streamsize>(rows.size() * sizeof(Row)));
-  if (!in) die(path + ": is shorter than it says");
-  return rows;
-}
+class RowsFile {
+ public:
+  explicit RowsFile(const std::string& path)
+      : path_(path),
+        in_(path, std::ios::binary),
+        left_(in_ ? std::filesystem::file_size(path) / sizeof(Row) : 0) {
+    if (!in_) die(path + ": cannot be read");
+  }
+  // The next rows, at most so many; empty at the end.
+  std::vector<Row> next(std::size_t count_max) {
+    std::vector<Row> rows(std::min<std::size_t>(left_, count_max));
+    in_.read(reinterpret_cast<char*>(rows.data()),
+             static_cast<std::streamsize>(rows.size() * sizeof(Row)));
+    if (!in_) die(path_ + ": is shorter than it says");
+    left_ -= rows.size();
+    return rows;
+  }
+
+ private:
+  std::string path_;
+  std::ifstream in_;
+  std::size_t left_;
+};
 
 // The ids of the rows' series and origins in a catalog.
 struct Names {
@@ -203,24 +218,46 @@ std::uint64_t bytes_below(const std::string& directory) {
   return sum;
 }
 
+std::vector<market::Trade> next_trades(RowsFile& file, const Names& names, std::size_t count) {
+  const std::vector<Row> rows = file.next(count);
+  std::vector<market::Trade> trades;
+  trades.reserve(rows.size());
+  for (const Row& row : rows) trades.push_back(trade_of(row, names));
+  return trades;
+}
+
+// What the whole process needs when rows are read as they are appended.
+void memory(const std::string& rows_path, const std::string& directory, std::size_t commit_rows) {
+  OurTape tape(directory);
+  RowsFile file(rows_path);
+  const Names names = read_names(rows_path, tape.catalog());
+  tape.start_background();
+  for (auto trades = next_trades(file, names, commit_rows); !trades.empty();
+       trades = next_trades(file, names, commit_rows)) {
+    market::Batch batch;
+    batch.trades = std::move(trades);
+    tape.append_durably(std::move(batch));
+  }
+  tape.seal();
+  fmt::print(R"({{"rows":{},"rss_peak_mb":{}}})"
+             "\n",
+             tape.end(), proc_number("status", "VmHWM") >> 10);
+}
+
 // `crash` kills the process after the last commit: nothing is sealed, nothing is closed.
 void ingest(const std::string& rows_path, const std::string& directory, std::size_t commit_rows,
             bool crash) {
   OurTape tape(directory);
   std::vector<market::Batch> batches;
   {
-    const std::vector<Row> rows = read_rows(rows_path);
+    RowsFile file(rows_path);
     const Names names = read_names(rows_path, tape.catalog());
-    for (std::size_t from = 0; from < rows.size(); from += commit_rows) {
-      market::Batch& batch = batches.emplace_back();
-      batch.trades.reserve(commit_rows);
-      for (const Row& row :
-           std::span(rows).subspan(from, std::min(commit_rows, rows.size() - from))) {
-        batch.trades.push_back(trade_of(row, names));
-      }
+    for (auto trades = next_trades(file, names, commit_rows); !trades.empty();
+         trades = next_trades(file, names, commit_rows)) {
+      batches.emplace_back().trades = std::move(trades);
     }
   }
-  // From here on the peak of the memory is the tape's.
+  // Most of the memory is the batches, which go one by one: see memory() for the tape's own.
   std::ofstream("/proc/self/clear_refs") << 5 << std::flush;
   const std::uint64_t memory_before_kb = proc_number("status", "VmRSS");
   const std::uint64_t written_before = proc_number("io", "wchar");
@@ -277,15 +314,17 @@ void scan(const std::string& directory) {
     }
   });
   const double s = now_s() - start_s;
-  fmt::print(R"({{"rows":{},"s":{:.6f},"open_s":{:.6f},"cpu_s":{:.3f},"bytes":{},"folded":"{}"}})"
+  fmt::print(R"({{"rows":{},"s":{:.6f},"open_s":{:.6f},"cpu_s":{:.3f},"bytes":{},"folded":"{}",)"
+             R"("rss_peak_mb":{}}})"
              "\n",
-             rows, s, open_s, cpu_s() - cpu_before_s, bytes_below(directory), folded);
+             rows, s, open_s, cpu_s() - cpu_before_s, bytes_below(directory), folded,
+             proc_number("status", "VmHWM") >> 10);
 }
 
 // The sum of (series + 1) * price * size from what the tape gives back, and whether every trade is
 // the rows file's.
 void verify(const std::string& rows_path, const std::string& directory) {
-  const std::vector<Row> rows = read_rows(rows_path);
+  const std::vector<Row> rows = RowsFile(rows_path).next(std::numeric_limits<std::size_t>::max());
   OurTape tape(directory);
   const Names names = read_names(rows_path, tape.catalog());
   const auto mantissa_at = [](const market::Decimal& value, int scale) {
@@ -379,6 +418,12 @@ int main(int argc, char** argv) {
   ingesting->add_option("--commit", commit_rows, "rows per commit")->check(CLI::PositiveNumber);
   ingesting->add_flag("--crash", crash, "die after the last commit");
   ingesting->callback([&] { ingest(rows, directory, commit_rows, crash); });
+
+  auto* measuring = app.add_subcommand("memory", "as ingest, with one commit of rows in memory");
+  measuring->add_option("--rows", rows)->required();
+  measuring->add_option("--dir", directory)->required();
+  measuring->add_option("--commit", commit_rows, "rows per commit")->check(CLI::PositiveNumber);
+  measuring->callback([&] { memory(rows, directory, commit_rows); });
 
   auto* recovering = app.add_subcommand("recover", "opens a tape up to the first append");
   recovering->add_option("--dir", directory)->required();
