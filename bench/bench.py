@@ -6,6 +6,7 @@ Everything that it makes is below build/bench. Progress goes to stderr.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -214,6 +215,7 @@ class Bench:
                          for key in ("sync_p50_ms", "sync_p99_ms")})
         else:
             more["against_cpu_s"] = sorted(said["cpu_s"] for said in theirs)[len(theirs) // 2]
+            more["cpu_ratio"] = lines.digits6(more["against_cpu_s"] / more["cpu_s"])
             more["against_variant"] = " ".join(variant)
         return lines.line_of(name, "rows/s", [count / said["s"] for said in ours], against,
                              [count / said["s"] for said in theirs], **more)
@@ -380,6 +382,12 @@ def main():
     options.runs = options.runs or (1 if options.quick else 5)
     options.rows = options.rows or (100_000 if options.quick else 10_000_000)
 
+    WORK.mkdir(parents=True, exist_ok=True)
+    lock = open(WORK / "lock", "w", encoding="utf-8")  # held to the end of the process
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("./dev bench: another one is running here; two would measure each other")
     bench = Bench(options)
     known = bench.all()
     chosen = [name for name in known
