@@ -188,7 +188,6 @@ std::expected<std::unique_ptr<net::WebSocketHandler>, HttpResponse> Api::on_upgr
   auto session = LiveSession::open(live_source_, *std::move(query));
   if (!session) return refuse(error_response(session.error()));
   count(request.method, request.path, kPath, 101);
-  if (!std::exchange(had_client_, true) && parts_.on_first_client) parts_.on_first_client();
   return *std::move(session);
 }
 

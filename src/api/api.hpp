@@ -3,7 +3,6 @@
 // Thread: "net".
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,7 +28,6 @@ class Api final : public net::HttpHandler {
     Metrics& metrics;
     Log& log;
     std::string version;
-    std::function<void()> on_first_client;  // may be empty
   };
   Api(Parts parts, TokenGate gate);
 
@@ -70,7 +68,6 @@ class Api final : public net::HttpHandler {
   Parts parts_;
   const TokenGate gate_;
   LiveSource live_source_;
-  bool had_client_ = false;
 };
 
 }  // namespace tapedeck::api

@@ -56,14 +56,12 @@ class ApiTest : public testing::Test {
   Log log_{clock_, LogFormat::kText, LogLevel::kDebug,
            [this](LogLevel, std::string_view line) { logged_.append(line).append("\n"); }};
   Metrics metrics_;
-  int first_clients_ = 0;
   Api api_{{.history = fake_,
             .live = fake_,
             .play = fake_,
             .metrics = metrics_,
             .log = log_,
-            .version = "0.1.0",
-            .on_first_client = [this] { ++first_clients_; }},
+            .version = "0.1.0"},
            TokenGate(Secret(kToken), 8273)};
 };
 
@@ -286,10 +284,8 @@ TEST_F(ApiTest, CountsRequestsByRouteAndStatus) {
 TEST_F(ApiTest, OpensLiveSessions) {
   const std::string target = "/api/v1/live?series=lean/trade/SPY";
   EXPECT_EQ(get(target).status, 426);
-  EXPECT_EQ(first_clients_, 0);
   EXPECT_TRUE(api_.on_upgrade(request("GET", target)));
   EXPECT_TRUE(api_.on_upgrade(request("GET", target)));
-  EXPECT_EQ(first_clients_, 1);
   EXPECT_EQ(counted("/api/v1/live", "101"), 2u);
 
   net::HttpRequest without_token = request("GET", target);

@@ -65,8 +65,7 @@ Result<std::unique_ptr<ApiServer>> start_api(const ApiOptions& options,
                    .play = play,
                    .metrics = metrics,
                    .log = log,
-                   .version = options.version,
-                   .on_first_client = options.on_first_client};
+                   .version = options.version};
   return std::make_unique<Server>(std::move(http), std::move(parts), token, std::move(url), live);
 }
 

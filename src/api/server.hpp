@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,8 +22,6 @@ struct ApiOptions {
   bool port_is_fixed = false;         // else one of the next ones if it is taken
   Secret token;                       // empty: a new one is made
   std::string version;                // of the program
-  // Called once, on the thread "net", when the first live session begins.
-  std::function<void()> on_first_client;
 };
 
 class ApiServer {

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <latch>
 #include <regex>
 #include <thread>
 
@@ -190,20 +189,6 @@ TEST_F(ServerTest, ARefusedSocketSaysWhy) {
   EXPECT_EQ(wrong->status, 400);
   EXPECT_THAT(wrong->body, HasSubstr("parameter interval"));
   EXPECT_EQ(client.upgrade("/api/v1/live?series=lean/trade/XYZ", bearer_)->status, 404);
-}
-
-TEST_F(ServerTest, TheFirstClientIsAnnouncedOnce) {
-  ApiOptions options;
-  std::latch came(1);
-  options.on_first_client = [&] { came.count_down(); };  // twice would be undefined, and abort
-  start(options);
-  EXPECT_TRUE(LoopbackClient(port()).request("GET", "/api/v1/status", bearer_));
-  EXPECT_FALSE(came.try_wait());
-  LoopbackClient first(port());
-  LoopbackClient second(port());
-  ASSERT_EQ(first.upgrade(kLive, bearer_)->status, 101);
-  came.wait();
-  ASSERT_EQ(second.upgrade(kLive, bearer_)->status, 101);
 }
 
 TEST_F(ServerTest, ASlowClientEndsWithTheNewestBars) {
