@@ -27,6 +27,9 @@ using testing::HasSubstr;
 enum class Which { kReal, kMemory };
 
 class DiskTest : public testing::TestWithParam<Which> {
+ public:
+  ~DiskTest() override { EXPECT_TRUE(disk_->remove_all(dir_)); }
+
  protected:
   DiskTest() {
     if (GetParam() == Which::kReal) {
@@ -39,7 +42,6 @@ class DiskTest : public testing::TestWithParam<Which> {
     EXPECT_TRUE(disk_->remove_all(dir_));
     EXPECT_TRUE(disk_->create_directories(dir_));
   }
-  ~DiskTest() override { EXPECT_TRUE(disk_->remove_all(dir_)); }
 
   std::string at(const std::string& name) const { return dir_ + "/" + name; }
   std::unique_ptr<File> create(const std::string& name, std::string_view bytes = "") {

@@ -23,7 +23,7 @@ struct Option {
 enum class Need { kOptional, kRequired };
 
 template <class C, class Kind>
-Option<C> option(std::string_view name, Kind kind, typename Kind::Value C::* member,
+Option<C> option(std::string_view name, const Kind& kind, typename Kind::Value C::* member,
                  std::string_view help, Need need = Need::kOptional) {
   const bool required = need == Need::kRequired;
   return {.reference = {.name = std::string(name),

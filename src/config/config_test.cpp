@@ -1,5 +1,6 @@
 #include "config/config.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -17,9 +18,10 @@ using testing::IsEmpty;
 using testing::Not;
 
 class ConfigTest : public testing::Test {
- protected:
+ public:
   ~ConfigTest() override { std::filesystem::remove_all(folder_); }
 
+ protected:
   ParsedConfig parse(const std::string& text) const {
     return parse_config(text, "x.toml",
                         {.environment = [](const std::string& name) -> std::optional<std::string> {
@@ -50,7 +52,8 @@ class ConfigTest : public testing::Test {
 
   const std::string folder_ = [] {
     std::string name = testing::TempDir() + "td_config_XXXXXX";
-    return std::string(::mkdtemp(name.data()));
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    return name;
   }();
 };
 
@@ -192,7 +195,8 @@ TEST_F(ConfigTest, WrongTypes) {
 TEST_F(ConfigTest, OutOfRange) {
   const std::string feed = "[[feed]]\nid = \"a\"\nvenue = \"kraken\"\nfiles = [\"a\"]\n";
   for (const std::string speed : {"0", "-1", "1000001", "nan", "inf"}) {
-    EXPECT_THAT(problem(feed + "speed = " + speed + "\n"), HasSubstr("out of range")) << speed;
+    EXPECT_THAT(problem(fmt::format("{}speed = {}\n", feed, speed)), HasSubstr("out of range"))
+        << speed;
   }
   EXPECT_THAT(problem(feed + "speed = 0.5\nsymbols = []\n"), HasSubstr("must not be empty"));
   EXPECT_THAT(problem(feed + "symbols = [\"A\", \"A\"]\n"), HasSubstr("'A' stands twice"));

@@ -20,7 +20,6 @@ namespace tapedeck::net {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 // Waits until `condition` holds, with patience.
 bool eventually(const std::function<bool()>& condition) {
@@ -128,7 +127,7 @@ class TestHandler final : public HttpHandler {
 
 class HttpServerTest : public testing::Test {
  protected:
-  void start(HttpServerOptions options = {}) {
+  void start(const HttpServerOptions& options = {}) {
     auto listening = HttpServer::listen(options, metrics_, log_);
     ASSERT_TRUE(listening) << listening.error().message;
     server_ = *std::move(listening);

@@ -23,6 +23,7 @@ std::string lower(std::string_view text) {
 
 LoopbackClient::LoopbackClient(std::uint16_t port, int receive_buffer_bytes) : port_(port) {
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (socket_ < 0) return;
   if (receive_buffer_bytes > 0) {
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
                  sizeof receive_buffer_bytes);
