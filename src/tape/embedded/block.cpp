@@ -100,8 +100,12 @@ Status decode_mixed(const BlockHeader& header, std::string_view payload, const S
     std::size_t used = 0;
     std::uint64_t count = 0;
   };
+  if (header.count > kBlockEventsMax) {
+    return corrupt("a block holds more events than a block can");
+  }
   WireReader reader(payload);
   std::vector<Part> parts;
+  std::uint64_t events = 0;
   const std::uint64_t part_count = reader.varint();
   for (std::uint64_t i = 0; i < part_count && reader.ok(); ++i) {
     Part& part = parts.emplace_back();
@@ -110,19 +114,25 @@ Status decode_mixed(const BlockHeader& header, std::string_view payload, const S
     part.count = reader.varint();
     const std::string_view rows = reader.text();
     part.known = is_known(part.events.kind, version);
-    if (!reader.ok() || part.count > header.count) return corrupt("a mixed block's parts are cut");
+    // Checked before anything is decoded: a few bytes can claim many events.
+    if (!reader.ok() || part.count == 0 || part.count > header.count - events) {
+      return corrupt("a mixed block's parts are cut");
+    }
+    events += part.count;
     if (part.known) {
       TD_TRY(decode_part(rows, static_cast<std::uint32_t>(part.count), ids, part.events));
     }
   }
-  const std::string runs = get_compressed(reader, kBlockBytesMax);
+  constexpr std::uint64_t kRunBytesMax = 20;
+  const std::string runs = get_compressed(reader, header.count * kRunBytesMax);
   if (!reader.ok() || !reader.at_end()) return corrupt("a mixed block's parts do not fit");
   WireReader order(runs);
   std::uint64_t done = 0;
   while (order.ok() && !order.at_end()) {
     const std::uint64_t index = order.varint();
     const std::uint64_t count = order.varint();
-    if (!order.ok() || index >= parts.size() || count > parts[index].count - parts[index].used) {
+    if (!order.ok() || index >= parts.size() || count == 0 ||
+        count > parts[index].count - parts[index].used) {
       return corrupt("a mixed block's runs do not match its parts");
     }
     Part& part = parts[index];

@@ -12,6 +12,7 @@ namespace tapedeck::tape::embedded {
 namespace {
 
 using market::Decimal;
+using market::StreamKind;
 using market::Trade;
 
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
@@ -189,6 +190,174 @@ TEST_F(BlockTest, ACutOrFlippedPayloadIsRefusedOrDecodes) {
       }
     }
   }
+}
+
+// Batches of several kinds, as one block of the file holds them.
+class MixedBlockTest : public BlockTest {
+ protected:
+  market::Batch trades(std::uint64_t seq, std::size_t count) {
+    market::Batch batch;
+    for (std::size_t i = 0; i < count; ++i) {
+      batch.trades.push_back(a_trade(series("S"), origin("aa")));
+      batch.trades.back().identity.seq = seq + i;
+    }
+    return batch;
+  }
+  market::Batch quotes(std::uint64_t seq) {
+    return {.kind = StreamKind::kQuote,
+            .quotes = {{.series = series("Q"),
+                        .ts_event = {5},
+                        .ts_recv = {6},
+                        .bid = Decimal::make(1, 2),
+                        .ask = Decimal::make(2, 2),
+                        .identity = {origin("aa"), seq, 0}}}};
+  }
+  static market::Batch mark() {
+    return {.kind = StreamKind::kStatus, .marks = {{.feed = "f", .ts_recv = {9}}}};
+  }
+  std::string block_of(const std::vector<market::Batch>& batches) {
+    std::vector<Slice> slices;
+    for (const market::Batch& batch : batches) slices.push_back({&batch, 0, batch.size()});
+    SegmentDictionary dictionary(catalog_);
+    std::string bytes;
+    write_event_block(bytes, slices, Offset(100), 64, dictionary);
+    const auto header = read_block_header(bytes);
+    EXPECT_TRUE(header && header->kind == StreamKind::kDictionary);
+    const std::size_t end = kBlockHeaderBytes + header->stored_bytes;
+    EXPECT_TRUE(decode_dictionary(
+        std::string_view(bytes).substr(kBlockHeaderBytes, header->stored_bytes), catalog_, ids_));
+    return bytes.substr(end);
+  }
+  Result<std::vector<market::Batch>> decoded(BlockHeader header, std::string_view payload) {
+    std::vector<market::Batch> out;
+    TD_TRY(decode_block(header, payload, ids_, out));
+    return out;
+  }
+
+  SegmentIds ids_;
+};
+
+TEST_F(MixedBlockTest, KeepsTheOrderOfEventsOfAllKinds) {
+  const std::vector<market::Batch> batches{trades(1, 2), mark(),       quotes(1), trades(3, 1),
+                                           quotes(2),    trades(4, 3), mark()};
+  const std::string bytes = block_of(batches);
+  const auto header = *read_block_header(bytes);
+  EXPECT_EQ(header.kind, StreamKind::kMixed);
+  EXPECT_EQ(header.count, 10u);
+  EXPECT_EQ(header.ts_event_min, Timestamp{5});
+  const auto out = decoded(header, std::string_view(bytes).substr(kBlockHeaderBytes));
+  ASSERT_TRUE(out) << out.error().message;
+  ASSERT_EQ(out->size(), batches.size());
+  Offset next(100);
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    EXPECT_EQ((*out)[i].first, next);
+    EXPECT_EQ((*out)[i].kind, batches[i].kind);
+    EXPECT_EQ((*out)[i].trades, batches[i].trades);
+    EXPECT_EQ((*out)[i].quotes, batches[i].quotes);
+    EXPECT_EQ((*out)[i].marks, batches[i].marks);
+    next = (*out)[i].end();
+  }
+}
+
+// Parts by hand: what a later release may write.
+std::string part(std::uint8_t kind, std::uint8_t version, std::uint64_t count,
+                 std::string_view rows) {
+  std::string out;
+  put_fixed(out, kind);
+  put_fixed(out, version);
+  put_varint(out, count);
+  put_text(out, rows);
+  return out;
+}
+std::string mixed(const std::vector<std::string>& parts, const std::vector<std::uint64_t>& runs) {
+  std::string out;
+  put_varint(out, parts.size());
+  for (const std::string& each : parts) out += each;
+  std::string order;
+  for (const std::uint64_t number : runs) put_varint(order, number);
+  put_fixed(out, std::uint8_t{1});
+  put_text(out, order);
+  return out;
+}
+
+TEST_F(MixedBlockTest, PartsThatAreNotKnownKeepTheOffsetsOfTheOthers) {
+  const std::vector<market::FeedMark> marks{
+      {.feed = "a", .ts_recv = {1}}, {.feed = "b", .ts_recv = {2}}, {.feed = "c", .ts_recv = {3}}};
+  SegmentDictionary dictionary(catalog_);
+  const std::string rows = encode_rows(std::span<const market::FeedMark>(marks), dictionary);
+  const BlockHeader header{.kind = StreamKind::kMixed, .count = 10, .first = Offset(50)};
+  // Kind 77, and version 2 of trades: not ours to read.
+  const std::string payload =
+      mixed({part(77, 1, 4, "anything"), part(7, 1, 3, rows), part(1, 2, 3, "later")},
+            {0, 3, 1, 2, 2, 3, 0, 1, 1, 1});
+  const auto out = decoded(header, payload);
+  ASSERT_TRUE(out) << out.error().message;
+  ASSERT_EQ(out->size(), 2u);
+  EXPECT_EQ((*out)[0].first, Offset(53));
+  EXPECT_EQ((*out)[0].marks, (std::vector<market::FeedMark>{marks[0], marks[1]}));
+  EXPECT_EQ((*out)[1].first, Offset(59));
+  EXPECT_EQ((*out)[1].marks, std::vector<market::FeedMark>{marks[2]});
+}
+
+TEST_F(MixedBlockTest, RunsThatDoNotMatchTheirPartsAreRefused) {
+  const BlockHeader header{.kind = StreamKind::kMixed, .count = 3, .first = Offset(50)};
+  const std::string rows = part(77, 1, 3, "");
+  EXPECT_TRUE(decoded(header, mixed({rows}, {0, 3})));
+  EXPECT_TRUE(decoded(header, mixed({rows}, {0, 1, 0, 2})));
+  EXPECT_FALSE(decoded(header, mixed({rows}, {0, 2}))) << "too few";
+  EXPECT_FALSE(decoded(header, mixed({rows}, {0, 4}))) << "too many";
+  EXPECT_FALSE(decoded(header, mixed({rows}, {1, 3}))) << "of a part that is not there";
+  EXPECT_FALSE(decoded(header, mixed({rows}, {0, 3, 0, 0}))) << "of nothing";
+  EXPECT_FALSE(decoded(header, mixed({rows}, {0, 3, 0}))) << "cut";
+  EXPECT_FALSE(decoded(header, mixed({rows}, {0, 3}) + '\0')) << "and more behind it";
+  EXPECT_FALSE(decoded(header, mixed({rows, part(77, 1, 0, "")}, {0, 3}))) << "an empty part";
+  EXPECT_FALSE(decoded(header, mixed({part(77, 1, 4, "")}, {0, 3}))) << "a part beyond the block";
+  EXPECT_FALSE(decoded(header, mixed({rows, part(78, 1, 1, "")}, {0, 2, 1, 1})))
+      << "parts beyond the block";
+}
+
+// A later release may need a kind, or a version of one, that this one has never heard of.
+TEST_F(MixedBlockTest, BlocksThatAreNotKnownAreLeftOut) {
+  for (const int kind : {0, 10, 11, 63, 64, 65, 77, 255}) {
+    const auto out = decoded({.kind = static_cast<StreamKind>(kind), .count = 5}, "anything");
+    ASSERT_TRUE(out) << kind;
+    EXPECT_TRUE(out->empty());
+  }
+  for (const StreamKind kind : {StreamKind::kTrade, StreamKind::kRawFrame, StreamKind::kMixed}) {
+    const auto out = decoded({.kind = kind, .version = 2, .count = 5}, "anything");
+    ASSERT_TRUE(out);
+    EXPECT_TRUE(out->empty());
+    EXPECT_FALSE(decoded({.kind = kind, .version = 1, .count = 5}, "anything"));
+  }
+}
+
+TEST(BlockCutting, NoBlockHoldsMoreThanItMay) {
+  market::Batch many;
+  many.trades.resize(2 * kBlockEventsMax + 5);
+  market::Batch texts{.kind = StreamKind::kRecord};
+  texts.records.resize(5);
+  for (market::Record& record : texts.records) record.body.assign(kTextBytesMax / 2, 'x');
+  market::Batch marks{.kind = StreamKind::kStatus};
+  marks.marks.resize(3);
+  std::vector<std::size_t> counts;
+  std::vector<std::size_t> kinds;
+  const std::vector<market::Batch> runs{marks, many, texts, marks};
+  for_each_block(runs, [&](std::span<const Slice> slices) {
+    std::size_t count = 0;
+    std::size_t text = 0;
+    for (const Slice& slice : slices) {
+      count += slice.count;
+      for (std::size_t i = slice.from; i < slice.from + slice.count; ++i) {
+        text += text_bytes(*slice.batch, i);
+      }
+    }
+    counts.push_back(count);
+    kinds.push_back(slices.size());
+    EXPECT_LE(text, 2 * kTextBytesMax);
+  });
+  // The third takes what is left of the trades and two texts, which are enough.
+  EXPECT_EQ(counts, (std::vector<std::size_t>{65'536, 65'536, 8 + 2, 2, 1 + 3}));
+  EXPECT_EQ(kinds, (std::vector<std::size_t>{2, 1, 2, 1, 2}));
 }
 
 TEST(BlockBytes, AnyFlippedBitOfABlockIsSeen) {

@@ -14,6 +14,8 @@ constexpr int kZstdLevel = 1;
 constexpr std::size_t kVarintBytesMax = 10;
 constexpr std::size_t kPadding = 8;       // a reader may look this far beyond the end
 constexpr std::size_t kCompressMin = 32;  // shorter ones gain nothing
+// The most that zstd makes of a byte: a block of 128 KiB takes four at least.
+constexpr std::uint64_t kRatioMax = 32u << 10;
 
 struct FreeContext {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -64,7 +66,7 @@ std::string get_compressed(WireReader& reader, std::uint64_t bytes_max) {
   } else if (form == Form::kZstd) {
     const std::uint64_t size = reader.varint();
     const std::string_view stored = reader.text();
-    if (reader.ok() && size <= bytes_max) {
+    if (reader.ok() && size <= bytes_max && size <= stored.size() * kRatioMax) {
       std::string bytes(size, '\0');
       if (decompress(stored, bytes)) return bytes;
     }

@@ -91,8 +91,9 @@ Result<std::vector<IndexEntry>> OpenSegment::index() {
   const std::uint64_t at = trailer_->index_position;
   TD_ASSIGN(const auto block, window_.block(at, trailer_->identities_position));
   if (!block || block->header.kind != StreamKind::kIndex) return damaged(at, "no index");
+  TD_TRY(load_dictionary());
   TD_ASSIGN(const std::string_view bytes, payload(*block));
-  auto entries = decode_index(bytes);
+  auto entries = decode_index(bytes, at, ids_.series.size());
   if (!entries) return damaged(at, entries.error().message);
   return entries;
 }
@@ -195,7 +196,6 @@ Status LogReader::open_segment(const SegmentView& view) {
 
 // Moves to the first block that may hold something that was asked for.
 Status LogReader::jump_by_index() {
-  TD_TRY(segment_->load_dictionary());
   TD_ASSIGN(index_, segment_->index());
   position_ = segment_->end();
   for (const IndexEntry& entry : index_) {

@@ -228,14 +228,17 @@ void put_tables(std::string& out, const Numbering& origins, const Numbering& con
   for (const std::uint64_t set : conditions.values()) put_fixed(out, set);
 }
 
-// The length of a table; its entries take at least `bytes_each`, so a wrong one takes no memory.
-std::uint64_t get_count(WireReader& reader, std::size_t bytes_each) {
+// The length of a table for `events`; its entries take at least `bytes_each`. A wrong one takes no
+// memory. No table has more than two entries an event: two origins of a correction, or a lane of
+// its own beside its series' first.
+std::uint64_t get_count(WireReader& reader, std::uint32_t events, std::size_t bytes_each) {
   const std::uint64_t count = reader.varint();
-  return count <= reader.left() / bytes_each ? count : reader.spoil();
+  const bool fits = count <= reader.left() / bytes_each && count <= std::uint64_t{2} * events;
+  return fits ? count : reader.spoil();
 }
 
-std::vector<OriginId> get_origins(WireReader& reader, const SegmentIds& ids) {
-  std::vector<OriginId> origins(get_count(reader, 1));
+std::vector<OriginId> get_origins(WireReader& reader, std::uint32_t events, const SegmentIds& ids) {
+  std::vector<OriginId> origins(get_count(reader, events, 1));
   for (OriginId& origin : origins) {
     const std::uint64_t local = reader.varint();
     if (local >= ids.origins.size()) {
@@ -247,8 +250,8 @@ std::vector<OriginId> get_origins(WireReader& reader, const SegmentIds& ids) {
   return origins;
 }
 
-std::vector<std::uint64_t> get_conditions(WireReader& reader) {
-  std::vector<std::uint64_t> sets(get_count(reader, sizeof(std::uint64_t)));
+std::vector<std::uint64_t> get_conditions(WireReader& reader, std::uint32_t events) {
+  std::vector<std::uint64_t> sets(get_count(reader, events, sizeof(std::uint64_t)));
   for (std::uint64_t& set : sets) set = reader.fixed<std::uint64_t>();
   return sets;
 }
@@ -375,7 +378,7 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
   constexpr std::size_t N = kDecimals<Event>;
   if (count > kBlockEventsMax) return corrupt("a block holds more events than a block can");
   WireReader reader(payload);
-  std::vector<Lane<N>> lanes(get_count(reader, 1 + N));
+  std::vector<Lane<N>> lanes(get_count(reader, count, 1 + N));
   for (Lane<N>& lane : lanes) {
     const std::uint64_t series = reader.varint();
     for (std::uint8_t& scale : lane.scales) {
@@ -388,8 +391,8 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
       lane.series = ids.series[series];
     }
   }
-  const std::vector<OriginId> origins = get_origins(reader, ids);
-  const std::vector<std::uint64_t> conditions = get_conditions(reader);
+  const std::vector<OriginId> origins = get_origins(reader, count, ids);
+  const std::vector<std::uint64_t> conditions = get_conditions(reader, count);
   const auto event_exponent = reader.fixed<std::uint8_t>();
   const auto recv_form = reader.fixed<std::uint8_t>();
   const auto recv_exponent = reader.fixed<std::uint8_t>();
@@ -517,8 +520,8 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
                    std::vector<RawFrame>& out) {
   if (count > kBlockEventsMax) return corrupt("a block holds more events than a block can");
   WireReader reader(payload);
-  const std::vector<OriginId> origins = get_origins(reader, ids);
-  get_conditions(reader);
+  const std::vector<OriginId> origins = get_origins(reader, count, ids);
+  get_conditions(reader, count);
   std::vector<ColumnReader> columns;
   for (int c = 0; c < 4; ++c) columns.emplace_back(reader, count);
   if (!reader.ok()) return corrupt("a raw frame block's columns do not fit");

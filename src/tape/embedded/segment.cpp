@@ -156,7 +156,8 @@ std::string encode_index(const std::vector<IndexEntry>& entries) {
   return out;
 }
 
-Result<std::vector<IndexEntry>> decode_index(std::string_view payload) {
+Result<std::vector<IndexEntry>> decode_index(std::string_view payload, std::uint64_t end,
+                                             std::size_t series_count) {
   WireReader outer(payload);
   const std::string raw = get_compressed(outer, kBlockBytesMax);
   WireReader reader(raw);
@@ -166,7 +167,10 @@ Result<std::vector<IndexEntry>> decode_index(std::string_view payload) {
   std::int64_t min = 0;
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
     IndexEntry entry;
-    entry.position = position += reader.varint();
+    const std::uint64_t step = reader.varint();
+    // Blocks do not overlap, so an index has no more entries than its file has room for.
+    if (position >= end || step < kBlockHeaderBytes || step >= end - position) reader.spoil();
+    entry.position = position += step;
     entry.kind = static_cast<StreamKind>(reader.fixed<std::uint8_t>());
     entry.first = Offset(reader.varint());
     entry.count = static_cast<std::uint32_t>(reader.varint());
@@ -174,9 +178,11 @@ Result<std::vector<IndexEntry>> decode_index(std::string_view payload) {
     entry.ts_event_min = {min};
     entry.ts_event_max = {advance(min, reader.signed_varint())};
     const std::uint64_t series = reader.varint();
-    std::uint32_t last_series = 0;
+    std::uint64_t last_series = 0;
     for (std::uint64_t s = 0; s < series && reader.ok(); ++s) {
-      entry.series.push_back(last_series += static_cast<std::uint32_t>(reader.varint()));
+      const std::uint64_t ahead = reader.varint();
+      if ((s > 0 && ahead == 0) || ahead >= series_count - last_series) reader.spoil();
+      entry.series.push_back(static_cast<std::uint32_t>(last_series += ahead));
     }
     entries.push_back(std::move(entry));
   }
@@ -199,7 +205,7 @@ void IdentityTable::add(std::span<const Slice> slices) {
           std::size_t& last_index = last_[event.series.value];
           if (last_index < runs_.size()) {
             IdentityRun& last = runs_[last_index];
-            if (last.last + 1 == identity.seq && last.series == event.series &&
+            if (identity.seq != 0 && last.last == identity.seq - 1 && last.series == event.series &&
                 last.origin == identity.origin && last.position == identity.position &&
                 last.kind == batch.kind) {
               last.last = identity.seq;

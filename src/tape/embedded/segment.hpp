@@ -57,7 +57,10 @@ struct IndexEntry {
 };
 
 std::string encode_index(const std::vector<IndexEntry>& entries);
-Result<std::vector<IndexEntry>> decode_index(std::string_view payload);  // errors: kCorrupt
+// Of a segment whose blocks of events end at byte `end`, with so many series in its dictionary.
+// Errors: kCorrupt.
+Result<std::vector<IndexEntry>> decode_index(std::string_view payload, std::uint64_t end,
+                                             std::size_t series_count);
 
 // Identities of a segment as they are collected, with local ids while they are on disk.
 class IdentityTable {
