@@ -358,7 +358,8 @@ class Bench:
         for name, cold in (("recovery_10m_s", True), ("recovery_10m_warm_s", False)):
             found[name] = ("s", "read", False,
                            lambda name=name, cold=cold: self.recovery(name, cold))
-        found["memory_ingesting_mb"] = ("MB", "target", False, lambda: self.memory("memory_ingesting_mb"))
+        found["memory_ingesting_mb"] = ("MB", "target", False,
+                                        lambda: self.memory("memory_ingesting_mb"))
         for contender in ("duckdb", "read"):
             for way, cold in (("", False), ("_cold", True)):
                 name = f"scan_trades_per_s{way}_vs_{contender}"
