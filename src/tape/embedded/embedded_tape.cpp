@@ -393,7 +393,7 @@ class FolderView final : public TapeView {
     for (const FolderSegments& each : logs_) {
       TD_ASSIGN(const auto views, each.all());
       for (const SegmentView& view : views) {
-        TD_TRY(visit_identities(disk_, catalog_, view, visit));
+        TD_TRY(visit_identities(disk_, catalog_, view, visit, true));
       }
     }
     return {};

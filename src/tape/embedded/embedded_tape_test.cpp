@@ -236,6 +236,75 @@ TEST(EmbeddedTape, DamageInASealedSegmentIsFoundWhenItIsRead) {
   EXPECT_EQ(*rest, (std::vector<std::uint64_t>{3, 4, 5, 6, 7, 8}));
 }
 
+// Beside a writer the last block may be half written; in a sealed segment nothing is.
+TEST(EmbeddedTape, AViewTellsDamageFromWhatIsNotThereYet) {
+  MemoryDisk disk;
+  {
+    Process process(disk, 1);
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      ASSERT_TRUE(process.tape().append(process.trades(i * 3, 3)));
+      ASSERT_TRUE(process.tape().commit());
+    }
+  }
+  const std::string last = "tape/p0/00000000000000000003.tape";
+  {
+    auto file = *disk.open(last, OpenMode::kAppend);
+    ASSERT_TRUE(file->append("half of a block"));
+  }
+  const auto read = [&](std::string& error) {
+    market::Catalog catalog;
+    const auto view = *open_embedded_view(disk, catalog, "tape");
+    EXPECT_TRUE(view->identities([](const IdentityRun&) {})) << "they are whole";
+    const auto reader = *view->read({});
+    std::size_t events = 0;
+    while (true) {
+      const auto batch = reader->next();
+      if (!batch) error = batch.error().message;
+      if (!batch || !*batch) return events;
+      events += (*batch)->size();
+    }
+  };
+  std::string error;
+  EXPECT_EQ(read(error), 6u);
+  EXPECT_EQ(error, "");
+  {
+    Process process(disk, 1);  // cuts the half block off
+    ASSERT_TRUE(process.tape().seal());
+  }
+  const auto block = disk.contents(std::string(kFirstSegment)).find("TDBK", 65);
+  disk.corrupt(std::string(kFirstSegment), block + kBlockHeaderBytes + 5, "\x7f");
+  EXPECT_EQ(read(error), 0u);
+  EXPECT_THAT(error, HasSubstr(kFirstSegment));
+}
+
+// A crash in the first commit of a segment may leave its dictionary alone.
+TEST(EmbeddedTape, ASegmentWithoutEventsGoesOn) {
+  for (const bool old : {false, true}) {
+    MemoryDisk disk;
+    {
+      Process process(disk);
+      ASSERT_TRUE(process.tape().append(process.trades(0, 3)));
+      ASSERT_TRUE(process.tape().commit());
+    }
+    const std::string path(kFirstSegment);
+    const std::size_t trades = disk.contents(path).find("TDBK", 65);
+    ASSERT_TRUE((*disk.open(path, OpenMode::kAppend))->truncate(trades));
+    Process process(disk);
+    ASSERT_TRUE(process.opened) << process.opened.error().message;
+    if (old) process.clock.advance(seconds(25 * 3600));
+    ASSERT_TRUE(process.tape().seal());
+    EXPECT_EQ(disk.contents(path).size(), trades) << "there is nothing to seal";
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(process.tape().append(process.trades(i * 3, 3)));
+      const Status committed = process.tape().commit();
+      ASSERT_TRUE(committed) << committed.error().message;
+    }
+    ASSERT_TRUE(process.tape().seal());
+    EXPECT_EQ(read_all(process.tape()), up_to(9));
+    EXPECT_EQ(process.tape().status().segments, old ? 2u : 1u);
+  }
+}
+
 TEST(EmbeddedTape, AMissingSegmentIsNoticed) {
   MemoryDisk disk;
   {

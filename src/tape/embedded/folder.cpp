@@ -117,7 +117,7 @@ Result<std::optional<SegmentView>> FolderSegments::segment_of(Offset offset) con
 }
 
 Status visit_identities(Disk& disk, market::Catalog& catalog, const SegmentView& view,
-                        const std::function<void(const IdentityRun&)>& visit) {
+                        const std::function<void(const IdentityRun&)>& visit, bool growing) {
   TD_ASSIGN(const auto segment, OpenSegment::open(disk, catalog, view));
   if (segment->header().sealed) {
     TD_ASSIGN(const auto runs, segment->identities());
@@ -126,13 +126,20 @@ Status visit_identities(Disk& disk, market::Catalog& catalog, const SegmentView&
   }
   IdentityTable table;
   std::uint64_t position = kSegmentHeaderBytes;
-  while (true) {
+  const auto add_next = [&]() -> Result<bool> {
     TD_ASSIGN(const auto block, segment->next_block(position));
-    if (!block) break;
+    if (!block) return false;
     TD_ASSIGN(const auto runs, segment->events(*block));
     std::vector<Slice> slices;
     for (const market::Batch& run : runs) slices.push_back({&run, 0, run.size()});
     table.add(slices);
+    return true;
+  };
+  while (true) {
+    const auto added = add_next();
+    if (!added && growing && added.error().code == ErrorCode::kCorrupt) break;  // half written
+    if (!added) return std::unexpected(added.error());
+    if (!*added) break;
   }
   for (const IdentityRun& run : table.take()) visit(run);
   return {};

@@ -42,8 +42,8 @@ class FolderSegments final : public SegmentSource {
   const std::string directory_;
 };
 
-// Identities of all events in a segment.
+// Identities of all events in a segment. `growing`: as for LogReader.
 Status visit_identities(Disk& disk, market::Catalog& catalog, const SegmentView& view,
-                        const std::function<void(const IdentityRun&)>& visit);
+                        const std::function<void(const IdentityRun&)>& visit, bool growing = false);
 
 }  // namespace tapedeck::tape::embedded

@@ -208,7 +208,9 @@ Status PartitionLog::heal() {
 }
 
 void PartitionLog::end_segment() {
-  if (!active_ || broken_ || active_bytes_ <= kSegmentHeaderBytes) return;
+  // One without events goes on: the next one would have its name. A crash may have left it a
+  // dictionary.
+  if (!active_ || broken_ || durable_end_ == active_first_) return;
   active_.reset();
   std::unique_lock lock(mutex_);
   has_active_ = false;
@@ -250,7 +252,7 @@ Status PartitionLog::write_pending() {
                                     first - active_first_ >= options_.segment_events_max ||
                                     active_blocks_ >= options_.segment_blocks_max ||
                                     clock_.now() - active_created_ >= options_.segment_age_max);
-  if (!active_ || (finished && active_bytes_ > kSegmentHeaderBytes)) TD_TRY(begin_segment(first));
+  if (!active_ || (finished && first != active_first_)) TD_TRY(begin_segment(first));
   std::string bytes;
   Offset next = first;
   std::uint64_t blocks = 0;

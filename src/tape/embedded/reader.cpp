@@ -28,7 +28,7 @@ Result<std::unique_ptr<OpenSegment>> OpenSegment::open(Disk& disk, market::Catal
   auto trailer = read_trailer(tail);
   if (!trailer) return segment->damaged(size - kTrailerBytes, trailer.error().message);
   if (trailer->index_position > trailer->identities_position ||
-      trailer->identities_position > size || trailer->end < header->first) {
+      trailer->identities_position > size || trailer->end <= header->first) {
     return segment->damaged(size - kTrailerBytes, "its trailer does not fit the file");
   }
   segment->trailer_ = *trailer;
@@ -128,7 +128,7 @@ Result<std::optional<Batch>> LogReader::next() {
     const std::uint64_t before = position_;
     auto block = segment_->next_block(position_);
     if (!block) {
-      if (growing_ && block.error().code == ErrorCode::kCorrupt) return not_there_yet();
+      if (half_written(block.error())) return not_there_yet();
       return std::unexpected(std::move(block.error()));
     }
     if (!*block) continue;
@@ -147,11 +147,15 @@ Result<std::optional<Batch>> LogReader::next() {
     if (!events) {
       position_ = before;
       block_end_ = next_;
-      if (growing_ && events.error().code == ErrorCode::kCorrupt) return not_there_yet();
+      if (half_written(events.error())) return not_there_yet();
       return std::unexpected(std::move(events.error()));
     }
     ready_ = *std::move(events);
   }
+}
+
+bool LogReader::half_written(const Error& error) const {
+  return growing_ && !view_.sealed && error.code == ErrorCode::kCorrupt;
 }
 
 std::nullopt_t LogReader::not_there_yet() {

@@ -91,6 +91,7 @@ class LogReader final : public TapeReader {
   Result<bool> find_segment();
   Status open_segment(const SegmentView& view);
   Status jump_by_index();
+  bool half_written(const Error& error) const;
   std::nullopt_t not_there_yet();
   bool wanted(const BlockHeader& header) const;
   void drop_before_next(market::Batch& batch) const;
