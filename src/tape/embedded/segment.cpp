@@ -22,6 +22,7 @@ constexpr std::string_view kSegmentSuffix = ".tape";
 constexpr std::uint32_t kSealedFlag = 1;
 constexpr std::uint32_t kUnsyncedFlag = 2;
 constexpr std::size_t kWindowBytes = 256u << 10;
+constexpr std::size_t kFirstWindowBytes = 16u << 10;  // often only a header is wanted
 
 std::unexpected<Error> corrupt(std::string what) {
   return fail(ErrorCode::kCorrupt, std::move(what));
@@ -292,7 +293,7 @@ Result<std::string_view> BlockWindow::bytes(std::uint64_t position, std::size_t 
   const bool inside = position >= position_ && position - position_ <= size_ &&
                       count <= size_ - (position - position_);
   if (!inside) {
-    const std::size_t wanted = std::max(count, kWindowBytes);
+    const std::size_t wanted = std::max(count, buffer_.empty() ? kFirstWindowBytes : kWindowBytes);
     if (buffer_.size() < wanted) buffer_.resize(wanted);
     size_ = 0;
     position_ = position;
