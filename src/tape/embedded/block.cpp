@@ -31,6 +31,24 @@ Timestamp time_of(const market::FeedMark& mark) { return mark.ts_recv; }
 Timestamp time_of(const market::RawFrame& frame) { return frame.ts_recv; }
 Timestamp time_of(const auto& event) { return event.ts_event; }
 
+void put_entry(std::string& out, const market::Series& series) {
+  put_fixed(out, static_cast<std::uint8_t>(EntryType::kSeries));
+  put_text(out, series.key.venue);
+  put_text(out, series.key.channel);
+  put_text(out, series.key.instrument);
+  put_fixed(out, static_cast<std::uint8_t>(series.order));
+  put_text(out, series.calendar);
+  put_text(out, series.conditions);
+}
+
+void put_entry(std::string& out, const market::Origin& origin) {
+  put_fixed(out, static_cast<std::uint8_t>(EntryType::kOrigin));
+  put_fixed(out, static_cast<std::uint8_t>(origin.kind));
+  put_text(out, origin.key);
+  put_fixed(out, origin.first.ns);
+  put_fixed(out, static_cast<std::uint8_t>(origin.recv_assumed));
+}
+
 void widen(BlockHeader& header, const Slice& slice) {
   visit_events(*slice.batch, [&](const auto& events) {
     for (const auto& event : std::span(events).subspan(slice.from, slice.count)) {
@@ -82,6 +100,22 @@ std::string encode_mixed(std::span<const Slice> slices, SegmentDictionary& dicti
 
 bool is_known(StreamKind kind, std::uint8_t version) {
   return version == kVersion && kind >= StreamKind::kTrade && kind <= StreamKind::kRawFrame;
+}
+
+// Events take offsets, and nothing else does. Kinds that this release does not know may hold any
+// number of them.
+bool is_possible(const BlockHeader& header) {
+  switch (header.kind) {
+    case StreamKind::kDictionary:
+    case StreamKind::kIndex:
+    case StreamKind::kIdentities:
+      return header.count == 0;
+    default:
+      break;
+  }
+  const bool known = is_known(header.kind, header.version) ||
+                     (header.kind == StreamKind::kMixed && header.version == kVersion);
+  return !known || (header.count > 0 && header.count <= kBlockEventsMax);
 }
 
 // `out` has the kind already.
@@ -172,7 +206,7 @@ std::optional<BlockHeader> read_block_header(std::string_view bytes) {
   header.ts_event_min = {get_fixed<std::int64_t>(p + 32)};
   header.ts_event_max = {get_fixed<std::int64_t>(p + 40)};
   header.commit_position = get_fixed<std::uint64_t>(p + 48);
-  if (header.stored_bytes > kBlockBytesMax) return std::nullopt;
+  if (header.stored_bytes > kBlockBytesMax || !is_possible(header)) return std::nullopt;
   return header;
 }
 
@@ -209,14 +243,7 @@ std::uint32_t SegmentDictionary::local(SeriesId id) {
   std::uint32_t& local_id = series_[id.value];
   if (local_id == kNone) {
     local_id = series_count_++;
-    const market::Series& series = catalog_->series(id);
-    put_fixed(new_entries_, static_cast<std::uint8_t>(EntryType::kSeries));
-    put_text(new_entries_, series.key.venue);
-    put_text(new_entries_, series.key.channel);
-    put_text(new_entries_, series.key.instrument);
-    put_fixed(new_entries_, static_cast<std::uint8_t>(series.order));
-    put_text(new_entries_, series.calendar);
-    put_text(new_entries_, series.conditions);
+    put_entry(new_entries_, catalog_->series(id));
   }
   return local_id;
 }
@@ -226,12 +253,7 @@ std::uint32_t SegmentDictionary::local(OriginId id) {
   std::uint32_t& local_id = origins_[id.value];
   if (local_id == kNone) {
     local_id = origin_count_++;
-    const market::Origin& origin = catalog_->origin(id);
-    put_fixed(new_entries_, static_cast<std::uint8_t>(EntryType::kOrigin));
-    put_fixed(new_entries_, static_cast<std::uint8_t>(origin.kind));
-    put_text(new_entries_, origin.key);
-    put_fixed(new_entries_, origin.first.ns);
-    put_fixed(new_entries_, static_cast<std::uint8_t>(origin.recv_assumed));
+    put_entry(new_entries_, catalog_->origin(id));
   }
   return local_id;
 }
@@ -249,6 +271,13 @@ void SegmentDictionary::restore(const SegmentIds& ids) {
   index(origins_, ids.origins);
   series_count_ = static_cast<std::uint32_t>(ids.series.size());
   origin_count_ = static_cast<std::uint32_t>(ids.origins.size());
+}
+
+std::string encode_dictionary(const SegmentIds& ids, const market::Catalog& catalog) {
+  std::string out;
+  for (const SeriesId id : ids.series) put_entry(out, catalog.series(id));
+  for (const OriginId id : ids.origins) put_entry(out, catalog.origin(id));
+  return out;
 }
 
 Status decode_dictionary(std::string_view raw, market::Catalog& catalog, SegmentIds& ids) {

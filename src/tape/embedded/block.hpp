@@ -71,6 +71,8 @@ class SegmentDictionary {
   std::string new_entries_;
 };
 
+// A dictionary payload with all of these, numbered as they are here.
+std::string encode_dictionary(const SegmentIds& ids, const market::Catalog& catalog);
 // Adds the entries of a dictionary payload to `ids`, through `catalog`. Errors: kCorrupt.
 Status decode_dictionary(std::string_view payload, market::Catalog& catalog, SegmentIds& ids);
 

@@ -331,6 +331,36 @@ TEST_F(MixedBlockTest, BlocksThatAreNotKnownAreLeftOut) {
   }
 }
 
+TEST(BlockBytes, OnlyEventsTakeOffsets) {
+  const auto is_header = [](StreamKind kind, std::uint32_t count) {
+    std::string bytes;
+    write_block(bytes, {.kind = kind, .count = count}, "");
+    return read_block_header(bytes).has_value();
+  };
+  for (const StreamKind kind :
+       {StreamKind::kDictionary, StreamKind::kIndex, StreamKind::kIdentities}) {
+    EXPECT_TRUE(is_header(kind, 0));
+    EXPECT_FALSE(is_header(kind, 1));
+  }
+  for (const StreamKind kind : {StreamKind::kTrade, StreamKind::kRawFrame, StreamKind::kMixed}) {
+    EXPECT_FALSE(is_header(kind, 0));
+    EXPECT_TRUE(is_header(kind, kBlockEventsMax));
+    EXPECT_FALSE(is_header(kind, kBlockEventsMax + 1));
+  }
+  EXPECT_TRUE(is_header(static_cast<StreamKind>(77), 0)) << "whatever a later release needs";
+  EXPECT_TRUE(is_header(StreamKind::kLost, 1u << 30));
+}
+
+// Blocks that sealing copies refer to numbers, so those must not move.
+TEST_F(BlockTest, ADictionaryIsWrittenAsItIsNumbered) {
+  SegmentIds ids{.series = {series("B"), series("A"), series("B")},
+                 .origins = {origin("y"), origin("x")}};
+  SegmentIds read;
+  ASSERT_TRUE(decode_dictionary(encode_dictionary(ids, catalog_), catalog_, read));
+  EXPECT_EQ(read.series, ids.series);
+  EXPECT_EQ(read.origins, ids.origins);
+}
+
 TEST(BlockCutting, NoBlockHoldsMoreThanItMay) {
   market::Batch many;
   many.trades.resize(2 * kBlockEventsMax + 5);

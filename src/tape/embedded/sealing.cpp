@@ -20,12 +20,9 @@ Status SealedWriter::begin(SegmentHeader header, const SegmentIds& ids) {
   header.unsynced = false;
   TD_TRY(write(write_segment_header(header)));
   dictionary_.restore(ids);
-  // Every id, in the order of its number: blocks that are copied refer to them.
-  SegmentDictionary all(catalog_);
-  for (const SeriesId id : ids.series) all.local(id);
-  for (const OriginId id : ids.origins) all.local(id);
+  // With the numbers they have: blocks that are copied refer to them.
   std::string bytes;
-  if (const std::string entries = all.take_new_entries(); !entries.empty()) {
+  if (const std::string entries = encode_dictionary(ids, catalog_); !entries.empty()) {
     write_block(bytes, {.kind = StreamKind::kDictionary, .first = header.first}, entries);
     TD_TRY(write(bytes));
   }
