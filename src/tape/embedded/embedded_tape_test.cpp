@@ -331,6 +331,9 @@ TEST(EmbeddedTape, BlocksOfALaterReleaseAreSkippedByTheirLength) {
   write_block(unknown, {.kind = static_cast<StreamKind>(77), .count = 4, .first = Offset(2)},
               "whatever it is");
   {
+    // One with events, and one without.
+    write_block(unknown, {.kind = static_cast<StreamKind>(78), .count = 0, .first = Offset(6)},
+                "what it needs");
     auto file = disk.open(std::string(kFirstSegment), OpenMode::kAppend);
     ASSERT_TRUE((*file)->append(unknown));
   }
@@ -342,6 +345,13 @@ TEST(EmbeddedTape, BlocksOfALaterReleaseAreSkippedByTheirLength) {
   const auto reader = *process.tape().read({.first = Offset()});
   EXPECT_EQ((**reader->next()).trades.size(), 2u);
   EXPECT_EQ((**reader->next()).first, Offset(6));
+  ASSERT_TRUE(process.tape().seal());
+  const std::string sealed = disk.contents(std::string(kFirstSegment));
+  EXPECT_THAT(sealed, HasSubstr("whatever it is"));
+  EXPECT_THAT(sealed, HasSubstr("what it needs"));
+  const auto again = *process.tape().read({.first = Offset()});
+  EXPECT_EQ((**again->next()).trades.size(), 2u);
+  EXPECT_EQ((**again->next()).first, Offset(6));
 }
 
 // The disk refuses for a while: nothing is acknowledged meanwhile, reading goes on, and as soon as

@@ -184,7 +184,7 @@ Result<Sealed> seal_segment(Disk& disk, const Clock& clock, market::Catalog& cat
     std::uint64_t known = 0;
     for (const Batch& run : runs) known += run.size();
     // What this release cannot take apart is kept as it is.
-    if (block->header.count >= kMergeBelowEvents || known != block->header.count) {
+    if (block->header.count >= kMergeBelowEvents || known != block->header.count || known == 0) {
       TD_ASSIGN(const std::string_view payload, scan->payload(*block));
       TD_TRY(out.copy(block->header, payload, runs));
     } else {

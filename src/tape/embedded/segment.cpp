@@ -86,6 +86,7 @@ Result<SegmentHeader> read_segment_header(std::string_view bytes) {
   header.created = {get_fixed<std::int64_t>(bytes.data() + 24)};
   header.sealed = (flags & kSealedFlag) != 0;
   header.unsynced = (flags & kUnsyncedFlag) != 0;
+  if (header.created.ns < 0) return corrupt("a segment from before 1970");
   return header;
 }
 
@@ -109,6 +110,7 @@ Result<Trailer> read_trailer(std::string_view bytes) {
     return corrupt("not the trailer of a sealed segment");
   }
   const char* p = bytes.data() + 8;
+  if (get_fixed<std::int64_t>(p + 40) < 0) return corrupt("a segment sealed before 1970");
   return Trailer{.index_position = get_fixed<std::uint64_t>(p),
                  .identities_position = get_fixed<std::uint64_t>(p + 8),
                  .end = Offset(get_fixed<std::uint64_t>(p + 16)),

@@ -38,7 +38,7 @@ TEST(SegmentHeader, ComesBack) {
     for (const bool unsynced : {false, true}) {
       const SegmentHeader header{.partition = kRawFrames,
                                  .first = Offset(kMost),
-                                 .created = {kMin},
+                                 .created = {kMax},
                                  .sealed = sealed,
                                  .unsynced = unsynced};
       const std::string bytes = write_segment_header(header);
@@ -47,13 +47,23 @@ TEST(SegmentHeader, ComesBack) {
       ASSERT_TRUE(read);
       EXPECT_EQ(read->partition, kRawFrames);
       EXPECT_EQ(read->first, Offset(kMost));
-      EXPECT_EQ(read->created, Timestamp{kMin});
+      EXPECT_EQ(read->created, Timestamp{kMax});
       EXPECT_EQ(read->sealed, sealed);
       EXPECT_EQ(read->unsynced, unsynced);
     }
   }
   expect_damage_is_seen(write_segment_header({.partition = {}, .first = {}, .created = {}}),
                         [](std::string_view bytes) { return read_segment_header(bytes); });
+}
+
+// So that no age overflows.
+TEST(SegmentHeader, BeforeTheEpochIsRefused) {
+  EXPECT_TRUE(
+      read_segment_header(write_segment_header({.partition = {}, .first = {}, .created = {0}})));
+  EXPECT_FALSE(
+      read_segment_header(write_segment_header({.partition = {}, .first = {}, .created = {-1}})));
+  EXPECT_TRUE(read_trailer(write_trailer({.sealed = {0}})));
+  EXPECT_FALSE(read_trailer(write_trailer({.sealed = {-1}})));
 }
 
 TEST(Trailer, ComesBack) {
