@@ -15,7 +15,7 @@ enum ExitCode : int {
   kExitOk = 0,
   kExitFailed = 1,
   kExitUsage = 2,
-  kExitRefused = 3,  // it ran to its end, and some of the input was refused
+  kExitRefused = 3,  // it ran to its end, and some of the input was refused or damaged
 };
 
 struct ReplayArguments {
@@ -47,6 +47,20 @@ struct DemoArguments {
   LogFormat log = LogFormat::kText;
 };
 int demo(const DemoArguments& arguments);
+
+struct TapeArguments {
+  std::string verb;  // "ls", "cat", "tail", "verify", "repair"
+  std::string directory;
+  std::string format;     // ls: "text" or "json"; cat: "ndjson" or "csv"
+  std::string partition;  // a number or "raw"; empty: all, or the first
+  std::optional<std::uint64_t> from_offset, to_offset, limit;
+  std::string from, to;  // ISO times
+  std::vector<std::string> series, kinds;
+  std::uint64_t lines = 10;
+  bool follow = false;
+  bool dry_run = false;
+};
+int tape_command(const TapeArguments& arguments);
 
 // Says all that is wrong with a pipeline file.
 int check_config(const std::string& path);

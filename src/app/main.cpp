@@ -88,6 +88,79 @@ void add_demo(CLI::App& app, DemoArguments& arguments) {
   add_log_option(command, arguments.log);
 }
 
+void add_tape(CLI::App& app, TapeArguments& arguments) {
+  CLI::App& tape = *app.add_subcommand("tape", "Look into a tape; verify and repair it");
+  tape.require_subcommand(1);
+  const auto add = [&](const std::string& verb, const std::string& what) {
+    CLI::App& command = *tape.add_subcommand(verb, what);
+    command.add_option("dir", arguments.directory, "The folder of the tape")->required();
+    return &command;
+  };
+
+  CLI::App* ls = add("ls", "List the segments: offsets, times, events by kind, bytes");
+  ls->add_option("--format", arguments.format, "text (the default) or json")
+      ->check(CLI::IsMember({"text", "json"}));
+
+  CLI::App* cat = add("cat", "Print events, every field exactly, in the order of their offsets");
+  cat->add_option("--partition", arguments.partition,
+                  "A number, or raw (frames as received); without it all but raw");
+  cat->add_option("--from-offset", arguments.from_offset, "Events from this offset on");
+  cat->add_option("--to-offset", arguments.to_offset, "Events before this offset");
+  cat->add_option("--from", arguments.from,
+                  "Events whose ts_event (marks and frames: ts_recv) is this or later, such as "
+                  "2013-10-07T13:30:00Z");
+  cat->add_option("--to", arguments.to, "Events before this time");
+  cat->add_option("--series", arguments.series,
+                  "Events of this series, such as kraken/trade/BTC/USD; may be repeated")
+      ->allow_extra_args(false);
+  cat->add_option("--kind", arguments.kinds,
+                  "trade, quote, tick, bar, correction, record, status or frame; may be repeated")
+      ->allow_extra_args(false);
+  cat->add_option("--format", arguments.format,
+                  "ndjson (the default), or csv: of one kind, trade unless --kind says another")
+      ->check(CLI::IsMember({"ndjson", "csv"}));
+  cat->add_option("--limit", arguments.limit, "At most so many events");
+
+  CLI::App* tail = add("tail", "Print the last events, and follow what another process writes");
+  tail->add_option("-n,--lines", arguments.lines, "So many of the last events")
+      ->capture_default_str();
+  tail->add_flag("-f,--follow", arguments.follow, "Go on with what comes, until Ctrl-C");
+  tail->add_option("--partition", arguments.partition, "A number, or raw; without it 0");
+
+  add("verify", "Read back everything and compute again what can be: exit status 3 for damage");
+
+  CLI::App* repair =
+      add("repair", "Make a damaged tape whole: keep what can be read, mark the rest as lost");
+  repair->add_flag("--dry-run", arguments.dry_run, "Say what would be done, and change nothing");
+
+  // Last, for the commands above would inherit it.
+  tape.footer(
+      "A tape is the folder in which tapedeck keeps every event that it takes, such as that of\n"
+      "'replay --tape'. Offsets number the events of a partition from 0. Prices and sizes are "
+      "exact\n"
+      "decimals, times are nanoseconds since 1970 UTC.\n"
+      "All but 'repair' change nothing, and may run beside the program that writes the tape.\n"
+      "\n"
+      "Examples:\n"
+      "  tapedeck tape ls var/tape                 what there is\n"
+      "  tapedeck tape cat var/tape --limit 5      its first events, one JSON object a line\n"
+      "  tapedeck tape cat var/tape --kind trade --format csv --series kraken/trade/BTC/USD\n"
+      "  tapedeck tape tail var/tape -f            what is being written just now\n"
+      "  tapedeck tape verify var/tape             is it whole? If not, the exit status is 3\n"
+      "  tapedeck tape repair var/tape --dry-run   what a repair would do");
+}
+
+// What is wrong with argv[1], which should be a command of `app`; empty where nothing is.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return "";
+  std::string known;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == argv[1]) return "";
+    known += (known.empty() ? "" : ", ") + command->get_name();
+  }
+  return fmt::format("there is no command '{}': there are {}", argv[1], known);
+}
+
 }  // namespace
 
 namespace tapedeck::app {
@@ -107,20 +180,20 @@ int main(int argc, char** argv) {
   DemoArguments demo_arguments;
   add_replay(app, replay_arguments);
   add_demo(app, demo_arguments);
+  TapeArguments tape_arguments;
+  add_tape(app, tape_arguments);
   std::string config_file;
   app.add_subcommand("check-config", "Say all that is wrong with a pipeline file")
       ->add_option("file", config_file, "A TOML file")
       ->required();
   app.add_subcommand("list", "What there is, and every option of a pipeline file");
   app.add_subcommand("version", "Print the version");
-  std::string known;
-  bool is_known = argc < 2 || argv[1][0] == '-';
-  for (const CLI::App* command : app.get_subcommands({})) {
-    known += (known.empty() ? "" : ", ") + command->get_name();
-    is_known |= argc > 1 && command->get_name() == argv[1];
-  }
-  if (!is_known) {
-    fmt::print(stderr, "tapedeck: there is no command '{}': there are {}\n", argv[1], known);
+  const CLI::App& tape = *app.get_subcommand("tape");
+  const bool for_tape = argc > 1 && tape.get_name() == argv[1];
+  if (const std::string wrong =
+          for_tape ? unknown_command(tape, argc - 1, argv + 1) : unknown_command(app, argc, argv);
+      !wrong.empty()) {
+    fmt::print(stderr, "tapedeck: {}\n", wrong);
     return kExitUsage;
   }
   try {
@@ -130,6 +203,10 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
+  if (app.got_subcommand("tape")) {
+    tape_arguments.verb = app.get_subcommand("tape")->get_subcommands().front()->get_name();
+    return tape_command(tape_arguments);
+  }
   if (app.got_subcommand("check-config")) return check_config(config_file);
   if (app.got_subcommand("list")) return list();
   fmt::print("tapedeck {}\n", TAPEDECK_VERSION);
