@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "base/check.hpp"
 #include "base/crc32c.hpp"
@@ -172,6 +173,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   for (const PartitionId log : kLogs) TD_CHECK(disk.create_directories(log_directory("t", log)));
   TD_CHECK(write_manifest(disk, "t", {.partitions = partitions}));
   std::uint64_t next[3] = {};
+  std::optional<std::uint64_t> held[3];  // events of a log's last file
   std::uint64_t events = 0;
   while (input.left() >= 3) {
     const std::size_t log = input.fixed<std::uint8_t>() % 3;
@@ -179,12 +181,15 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     std::string bytes(input.bytes(length));
     const std::uint64_t first = next[log];
     if (flags & kStamp) repair(bytes, flags, kLogs[log], next[log]);
+    // No segment follows one without events: it would have the same name.
+    if (held[log] == 0) return 0;
+    held[log] = 0;
     for (std::size_t at = bytes.find("TDBK"); at != bytes.npos; at = bytes.find("TDBK", at + 1)) {
-      if (const auto header = read_block_header(std::string_view(bytes).substr(at))) {
-        events += header->count;
-      }
+      const auto header = read_block_header(std::string_view(bytes).substr(at));
+      if (header) *held[log] += header->count;
     }
     // Beyond that, it is only slow: memory is held for a block at a time.
+    events += *held[log];
     if (events > kEventsMax) return 0;
     const bool has_header = bytes.size() >= kSegmentHeaderBytes;
     const Offset name(has_header ? get_fixed<std::uint64_t>(bytes.data() + 16) : first);

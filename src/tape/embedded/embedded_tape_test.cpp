@@ -6,6 +6,7 @@
 #include "base/memory_disk.hpp"
 #include "base/rng.hpp"
 #include "tape/embedded/block.hpp"
+#include "tape/embedded/segment.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {
@@ -303,6 +304,25 @@ TEST(EmbeddedTape, ASegmentWithoutEventsGoesOn) {
     EXPECT_EQ(read_all(process.tape()), up_to(9));
     EXPECT_EQ(process.tape().status().segments, old ? 2u : 1u);
   }
+}
+
+TEST(EmbeddedTape, ASealedSegmentThatHoldsLessThanItSaysIsDamaged) {
+  MemoryDisk disk;
+  {
+    Process process(disk);
+    ASSERT_TRUE(process.tape().append(process.trades(0, 3)));
+    ASSERT_TRUE(process.tape().seal());
+  }
+  const std::string path(kFirstSegment);
+  const std::string bytes = disk.contents(path);
+  const std::string_view old = std::string_view(bytes).substr(bytes.size() - kTrailerBytes);
+  Trailer trailer = *read_trailer(old);
+  trailer.end = Offset(5);
+  disk.corrupt(path, bytes.size() - kTrailerBytes, write_trailer(trailer));
+  Process process(disk);
+  const auto read = read_all(process.tape());
+  ASSERT_FALSE(read);
+  EXPECT_THAT(read.error().message, HasSubstr("events are missing"));
 }
 
 TEST(EmbeddedTape, AMissingSegmentIsNoticed) {

@@ -172,7 +172,11 @@ Result<bool> LogReader::find_segment() {
     if (!view) return false;
     if (segment_ && view->first == view_.first && view->sealed == view_.sealed) {
       if (!view->sealed) segment_->set_end(view->bytes);
-      return position_ < segment_->end();
+      if (position_ < segment_->end()) return true;
+      if (view->sealed && next_ < segment_->trailer()->end) {
+        return segment_->damaged(position_, "events are missing");
+      }
+      return false;
     }
     const Status opened = open_segment(*view);
     if (!opened && opened.error().code == ErrorCode::kNotFound) continue;
