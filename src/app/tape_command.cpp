@@ -255,9 +255,9 @@ Result<std::optional<PartitionId>> partition_asked_for(const std::string& text,
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(text.data() + from, text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size() || number >= partitions) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("--partition '{}': this tape has 0 to {}, and raw", text, partitions - 1));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("there is no partition '{}': this tape has {}, and raw", text,
+                            partitions == 1 ? "0" : fmt::format("0 to {}", partitions - 1)));
   }
   return PartitionId(number);
 }
@@ -352,6 +352,19 @@ class Printer {
   Output output_;
 };
 
+// A reader stops where an open segment has no whole block, for it may be being written; where more
+// follows that place, it is damage.
+Status damage_after(Offset next, const embedded::LogSummary& log) {
+  for (const embedded::SegmentSummary& segment : log.segments) {
+    if (segment.problem.empty() || segment.end < next) continue;
+    return fail(ErrorCode::kCorrupt,
+                fmt::format("tape: {}/{} {}: what is behind it was not read; 'tapedeck tape "
+                            "repair' keeps all that can be",
+                            embedded::log_name(log.partition), segment.name, segment.problem));
+  }
+  return {};
+}
+
 // Offsets that hold nothing to show.
 void tell_of_gaps(std::uint64_t count, const std::string& directory) {
   if (count == 0) return;
@@ -404,7 +417,13 @@ Status cat(Disk& disk, const TapeArguments& arguments) {
         TD_TRY(printer.flush());  // what is before the damage
         return std::unexpected(std::move(batch.error()));
       }
-      if (!*batch) break;
+      if (!*batch) {
+        TD_TRY(printer.flush());
+        for (const embedded::LogSummary& summary : listed.logs) {
+          if (summary.partition == partition) TD_TRY(damage_after(next, summary));
+        }
+        break;
+      }
       const Offset first = (*batch)->first;
       if (first > next) gaps += std::min(first, filter.end.value_or(first)) - next;
       next = (*batch)->end();
@@ -530,7 +549,7 @@ Result<int> verify(Disk& disk, const TapeArguments& arguments) {
   }
   for (const std::string& note : found.notes) out += fmt::format("note: {}\n", note);
   out += fmt::format(
-      "{} events in {} segments, {} bytes: {}", found.events, found.segments, found.bytes,
+      "{} events, {} segments, {} bytes: {}", found.events, found.segments, found.bytes,
       found.problems.empty() ? "whole" : fmt::format("{} problems", found.problems.size()));
   if (found.lost > 0) out += fmt::format("; {} events lost since an earlier repair", found.lost);
   out += "\n";

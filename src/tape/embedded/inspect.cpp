@@ -206,7 +206,7 @@ Status summarize_open(market::Catalog& catalog, const SegmentFile& place, const 
     if (!whole) {
       TD_ASSIGN(const bool damaged, later_commit_follows(file, position, out.bytes));
       if (damaged || !place.is_last) {
-        return fail(ErrorCode::kCorrupt, fmt::format("at byte {}: no valid block", position));
+        return fail(ErrorCode::kCorrupt, fmt::format("at byte {}: no whole block", position));
       }
       out.torn_bytes = out.bytes - position;
       break;
@@ -446,7 +446,7 @@ class Rebuild final : public SalvageSink {
     std::uint64_t known = 0;
     for (const Batch& run : runs) known += run.size();
     // What this release cannot take apart is kept as it is, and so is what is large.
-    const bool as_it_is = known < header.count || header.count >= kMergeBelowEvents;
+    const bool as_it_is = known < header.count || known == 0 || header.count >= kMergeBelowEvents;
     if (whole && ids_are_whole_ && as_it_is && header.first >= next_ && header.end() <= end_) {
       TD_TRY(lose_up_to(header.first));
       events_ += header.count;

@@ -65,13 +65,11 @@ class Numbering {
   bool is_known(SeriesId id) const { return id != unknown_series_; }
   bool is_known(OriginId id) const { return id != unknown_origin_; }
 
-  // Each id once, numbered as in the file.
-  bool is_whole() const {
-    return !unknown_series_ && once(ids_.series).size() == ids_.series.size() &&
-           once(ids_.origins).size() == ids_.origins.size();
-  }
+  // Nothing is missing.
+  bool is_whole() const { return !unknown_series_; }
   // By local id; behind a hole, many that stand for none.
   const SegmentIds& all() const { return ids_; }
+  // As they are numbered in the file where nothing is missing, else all that are known.
   SegmentIds ids() const {
     return is_whole() ? ids_ : SegmentIds{once(ids_.series), once(ids_.origins)};
   }
@@ -295,9 +293,6 @@ class Walk {
     progress(out_.bytes);
     out_.ids = numbering_.ids();
     out_.ids_are_whole = numbering_.is_whole();
-    if (!out_.ids_are_whole && out_.problems.empty()) {
-      problem(kSegmentHeaderBytes, "its dictionary holds an entry twice");
-    }
     return std::move(out_);
   }
 
@@ -452,7 +447,7 @@ class Walk {
     runs = only_known(std::move(runs), numbering_);
     if (count_of(runs) < decoded) return take_in_part(block, payload, std::move(runs));
     if (decoded == header.count) {
-      check_times(block, runs);
+      if (decoded > 0) check_times(block, runs);
     } else {
       out_.unknown += header.count - decoded;
     }
