@@ -221,6 +221,16 @@ TEST(Compressed, NoMoreThanIsAllowedComesOut) {
   }
 }
 
+TEST(Compressed, AFrameThatHoldsAnotherSizeThanItClaimsIsRefused) {
+  const std::string raw(1'000, 'x');
+  for (const std::uint64_t claimed : {999u, 1'000u, 1'001u}) {
+    const std::string bytes = zstd_column(raw, claimed);  // the same form
+    WireReader reader(bytes);
+    EXPECT_EQ(get_compressed(reader, 5'000), claimed == 1'000 ? raw : "") << claimed;
+    EXPECT_EQ(reader.ok(), claimed == 1'000);
+  }
+}
+
 // A few bytes cannot ask for much memory: zstd makes 128 KiB of four bytes at most.
 TEST(Compressed, WhatNoFrameOfItsLengthCanHoldIsRefusedUnseen) {
   std::string out(1, static_cast<char>(Form::kZstd));

@@ -351,6 +351,20 @@ TEST(RowsTexts, EmptyAndLargeOnesComeBack) {
   EXPECT_EQ(round_trip(frames, maker.catalog()), frames);
 }
 
+TEST(RowsTexts, MoreOrLessThanTheirLengthsAreRefused) {
+  // One frame: one origin, no conditions, four columns of 0; its length, then the text.
+  const auto decodes = [](char length, std::string_view text) {
+    std::string payload("\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 12);
+    payload += length;
+    put_compressed(payload, text);
+    std::vector<RawFrame> out;
+    return decode_rows(payload, 1, {.series = {}, .origins = {OriginId(0)}}, out).has_value();
+  };
+  EXPECT_TRUE(decodes(2, "ab"));
+  EXPECT_FALSE(decodes(1, "ab"));
+  EXPECT_FALSE(decodes(3, "ab"));
+}
+
 TEST(RowsTargets, MayHaveAnotherOriginThanTheCorrection) {
   Maker maker(14);
   auto corrections = maker.events<Correction>(4, false);
