@@ -309,6 +309,23 @@ TEST_F(InspectTest, EveryFlippedByteIsFoundAndRepaired) {
   EXPECT_EQ(lost_most, 16u);
 }
 
+// A sealed segment at the end of its log is no torn one, whatever its header looks like.
+TEST_F(InspectTest, ASealedLastSegmentIsNeverTakenForATornOne) {
+  const std::string path = "tape/raw/00000000000000000000.tape";
+  for (std::size_t at = 0; at < kSegmentHeaderBytes; ++at) {
+    Contents flipped = whole_;
+    flipped[path][at] = static_cast<char>(flipped[path][at] ^ 0x10);
+    const auto disk = disk_with(flipped);
+    {
+      const Process process(*disk);
+      ASSERT_FALSE(process.opened) << at;
+    }
+    EXPECT_EQ(disk->contents(path), flipped[path]) << at;
+    ASSERT_TRUE(repair_tape(*disk, clock_, "tape", false));
+    EXPECT_EQ(count_lost(*disk, "repaired"), 0u) << at;
+  }
+}
+
 // Behind a damaged block of an open segment, series and origins that turn up later are known again.
 TEST_F(InspectTest, KeepsWhatComesBehindADamagedDictionary) {
   const std::string path = "tape/p0/00000000000000000010.tape";

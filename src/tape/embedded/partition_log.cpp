@@ -66,8 +66,8 @@ Status PartitionLog::open_segment(Offset first, bool is_last, Recovery& recovery
       return std::unexpected(header.error().within("tape: " + path));
     }
     // A segment takes blocks only once its header is synced, so one without a header is torn off.
-    TD_ASSIGN(const bool holds_blocks, later_commit_follows(*file, 0, size));
-    if (!is_last || holds_blocks) return damaged(path, 0, end_);
+    TD_ASSIGN(const auto block, find_block(*file, 0, size));
+    if (!is_last || block) return damaged(path, 0, end_);
     file.reset();
     recovery.torn.push_back({path, size});
     TD_TRY(disk_.remove(path));
