@@ -43,6 +43,10 @@ class EmbeddedTape final : public Tape {
     raw_ = log(kRawFrames);
     for (const auto& each : logs_) TD_TRY(each->open(recovery_));
     TD_TRY(raw_->open(recovery_));
+    // All of it is good: only now is anything changed.
+    for (const auto& each : logs_) TD_TRY(each->take_over());
+    TD_TRY(raw_->take_over());
+    TD_TRY(disk_.sync_directory(options_.directory));
     scrub_at_ = clock_.now() + options_.scrub_every;
     // A disk that cannot say how much room it has is asked again with the first commit.
     if (Status s = look_at_disk(); !s && s.error().code != ErrorCode::kNoSpace) look_again_ = true;
@@ -112,8 +116,8 @@ class EmbeddedTape final : public Tape {
 
   Status seal() override {
     TD_TRY(commit());
-    for (const auto& each : logs_) each->end_segment();
-    raw_->end_segment();
+    for (const auto& each : logs_) TD_TRY(each->end_segment());
+    TD_TRY(raw_->end_segment());
     std::lock_guard lock(maintain_mutex_);
     for (const auto& each : logs_) TD_TRY(seal_all(*each));
     return seal_all(*raw_);
@@ -121,18 +125,19 @@ class EmbeddedTape final : public Tape {
 
   Result<bool> maintain(const std::vector<Offset>& keep_from) override {
     std::lock_guard lock(maintain_mutex_);
-    for (std::size_t p = 0; p < logs_.size(); ++p) {
-      TD_ASSIGN(const bool sealed, logs_[p]->seal_next());
+    // First what makes room: sealing needs some.
+    for (std::size_t p = 0; p < std::min(logs_.size(), keep_from.size()); ++p) {
+      TD_ASSIGN(const bool dropped, logs_[p]->drop_next(options_.retention, keep_from[p]));
+      if (dropped) return true;
+    }
+    TD_ASSIGN(const bool dropped, raw_->drop_next(options_.raw_retention, std::nullopt));
+    if (dropped) return true;
+    for (const auto& each : logs_) {
+      TD_ASSIGN(const bool sealed, each->seal_next());
       if (sealed) return true;
-      if (p < keep_from.size()) {
-        TD_ASSIGN(const bool dropped, logs_[p]->drop_next(options_.retention, keep_from[p]));
-        if (dropped) return true;
-      }
     }
     TD_ASSIGN(const bool sealed, raw_->seal_next());
     if (sealed) return true;
-    TD_ASSIGN(const bool dropped, raw_->drop_next(options_.raw_retention, std::nullopt));
-    if (dropped) return true;
     return scrub();
   }
 

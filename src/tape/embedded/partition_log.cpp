@@ -44,7 +44,7 @@ Status PartitionLog::open(Recovery& recovery) {
   for (const std::string& name : names) {
     if (const auto first = parse_segment_name(name)) firsts.push_back(*first);
     // Half written when a crash came. The segment that it was made from is still there.
-    if (name.ends_with(kSealingSuffix)) TD_TRY(disk_.remove(directory_ + "/" + name));
+    if (name.ends_with(kSealingSuffix)) leftovers_.push_back(directory_ + "/" + name);
   }
   for (std::size_t i = 0; i < firsts.size(); ++i) {
     TD_TRY(open_segment(firsts[i], i + 1 == firsts.size(), recovery));
@@ -52,6 +52,15 @@ Status PartitionLog::open(Recovery& recovery) {
   durable_end_ = end_;
   recovery.events += end_ - first_offset();
   return {};
+}
+
+Status PartitionLog::take_over() {
+  for (const std::string& path : leftovers_) TD_TRY(disk_.remove(path));
+  if (active_) {
+    TD_TRY(active_->truncate(active_bytes_));
+    TD_TRY(active_->sync());
+  }
+  return disk_.sync_directory(directory_);
 }
 
 Status PartitionLog::open_segment(Offset first, bool is_last, Recovery& recovery) {
@@ -68,10 +77,9 @@ Status PartitionLog::open_segment(Offset first, bool is_last, Recovery& recovery
     // A segment takes blocks only once its header is synced, so one without a header is torn off.
     TD_ASSIGN(const auto block, find_block(*file, 0, size));
     if (!is_last || block) return damaged(path, 0, end_);
-    file.reset();
     recovery.torn.push_back({path, size});
-    TD_TRY(disk_.remove(path));
-    return disk_.sync_directory(directory_);
+    leftovers_.push_back(path);
+    return {};
   }
   const bool follows = segments_.empty() || header->first == end_;
   if (header->first != first || header->partition != partition_ || !follows) {
@@ -92,11 +100,7 @@ Status PartitionLog::open_segment(Offset first, bool is_last, Recovery& recovery
     TD_ASSIGN(Walk walked, walk(*file, path, *header, size, is_last));
     segment.end = walked.end;
     segment.view.bytes = walked.bytes;
-    if (walked.bytes < size) {
-      recovery.torn.push_back({path, size - walked.bytes});
-      TD_TRY(file->truncate(walked.bytes));
-      TD_TRY(file->sync());
-    }
+    if (walked.bytes < size) recovery.torn.push_back({path, size - walked.bytes});
     if (is_last) {
       dictionary_.restore(walked.ids);
       active_ = std::move(file);
@@ -207,21 +211,21 @@ Status PartitionLog::heal() {
   return {};
 }
 
-void PartitionLog::end_segment() {
+Status PartitionLog::end_segment() {
   // One without events goes on: the next one would have its name. A crash may have left it a
   // dictionary.
-  if (!active_ || broken_ || durable_end_ == active_first_) return;
+  if (!active_ || broken_ || durable_end_ == active_first_) return {};
+  // Whatever the fsync level: only the last segment of a log may be torn.
+  if (options_.fsync == Fsync::kNever) TD_TRY(active_->sync());
   active_.reset();
   std::unique_lock lock(mutex_);
   has_active_ = false;
+  return {};
 }
 
 Status PartitionLog::begin_segment(Offset first) {
-  if (active_) {
-    // Whatever the fsync level: only the last segment of a log may be torn.
-    if (options_.fsync == Fsync::kNever) TD_TRY(active_->sync());
-    end_segment();
-  }
+  // As in end_segment().
+  if (active_ && options_.fsync == Fsync::kNever) TD_TRY(active_->sync());
   const std::string path = path_of(first);
   TD_ASSIGN(auto file, disk_.open(path, OpenMode::kCreate));
   const Timestamp now = clock_.now();
@@ -295,23 +299,31 @@ Result<bool> PartitionLog::seal_next() {
 }
 
 Result<bool> PartitionLog::drop_next(const Retention& retention, std::optional<Offset> keep_from) {
-  std::string path;
+  Segment oldest;
   {
     std::unique_lock lock(mutex_);
     if (segments_.size() < 2) return false;  // the last one says where the log goes on
-    const Segment& oldest = segments_.front();
+    oldest = segments_.front();
     if (!oldest.view.sealed || (keep_from && oldest.end > *keep_from)) return false;
     std::uint64_t sum = 0;
     for (const Segment& segment : segments_) sum += segment.view.bytes;
     const bool too_old = retention.age && clock_.now() - oldest.created > *retention.age;
     const bool too_large = retention.bytes && sum > *retention.bytes;
     if (!too_old && !too_large) return false;
-    path = oldest.view.path;
+  }
+  // One after the other, oldest first, each for certain: a hole would look like damage. Should the
+  // last removal not survive a power cut, the segment is there again, and nothing is amiss.
+  TD_TRY(disk_.sync_directory(directory_));
+  {
+    // Readers look for the file in this list, and for the segment again if the file is not there.
+    std::unique_lock lock(mutex_);
     segments_.erase(segments_.begin());
   }
-  // One after the other, oldest first, each for certain: a hole would look like damage.
-  TD_TRY(disk_.remove(path));
-  TD_TRY(disk_.sync_directory(directory_));
+  if (Status s = disk_.remove(oldest.view.path); !s && s.error().code != ErrorCode::kNotFound) {
+    std::unique_lock lock(mutex_);
+    segments_.insert(segments_.begin(), oldest);
+    return std::unexpected(std::move(s.error()));
+  }
   return true;
 }
 

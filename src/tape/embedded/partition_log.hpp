@@ -24,14 +24,17 @@ class PartitionLog final : public SegmentSource {
   PartitionLog(Disk& disk, const Clock& clock, market::Catalog& catalog,
                const EmbeddedTapeOptions& options, PartitionId partition, std::string directory);
 
-  // Reads what is there; a torn tail is cut off and added to `recovery`.
+  // Reads what is there, and changes nothing; a torn tail is added to `recovery`.
   Status open(Recovery& recovery);
+  // Once, after open(): cuts the torn tail off, and makes the rest durable. Who wrote it may have
+  // died before its syncs.
+  Status take_over();
 
   void append(market::Batch batch);
   bool has_pending() const { return !pending_.empty(); }
   Status commit();
   // The next commit begins a new segment; the last one can be sealed.
-  void end_segment();
+  Status end_segment();
 
   // True: one was sealed.
   Result<bool> seal_next();
@@ -83,6 +86,7 @@ class PartitionLog final : public SegmentSource {
 
   // The writer's own.
   std::unique_ptr<File> active_;
+  std::vector<std::string> leftovers_;  // files to remove in take_over()
   SegmentDictionary dictionary_;
   std::vector<market::Batch> pending_;
   Offset end_;  // of all that was appended
