@@ -99,6 +99,7 @@ Result<std::vector<SegmentView>> FolderSegments::all() const {
       return std::unexpected(header.error().within("tape: " + view.path));
     }
     view.sealed = header->sealed;
+    if (!views.empty()) views.back().finished = true;
     views.push_back(std::move(view));
   }
   return views;

@@ -155,7 +155,7 @@ Result<std::optional<Batch>> LogReader::next() {
 }
 
 bool LogReader::half_written(const Error& error) const {
-  return growing_ && !view_.sealed && error.code == ErrorCode::kCorrupt;
+  return growing_ && !view_.sealed && !view_.finished && error.code == ErrorCode::kCorrupt;
 }
 
 std::nullopt_t LogReader::not_there_yet() {
@@ -172,8 +172,9 @@ Result<bool> LogReader::find_segment() {
     if (!view) return false;
     if (segment_ && view->first == view_.first && view->sealed == view_.sealed) {
       if (!view->sealed) segment_->set_end(view->bytes);
+      view_.finished = view->finished;
       if (position_ < segment_->end()) return true;
-      if (view->sealed && next_ < segment_->trailer()->end) {
+      if (view->finished || (view->sealed && next_ < segment_->trailer()->end)) {
         return segment_->damaged(position_, "events are missing");
       }
       return false;
@@ -182,6 +183,9 @@ Result<bool> LogReader::find_segment() {
     if (!opened && opened.error().code == ErrorCode::kNotFound) continue;
     if (!opened) return std::unexpected(opened.error());
     if (position_ < segment_->end()) return true;
+    if (view_.finished && !view_.sealed) {
+      return segment_->damaged(position_, "events are missing");
+    }
     // All of a sealed one is skipped: go on with the next segment, if there is one.
     if (!view_.sealed || segment_->trailer()->end <= next_) return false;
     next_ = segment_->trailer()->end;

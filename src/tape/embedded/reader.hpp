@@ -19,6 +19,7 @@ struct SegmentView {
   Offset first;
   std::uint64_t bytes = 0;  // readable up to here; of a sealed one the trailer says it
   bool sealed = false;
+  bool finished = false;  // as known from outside: another one follows, so all of it is there
 };
 
 // Where a reader learns which segments there are. Thread: any.
