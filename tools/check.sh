@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The checks of `./dev check`. Everything runs, whatever failed before; the last line sums it up.
-# --full: also the tests under ThreadSanitizer, clang-tidy, and the fuzz targets on their seeds.
+# --full: also the tests under ThreadSanitizer, the tape's crashes many times over, clang-tidy, and
+# the fuzz targets on their seeds.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 failed=()
@@ -37,6 +38,23 @@ thread_sanitizer() {
   ctest --test-dir build/tsan --parallel "$(nproc)" --no-tests=error --output-on-failure
 }
 
+# What `./dev test` plays some hundred times, some thousand times: power cuts, and real kills.
+tape_crashes() {
+  local shard shards status=0 running=()
+  shards=$(nproc)
+  for ((shard = 0; shard < shards; ++shard)); do
+    TAPEDECK_CRASH_SEEDS=2000 GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard \
+      build/dev/src/tape/td_tape_test --gtest_brief=1 \
+      --gtest_filter='CrashDisk.*:Ends/*:DamageTest.*:Together.*' &
+    running+=($!)
+  done
+  for shard in "${running[@]}"; do
+    wait "$shard" || status=1
+  done
+  TAPEDECK_KILLS=2000 python3 tests/tape/kill_test.py || status=1
+  return "$status"
+}
+
 # The compile commands are g++'s; clang does not know all of its warnings.
 tidy() {
   run-clang-tidy-19 -quiet -p build/dev -j "$(nproc)" \
@@ -53,6 +71,7 @@ check "scripts" scripts
 check "types of the dashboard" npm --prefix web run --silent check
 if [ "${1:-}" = --full ]; then
   check "tests under ThreadSanitizer" thread_sanitizer
+  check "crashes of the tape, many times" tape_crashes
   check "clang-tidy" tidy
   if compgen -G 'tests/fuzz/*_fuzz.cpp' >/dev/null; then
     check "fuzz targets on their seeds" tools/fuzz.sh replay

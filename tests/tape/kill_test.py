@@ -8,6 +8,7 @@ those of a run that nobody disturbed. Once more on a disk that is full, where on
 """
 
 import collections
+import glob
 import json
 import os
 import random
@@ -45,6 +46,13 @@ def write_trades(path, seed, count):
                 f"{rng.randrange(1, 50)}\n"
             )
     return range(1, count + 1)
+
+
+def stored_bytes(tape):
+    return sum(
+        os.path.getsize(path) for path in glob.glob(tape + "/**", recursive=True)
+        if os.path.isfile(path)
+    )
 
 
 class Case(unittest.TestCase):
@@ -86,14 +94,16 @@ class Killed(Case):
         want = self.digest()
         whole_s = time.monotonic() - started
         rng = random.Random(KILLS)
-        kills = rounds = 0
+        kills = rounds = midway = 0
         while kills < KILLS:
             rounds += 1
             tape = f"{self.tape}{rounds}"
             # The last run of a round may get through; the others are cut ever later.
             for _ in range(10):
+                before = stored_bytes(tape)
                 if self.killed(tape, rng.uniform(0.002, 1.2 * whole_s)):
                     kills += 1
+                    midway += stored_bytes(tape) > before
                 if os.path.exists(os.path.join(tape, "TAPE")):
                     self.verify(tape)
             self.assertEqual(self.digest("--tape", tape), want)
@@ -101,6 +111,7 @@ class Killed(Case):
             found = self.on_tape(tape)
             self.assertEqual(found, collections.Counter(ids), f"round {rounds}")
             self.assertLess(rounds, KILLS + 20, "it is done before it can be killed")
+        self.assertGreater(midway, kills // 5, "it is seldom killed while it writes")
 
     def killed(self, tape, after_s):
         """True if it was still running."""
