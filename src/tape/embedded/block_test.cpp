@@ -310,6 +310,9 @@ TEST_F(MixedBlockTest, RunsThatDoNotMatchTheirPartsAreRefused) {
   EXPECT_FALSE(decoded(header, mixed({rows}, {0, 3, 0, 0}))) << "of nothing";
   EXPECT_FALSE(decoded(header, mixed({rows}, {0, 3, 0}))) << "cut";
   EXPECT_FALSE(decoded(header, mixed({rows}, {0, 3}) + '\0')) << "and more behind it";
+  const std::vector<std::string> two{part(77, 1, 1, ""), part(78, 1, 2, "")};
+  EXPECT_TRUE(decoded(header, mixed(two, {1, 1, 0, 1, 1, 1})));
+  EXPECT_FALSE(decoded(header, mixed(two, {0, 2, 1, 1}))) << "one from the other's";
   EXPECT_FALSE(decoded(header, mixed({rows, part(77, 1, 0, "")}, {0, 3}))) << "an empty part";
   EXPECT_FALSE(decoded(header, mixed({part(77, 1, 4, "")}, {0, 3}))) << "a part beyond the block";
   EXPECT_FALSE(decoded(header, mixed({rows, part(78, 1, 1, "")}, {0, 2, 1, 1})))
