@@ -237,7 +237,7 @@ class LyingDisk final : public Disk {
     Status sync() override {
       disk_.settle();
       const Sync sync = purpose();
-      is_new_ = false;
+      is_new_ = truncated_ = false;
       if (!disk_.swallow(sync)) return file_->sync();
       if (disk_.swallowed_ == Sync::kCommitIsLate) disk_.late_ = file_.get();
       return {};
