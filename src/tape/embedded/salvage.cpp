@@ -50,11 +50,14 @@ class Numbering {
     while (true) {
       Status decoded = decode_block(header, payload, ids_, runs);
       if (decoded) break;
-      const bool grown = series_.grow() | origins_.grow();
-      if (!grown) return decoded;
+      const bool more_series = series_.grow();
+      const bool more_origins = origins_.grow();
+      if (!more_series && !more_origins) return decoded;
       runs.clear();
     }
-    if (number(header, payload, series_) | number(header, payload, origins_)) {
+    const bool other_series = number(header, payload, series_);
+    const bool other_origins = number(header, payload, origins_);
+    if (other_series || other_origins) {
       runs.clear();
       TD_TRY(decode_block(header, payload, ids_, runs));
     }
