@@ -21,7 +21,7 @@ class NewFeed(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.copy = Path(folder.name)
-        for name in ("CMakeLists.txt", "CMakePresets.json", "cmake", "src"):
+        for name in ("CMakeLists.txt", "CMakePresets.json", "bench", "cmake", "src"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, cls.copy / name)
         # The tests of the other feeds need not be built here.
