@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/result.hpp"
 #include "base/time.hpp"
@@ -22,11 +23,16 @@ struct Refusal {
   std::string_view text;    // the bytes, borrowed for the call; may be cut
 };
 
+// What is neither a trade nor a mark; trades have a way of their own because there are so many.
+using OtherEvent = std::variant<market::Quote, market::PriceTick, market::VendorBar,
+                                market::Correction, market::Record>;
+
 // Takes what a feed or a source makes of its input.
 class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void trade(const market::Trade& trade) = 0;
+  virtual void event(const OtherEvent& event) = 0;
   virtual void mark(const market::FeedMark& mark) = 0;
   // Known traffic that is no event: acknowledgements, heartbeats, other channels.
   virtual void control() = 0;

@@ -15,6 +15,7 @@ namespace tapedeck::feeds {
 class RecordingSink final : public EventSink {
  public:
   void trade(const market::Trade& trade) override { trades.push_back(trade); }
+  void event(const OtherEvent& event) override { others.push_back(event); }
   void mark(const market::FeedMark& mark) override { marks.push_back(mark); }
   void control() override { ++controls; }
   void refuse(const Refusal& refusal) override {
@@ -31,6 +32,7 @@ class RecordingSink final : public EventSink {
   }
 
   std::vector<market::Trade> trades;
+  std::vector<OtherEvent> others;
   std::vector<market::FeedMark> marks;
   std::vector<Refusal> refusals;
   std::vector<std::string> texts;  // of the refusals

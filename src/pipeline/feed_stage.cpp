@@ -1,6 +1,7 @@
 #include "pipeline/feed_stage.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace tapedeck::pipeline {
 
@@ -9,11 +10,31 @@ using market::FeedMark;
 using market::StreamKind;
 using market::Trade;
 
-FeedStage::FeedStage(std::unique_ptr<feeds::Source> source, quality::SeenIdentities& seen,
+namespace {
+
+template <class Event>
+StreamKind kind_of() {
+  if constexpr (std::is_same_v<Event, Trade>) return StreamKind::kTrade;
+  if constexpr (std::is_same_v<Event, market::Quote>) return StreamKind::kQuote;
+  if constexpr (std::is_same_v<Event, market::PriceTick>) return StreamKind::kPriceTick;
+  if constexpr (std::is_same_v<Event, market::VendorBar>) return StreamKind::kVendorBar;
+  if constexpr (std::is_same_v<Event, market::Correction>) return StreamKind::kCorrection;
+  if constexpr (std::is_same_v<Event, market::Record>) return StreamKind::kRecord;
+  if constexpr (std::is_same_v<Event, FeedMark>) return StreamKind::kStatus;
+}
+
+Timestamp time_of(const feeds::OtherEvent& event) {
+  return std::visit([](const auto& one) { return one.ts_event; }, event);
+}
+
+}  // namespace
+
+FeedStage::FeedStage(std::unique_ptr<feeds::Source> source, SeenByKind& seen,
                      quality::Quarantine& quarantine, BatchQueue& out, const Clock& clock,
                      std::optional<Pace> pace, std::size_t batch_events, FeedCounts& counts)
     : source_(std::move(source)),
       seen_(seen),
+      seen_trades_(seen[StreamKind::kTrade]),
       quarantine_(quarantine),
       out_(out),
       clock_(clock),
@@ -30,17 +51,24 @@ Result<Step> FeedStage::step() {
   }
   std::optional<Duration> wait;
   while (!held_.empty()) {
-    if (const auto* trade = std::get_if<Trade>(&held_.front())) {
-      if (pace_ && trade->ts_event > play_time()) {
-        const double market_ns = static_cast<double>((trade->ts_event - play_time()).ns);
+    const auto* trade = std::get_if<Trade>(&held_.front());
+    const auto* other = std::get_if<feeds::OtherEvent>(&held_.front());
+    if (trade != nullptr || other != nullptr) {
+      const Timestamp ts_event = trade != nullptr ? trade->ts_event : time_of(*other);
+      if (pace_ && ts_event > play_time()) {
+        const double market_ns = static_cast<double>((ts_event - play_time()).ns);
         wait = Duration{
             std::max<std::int64_t>(1, static_cast<std::int64_t>(market_ns / pace_->speed))};
         break;
       }
-      market_time_ns_ = std::max(market_time_ns_.load(), trade->ts_event.ns);
-      batch_of(StreamKind::kTrade).trades.push_back(*trade);
+      market_time_ns_ = std::max(market_time_ns_.load(), ts_event.ns);
+    }
+    if (trade != nullptr) {
+      put(*trade);
+    } else if (other != nullptr) {
+      std::visit([this](const auto& event) { put(event); }, *other);
     } else {
-      batch_of(StreamKind::kStatus).marks.push_back(std::get<FeedMark>(held_.front()));
+      put(std::get<FeedMark>(held_.front()));
     }
     ++counts_.events;
     held_.pop_front();
@@ -64,9 +92,19 @@ Timestamp FeedStage::play_time() const {
 
 Batch& FeedStage::batch_of(StreamKind kind) {
   if (ready_.empty() || ready_.back().kind != kind || ready_.back().size() >= batch_events_) {
-    ready_.push_back({.kind = kind, .first = {}, .trades = {}, .marks = {}});
+    ready_.push_back({.kind = kind});
   }
   return ready_.back();
+}
+
+void FeedStage::put(const auto& event) {
+  using Event = std::remove_cvref_t<decltype(event)>;
+  visit_events(batch_of(kind_of<Event>()), [&](auto& events) {
+    if constexpr (std::is_same_v<typename std::remove_cvref_t<decltype(events)>::value_type,
+                                 Event>) {
+      events.push_back(event);
+    }
+  });
 }
 
 bool FeedStage::hand_on() {
@@ -78,16 +116,33 @@ bool FeedStage::hand_on() {
 }
 
 void FeedStage::trade(const Trade& trade) {
-  if (!seen_.insert(trade)) {
+  if (!seen_trades_.insert(trade)) {
     ++counts_.duplicates;
     return;
   }
-  if (pace_ && !pace_->from) pace_->from = trade.ts_event;
-  if (pace_ && !play_began_ && trade.ts_event > *pace_->from) {
+  hold(trade, trade.ts_event);
+}
+
+void FeedStage::event(const feeds::OtherEvent& event) {
+  const bool is_new = std::visit(
+      [this]<class Event>(const Event& one) {
+        return seen_[kind_of<Event>()].insert(one.series, one.identity);
+      },
+      event);
+  if (!is_new) {
+    ++counts_.duplicates;
+    return;
+  }
+  hold(event, time_of(event));
+}
+
+void FeedStage::hold(Held event, Timestamp ts_event) {
+  if (pace_ && !pace_->from) pace_->from = ts_event;
+  if (pace_ && !play_began_ && ts_event > *pace_->from) {
     play_began_ = clock_.elapsed();
     loading_ = false;
   }
-  held_.emplace_back(trade);
+  held_.push_back(std::move(event));
 }
 
 void FeedStage::mark(const FeedMark& mark) { held_.emplace_back(mark); }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -28,6 +29,9 @@ struct Pace {
   double speed = 1;
 };
 
+// By kind of event: an identity of one says nothing of another.
+using SeenByKind = std::map<market::StreamKind, quality::SeenIdentities>;
+
 struct FeedCounts {
   std::atomic<std::uint64_t> events{0};
   std::atomic<std::uint64_t> duplicates{0};
@@ -39,7 +43,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
  public:
   // Borrows all but the source. Without a pace events come as fast as they are taken; with one, the
   // source must give them in order of ts_event. `seen` holds what is on the tape already.
-  FeedStage(std::unique_ptr<feeds::Source> source, quality::SeenIdentities& seen,
+  FeedStage(std::unique_ptr<feeds::Source> source, SeenByKind& seen,
             quality::Quarantine& quarantine, BatchQueue& out, const Clock& clock,
             std::optional<Pace> pace, std::size_t batch_events, FeedCounts& counts);
 
@@ -52,16 +56,22 @@ class FeedStage final : public Stage, private feeds::EventSink {
 
  private:
   void trade(const market::Trade& trade) override;
+  void event(const feeds::OtherEvent& event) override;
   void mark(const market::FeedMark& mark) override;
   void control() override { ++counts_.control; }
   void refuse(const feeds::Refusal& refusal) override;
 
+  using Held = std::variant<market::Trade, feeds::OtherEvent, market::FeedMark>;
+
   Timestamp play_time() const;
+  void hold(Held event, Timestamp ts_event);
+  void put(const auto& event);  // among what is ready
   market::Batch& batch_of(market::StreamKind kind);
   bool hand_on();  // moves what is ready to the queue; false: the queue is full
 
   std::unique_ptr<feeds::Source> source_;
-  quality::SeenIdentities& seen_;
+  SeenByKind& seen_;
+  quality::SeenIdentities& seen_trades_;
   quality::Quarantine& quarantine_;
   BatchQueue& out_;
   const Clock& clock_;
@@ -70,7 +80,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   std::optional<Duration> play_began_;  // by the clock's elapsed()
 
   bool source_ended_ = false;
-  std::deque<std::variant<market::Trade, market::FeedMark>> held_;  // pulled; new; perhaps not due
+  std::deque<Held> held_;  // pulled; new; perhaps not due
   std::deque<market::Batch> ready_;
   FeedCounts& counts_;
   std::atomic<std::int64_t> market_time_ns_{0};

@@ -65,13 +65,13 @@ Status Pipeline::prepare() {
 
 Status Pipeline::read_what_is_there() {
   TD_TRY(parts_.tape->identities([this](const tape::IdentityRun& run) {
-    if (run.kind != market::StreamKind::kTrade) return;
+    quality::SeenIdentities& seen = seen_[run.kind];
     if (run.position == 0) {
-      seen_.insert_run(run.series, run.origin, run.first, run.last);
+      seen.insert_run(run.series, run.origin, run.first, run.last);
       return;
     }
     for (std::uint64_t seq = run.first;; ++seq) {
-      seen_.insert({.series = run.series, .identity = {run.origin, seq, run.position}});
+      seen.insert(run.series, {run.origin, seq, run.position});
       if (seq == run.last) break;
     }
   }));

@@ -70,7 +70,7 @@ class Pipeline {
   const Clock& clock_;
   PipelineOptions options_;
   LiveTable live_;
-  quality::SeenIdentities seen_;
+  SeenByKind seen_;
   FeedCounts counts_;
 
   BatchQueue to_tape_;

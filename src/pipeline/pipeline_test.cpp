@@ -224,7 +224,7 @@ TEST(FeedStage, HandsEventsOnAtThePaceOfThePlay) {
     timed.push_back(trade);
   }
   ManualClock clock;
-  quality::SeenIdentities seen;
+  SeenByKind seen;
   quality::Quarantine quarantine;
   BatchQueue out(10);
   FeedCounts counts;

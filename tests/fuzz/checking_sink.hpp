@@ -19,7 +19,16 @@ class CheckingSink final : public EventSink {
     TD_CHECK(is_plausible(trade.ts_event));
     TD_CHECK(!catalog_.series(trade.series).key.instrument.empty());
   }
-  void mark(const market::FeedMark&) override {}
+  void event(const OtherEvent& event) override {
+    ++answers;
+    std::visit(
+        [this](const auto& one) {
+          TD_CHECK(is_plausible(one.ts_event));
+          TD_CHECK(!catalog_.series(one.series).key.instrument.empty());
+        },
+        event);
+  }
+  void mark(const market::FeedMark&) override { ++answers; }
   void control() override { ++answers; }
   void refuse(const Refusal& refusal) override {
     ++answers;

@@ -42,7 +42,6 @@ class CaptureSource final : public MemberSource {
       }
       ts_recv = *recv;
     }
-    sink.assume_recv(!line->recv);
     where_.clear();
     fmt::format_to(std::back_inserter(where_), "{}: line {}", label_, record.line);
     feed_->on_frame(line->frame, ts_recv, where_, sink);

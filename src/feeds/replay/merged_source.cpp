@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <queue>
 #include <string>
 #include <utility>
@@ -16,12 +17,23 @@ struct Refused {
   Refusal refusal;
   std::string text;
 };
-using Event = std::variant<market::Trade, market::FeedMark, Control, Refused>;
+using Event = std::variant<market::Trade, OtherEvent, market::FeedMark, Control, Refused>;
+
+// Nothing: it is no event.
+std::optional<Timestamp> time_of(const Event& event) {
+  if (const auto* trade = std::get_if<market::Trade>(&event)) return trade->ts_event;
+  if (const auto* mark = std::get_if<market::FeedMark>(&event)) return mark->ts_recv;
+  if (const auto* other = std::get_if<OtherEvent>(&event)) {
+    return std::visit([](const auto& one) { return one.ts_event; }, *other);
+  }
+  return std::nullopt;
+}
 
 // Keeps what a source gives until its turn comes.
 class Buffer final : public EventSink {
  public:
   void trade(const market::Trade& trade) override { events.emplace_back(trade); }
+  void event(const OtherEvent& event) override { events.emplace_back(event); }
   void mark(const market::FeedMark& mark) override { events.emplace_back(mark); }
   void control() override { events.emplace_back(Control{}); }
   void refuse(const Refusal& refusal) override {
@@ -33,6 +45,7 @@ class Buffer final : public EventSink {
 
 void give(const Event& event, EventSink& sink) {
   if (const auto* trade = std::get_if<market::Trade>(&event)) return sink.trade(*trade);
+  if (const auto* other = std::get_if<OtherEvent>(&event)) return sink.event(*other);
   if (const auto* mark = std::get_if<market::FeedMark>(&event)) return sink.mark(*mark);
   if (std::holds_alternative<Control>(event)) return sink.control();
   const auto& refused = std::get<Refused>(event);
@@ -71,14 +84,14 @@ class MergedSource final : public Source {
     Buffer buffer;
   };
 
-  // Gives what is no trade, and puts the input's next trade among the heads.
+  // Gives what is no event, and puts the input's next event among the heads.
   void advance(std::size_t index, EventSink& sink) {
     Input& input = inputs_[index];
     auto& events = input.buffer.events;
     for (;;) {
       while (!events.empty()) {
-        if (const auto* trade = std::get_if<market::Trade>(&events.front())) {
-          heads_.emplace(trade->ts_event, index);
+        if (const auto at = time_of(events.front())) {
+          heads_.emplace(*at, index);
           return;
         }
         give(events.front(), sink);

@@ -9,9 +9,9 @@
 
 namespace tapedeck::feeds::replay {
 
-// What is no trade (a refusal, a control frame, a mark) keeps its place behind the trade before it
-// in its own source. Of equal times the earlier source goes first. Holds a bounded number of events
-// of each source.
+// A mark goes by its ts_recv. What is no event (a refusal, a control frame) keeps its place behind
+// the event before it in its own source. Of equal times the earlier source goes first. Holds a
+// bounded number of events of each source.
 std::unique_ptr<Source> merge_by_time(std::vector<std::unique_ptr<Source>> sources);
 
 }  // namespace tapedeck::feeds::replay

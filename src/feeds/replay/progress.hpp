@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "feeds/feed.hpp"
@@ -17,9 +19,11 @@ struct Progress {
   std::vector<FileReport> files;
   std::vector<std::size_t> members_left;  // of each file
   Timestamp ts_recv_max{};
+  std::optional<market::FeedMark> last;  // what was given last, if it was a mark
 };
 
-// Passes on and counts; lives for one pull().
+// Passes on and counts; lives for one pull(). An event that came without a receive time, so with
+// ts_recv 0, gets its ts_event.
 class CountingSink final : public EventSink {
  public:
   static constexpr std::size_t kTextBytesMax = 4096;  // of a refused record
@@ -27,22 +31,35 @@ class CountingSink final : public EventSink {
   CountingSink(EventSink& sink, Progress& progress, FileReport& file)
       : sink_(sink), progress_(progress), file_(file) {}
 
-  // Until it is turned off, trades get their ts_event as ts_recv.
-  void assume_recv(bool assume) { assume_recv_ = assume; }
-
   void trade(const market::Trade& trade) override {
     ++file_.trades;
-    if (!assume_recv_) {
-      progress_.ts_recv_max = std::max(progress_.ts_recv_max, trade.ts_recv);
+    if (trade.ts_recv != Timestamp{}) {
+      received(trade.ts_recv);
       sink_.trade(trade);
       return;
     }
     market::Trade assumed = trade;
     assumed.ts_recv = trade.ts_event;
-    progress_.ts_recv_max = std::max(progress_.ts_recv_max, assumed.ts_recv);
+    received(assumed.ts_recv);
     sink_.trade(assumed);
   }
-  void mark(const market::FeedMark& mark) override { sink_.mark(mark); }
+  void event(const OtherEvent& event) override {
+    ++file_.others;
+    OtherEvent given = event;
+    std::visit(
+        [this](auto& one) {
+          if (one.ts_recv == Timestamp{}) one.ts_recv = one.ts_event;
+          received(one.ts_recv);
+        },
+        given);
+    sink_.event(given);
+  }
+  void mark(const market::FeedMark& mark) override {
+    ++file_.others;
+    received(mark.ts_recv);
+    progress_.last = mark;
+    sink_.mark(mark);
+  }
   void control() override {
     ++file_.control;
     sink_.control();
@@ -68,10 +85,14 @@ class CountingSink final : public EventSink {
   }
 
  private:
+  void received(Timestamp ts_recv) {
+    progress_.ts_recv_max = std::max(progress_.ts_recv_max, ts_recv);
+    progress_.last.reset();
+  }
+
   EventSink& sink_;
   Progress& progress_;
   FileReport& file_;
-  bool assume_recv_ = false;
 };
 
 }  // namespace tapedeck::feeds::replay

@@ -42,21 +42,23 @@ class Sequence final : public Source {
 
 class Replay final : public ReplaySource {
  public:
-  Replay(std::unique_ptr<Source> events, std::shared_ptr<Progress> progress)
-      : events_(std::move(events)), progress_(std::move(progress)) {}
+  Replay(std::unique_ptr<Source> events, bool is_single, std::shared_ptr<Progress> progress)
+      : events_(std::move(events)), is_single_(is_single), progress_(std::move(progress)) {}
 
   Result<bool> pull(EventSink& sink, std::size_t events_max) override {
     if (!events_) return false;
     TD_ASSIGN(const bool more, events_->pull(sink, events_max));
     if (more) return true;
     events_.reset();
-    sink.mark({"replay", market::FeedState::kEnded, progress_->ts_recv_max});
+    const market::FeedMark ended{"replay", market::FeedState::kEnded, progress_->ts_recv_max};
+    if (!is_single_ || progress_->last != ended) sink.mark(ended);
     return false;
   }
   const std::vector<FileReport>& files() const override { return progress_->files; }
 
  private:
   std::unique_ptr<Source> events_;
+  const bool is_single_;  // so what was given last is known, merged or not
   std::shared_ptr<Progress> progress_;
 };
 
@@ -142,12 +144,13 @@ class Opener {
 
   std::unique_ptr<ReplaySource> finish(bool merged) {
     std::unique_ptr<Source> events;
+    const bool is_single = sources_.size() == 1;
     if (merged) {
       events = merge_by_time(std::move(sources_));
     } else {
       events = std::make_unique<Sequence>(std::move(sources_));
     }
-    return std::make_unique<Replay>(std::move(events), progress_);
+    return std::make_unique<Replay>(std::move(events), is_single, progress_);
   }
 
  private:

@@ -33,6 +33,7 @@ struct FileReport {
   std::string path{};
   std::uint64_t records = 0;  // lines, rows or array elements, headers and blank lines left out
   std::uint64_t trades = 0;
+  std::uint64_t others = 0;   // events besides trades, marks too
   std::uint64_t control = 0;  // frames that are no event
   std::uint64_t refused = 0;
   std::string error{};  // what damaged the file; empty: it was read to its end
@@ -44,7 +45,8 @@ class ReplaySource : public Source {
 };
 
 // Files one after the other, or `merged` by ts_event, as they are played; then a FeedMark of feed
-// "replay", state kEnded, with the greatest ts_recv given. Looks at every file before it returns: a
+// "replay", state kEnded, with the greatest ts_recv given; not a second time where a single file
+// of events ends with just that. Looks at every file before it returns: a
 // missing file, an unknown format or a wrong option is an error here. A damaged file is a refusal
 // while the others flow. Disk and catalog outlive the source.
 Result<std::unique_ptr<ReplaySource>> open_replay(Disk& disk, const std::vector<std::string>& paths,
