@@ -65,9 +65,13 @@ Timestamp to_utc(const date::time_zone& zone, year_month_day date, std::chrono::
   return Timestamp{} + seconds((wall.time_since_epoch() - info.first.offset).count()) + fraction;
 }
 
-year_month_day local_date(const date::time_zone& zone, Timestamp t) {
+Duration offset_at(const date::time_zone& zone, Timestamp t) {
   const date::sys_seconds instant{std::chrono::seconds{floor_to(t, seconds(1)).ns / 1'000'000'000}};
-  return utc_date(t + seconds(zone.get_info(instant).offset.count()));
+  return seconds(zone.get_info(instant).offset.count());
+}
+
+year_month_day local_date(const date::time_zone& zone, Timestamp t) {
+  return utc_date(t + offset_at(zone, t));
 }
 
 // ---- US equities: NYSE and Nasdaq, which keep the same days.
@@ -251,6 +255,11 @@ Result<Timestamp> local_time(std::string_view zone, year_month_day date, Duratio
   const std::int64_t whole_s =
       floor_to(Timestamp{since_midnight.ns}, seconds(1)).ns / 1'000'000'000;
   return to_utc(*found, date, std::chrono::seconds{whole_s}, since_midnight - seconds(whole_s));
+}
+
+Result<Duration> utc_offset(std::string_view zone, Timestamp t) {
+  TD_ASSIGN(const date::time_zone* found, find_zone(zone));
+  return offset_at(*found, t);
 }
 
 }  // namespace tapedeck::market

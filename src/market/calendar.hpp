@@ -49,5 +49,7 @@ Result<Timestamp> local_midnight(std::string_view zone, std::chrono::year_month_
 // of an ambiguous one the first, of one that DST skips the instant of the change.
 Result<Timestamp> local_time(std::string_view zone, std::chrono::year_month_day date,
                              Duration since_midnight);
+// How far the clocks of `zone` are ahead of UTC at `t`. Errors: kNotFound, kUnavailable.
+Result<Duration> utc_offset(std::string_view zone, Timestamp t);
 
 }  // namespace tapedeck::market

@@ -227,6 +227,15 @@ TEST(LocalTime, OfZones) {
             at("2013-10-07T04:00:00Z"));
 }
 
+TEST(UtcOffset, ChangesWithTheClocks) {
+  EXPECT_EQ(utc_offset("America/New_York", at("2013-11-03T05:59:59.999999999Z")).value(),
+            Duration{} - hours(4));
+  EXPECT_EQ(utc_offset("America/New_York", at("2013-11-03T06:00:00Z")).value(),
+            Duration{} - hours(5));
+  EXPECT_EQ(utc_offset("Asia/Kolkata", at("2013-11-03T06:00:00Z")).value(), minutes(330));
+  EXPECT_EQ(utc_offset("America/Atlantis", {}).error().code, ErrorCode::kNotFound);
+}
+
 TEST(LocalTime, OfNoZone) {
   for (const std::string_view zone : {"America/Atlantis", "", "../../etc/passwd", "US/\xFF"}) {
     const auto result = local_midnight(zone, year{2013} / 10 / 7);
