@@ -6,6 +6,7 @@
 
 #include "feeds/binance/binance_feed.hpp"
 #include "feeds/coinbase/coinbase_feed.hpp"
+#include "feeds/events/events_feed.hpp"
 #include "feeds/kraken/kraken_feed.hpp"
 #include "feeds/replay/lean_conditions.hpp"
 
@@ -20,6 +21,7 @@ struct Slice {
 };
 
 constexpr Slice kSlices[]{
+    {"feeds", "events", "events of every kind, one JSON object a line, as 'tape cat' prints them"},
     {"feeds", "replay", "recorded files: Lean ticks, captures, CSV and JSON by a column map"},
     {"feeds", "simulator", "a market day made from a seed"},
     {"tape", "embedded", "segment files of one folder"},
@@ -38,13 +40,18 @@ const market::ConditionTables& condition_tables() {
   return tables;
 }
 
-std::span<const feeds::FeedKind> feed_kinds() {
+std::span<const feeds::FeedKind> recorded_kinds() {
   static const std::array kinds{
       feeds::binance::feed_kind(),
       feeds::coinbase::feed_kind(),
       feeds::kraken::feed_kind(),
+      feeds::events::feed_kind<condition_tables>(),  // the last: it is no venue
   };
   return kinds;
+}
+
+std::span<const feeds::FeedKind> feed_kinds() {
+  return recorded_kinds().first(recorded_kinds().size() - 1);
 }
 
 std::string registry_text() {

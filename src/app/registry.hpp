@@ -15,6 +15,8 @@ const market::ConditionTables& condition_tables();
 
 // The venues whose frames this program understands.
 std::span<const feeds::FeedKind> feed_kinds();
+// Those, and events as the program writes them: what a recorded file may hold.
+std::span<const feeds::FeedKind> recorded_kinds();
 
 // All slices by room, for people: one line each.
 std::string registry_text();

@@ -115,6 +115,9 @@ bool print_report(const std::vector<feeds::replay::FileReport>& files,
     trades += file.trades;
     fmt::print(stderr, "{}: {} records, {} trades, {} other frames, {} refused\n", file.path,
                file.records, file.trades, file.control, file.refused);
+    if (file.others > 0) {
+      fmt::print(stderr, "{}: {} events that are no trades\n", file.path, file.others);
+    }
     if (!file.error.empty()) {
       fmt::print(stderr, "{}: damaged: {}\n", file.path, file.error);
       whole = false;
@@ -167,7 +170,7 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
   const feeds::replay::ReplayOptions options{.map = arguments.map,
                                              .symbol = arguments.symbol,
                                              .venue = arguments.venue,
-                                             .feeds = feed_kinds()};
+                                             .feeds = recorded_kinds()};
   TD_ASSIGN(auto source, feeds::replay::open_replay(*disk, arguments.files, options, *parts.catalog,
                                                     arguments.speed.has_value()));
   // Owned by the pipeline from here on, which outlives the report.

@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "app/commands.hpp"
-#include "app/event_writer.hpp"
 #include "base/clock.hpp"
 #include "base/disk.hpp"
 #include "base/log.hpp"
 #include "config/nearest.hpp"
+#include "feeds/events/event_writer.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 #include "tape/embedded/folder.hpp"
 #include "tape/embedded/inspect.hpp"
@@ -27,6 +27,11 @@ namespace tapedeck::app {
 namespace {
 
 namespace embedded = tape::embedded;
+using feeds::events::csv_header;
+using feeds::events::EventFormat;
+using feeds::events::EventWriter;
+using feeds::events::kind_name;
+using feeds::events::parse_kind;
 using market::Batch;
 using market::StreamKind;
 

@@ -109,6 +109,7 @@ class WholeTape(TapeCase):
             {
                 **{"log": "p0", "offset": found[850]["offset"], "kind": "trade"},
                 **{"series": "v/trade/S", "conditions": "0x0", "side": "unknown"},
+                **{"order": "identity", "calendar": "24x7", "condition_table": ""},
                 **{"ts_event": f"{START_S + 850 // 3}000000000", "recv_assumed": False},
                 **{"ts_recv": f"{START_S + 850 // 3}000000000", "position": "0"},
                 **{"price": decimal(f"{100 + 850 % 7}.50"), "size": "1", "seq": "860"},
@@ -126,6 +127,15 @@ class WholeTape(TapeCase):
         self.assertEqual(rows, [{**o, "recv_assumed": "false"} for o in objects])
         marks = self.look("cat", "--format", "csv", "--kind", "status").out.splitlines()
         self.assertEqual(marks[0], "log,offset,kind,feed,state,ts_recv")
+
+    def test_what_cat_prints_replays_into_the_same_tape(self):
+        printed = self.look("cat").out
+        bars = product.run(*self.replay_command(self.path("../trades.csv"), "--digest")).out
+        path = self.write("events.jsonl", printed)
+        self.tape = os.path.join(self.folder, "again")
+        done = product.run("replay", path, "--bars", "1m", "--tape", self.tape, "--digest")
+        self.assertEqual((done.code, done.out), (0, bars), done.err)
+        self.assertEqual(self.look("cat").out, printed)
 
     def test_filters_are_exact(self):
         def of(events):

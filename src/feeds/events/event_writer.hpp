@@ -1,4 +1,5 @@
-// src/app/event_writer.hpp: events of the tape as lines of CSV or JSON, every field exactly.
+// src/feeds/events/event_writer.hpp: events as lines of CSV or JSON, every field exactly. The lines
+// of JSON are what events_feed.hpp reads.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,7 @@
 #include "market/event.hpp"
 #include "market/series.hpp"
 
-namespace tapedeck::app {
+namespace tapedeck::feeds::events {
 
 enum class EventFormat { kCsv, kNdjson };
 
@@ -33,9 +34,9 @@ class EventWriter {
  private:
   const market::Catalog& catalog_;
   const EventFormat format_;
-  // By id, as they stand in a line.
+  // By id, as fields of a line.
   std::vector<std::string> series_;
   std::vector<std::string> origins_;
 };
 
-}  // namespace tapedeck::app
+}  // namespace tapedeck::feeds::events

@@ -1,4 +1,4 @@
-#include "app/event_writer.hpp"
+#include "feeds/events/event_writer.hpp"
 
 #include <fmt/format.h>
 
@@ -6,22 +6,13 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "feeds/events/names.hpp"
 
-namespace tapedeck::app {
+namespace tapedeck::feeds::events {
 namespace {
 
 using market::Decimal;
 using market::StreamKind;
-
-constexpr std::array<std::pair<StreamKind, std::string_view>, 8> kKinds{
-    {{StreamKind::kTrade, "trade"},
-     {StreamKind::kQuote, "quote"},
-     {StreamKind::kPriceTick, "tick"},
-     {StreamKind::kVendorBar, "bar"},
-     {StreamKind::kCorrection, "correction"},
-     {StreamKind::kRecord, "record"},
-     {StreamKind::kStatus, "status"},
-     {StreamKind::kRawFrame, "frame"}}};
 
 enum class Style { kCsv, kJson, kHeader };
 
@@ -56,11 +47,10 @@ class Line {
     begin(name);
     if (style_ != Style::kHeader) out_ += value ? "true" : "false";
   }
-  void text(std::string_view name, std::string_view value) { quoted(name, quote(value, style_)); }
-  // As quote() has made it.
-  void quoted(std::string_view name, std::string_view value) {
+  void text(std::string_view name, std::string_view value) {
     begin(name);
-    if (style_ != Style::kHeader) out_ += value;
+    if (style_ == Style::kJson) out_ += json_quote(value);
+    if (style_ == Style::kCsv) out_ += csv_field(value);
   }
   // Several fields, as another Line has made them.
   void fields(std::string_view made) {
@@ -73,10 +63,6 @@ class Line {
     const std::string hex = is_text ? std::string() : to_hex(value);
     if (style_ != Style::kJson || is_text) text("body", is_text ? value : "");
     if (style_ != Style::kJson || !is_text) bare("body_hex", hex);
-  }
-
-  static std::string quote(std::string_view value, Style style) {
-    return style == Style::kJson ? json_quote(value) : csv_field(value);
   }
 
  private:
@@ -117,31 +103,32 @@ class Line {
   bool is_first_ = true;
 };
 
-std::string_view origin_kind_name(market::OriginKind kind) {
-  static constexpr std::array<std::string_view, 4> kNames{"venue", "file", "session", "topic"};
-  return kNames.at(static_cast<std::size_t>(kind));
+// Fields of a series without what comes before and behind.
+std::string series_fields(const market::Series& series, Style style) {
+  std::string out;
+  Line line(out, style);
+  line.text("series", to_string(series.key));
+  line.bare("order", word_of(kOrders, series.order));
+  line.text("calendar", series.calendar);
+  line.text("condition_table", series.conditions);
+  return out;
 }
 
 // Fields of an origin without what comes before and behind.
 std::string origin_fields(const market::Origin& origin, Style style) {
   std::string out;
   Line line(out, style);
-  line.bare("origin_kind", origin_kind_name(origin.kind));
+  line.bare("origin_kind", word_of(kOriginKinds, origin.kind));
   line.text("origin", origin.key);
   line.number("origin_first", origin.first.ns);
   line.flag("recv_assumed", origin.recv_assumed);
   return out;
 }
 
-std::string_view side_name(market::Side side) {
-  static constexpr std::array<std::string_view, 3> kNames{"unknown", "buy", "sell"};
-  return kNames.at(static_cast<std::size_t>(side));
-}
-
 void own_fields(Line& line, const market::Trade& trade) {
   line.decimal("price", trade.price);
   line.decimal("size", trade.size);
-  line.bare("side", side_name(trade.side));
+  line.bare("side", word_of(kSides, trade.side));
 }
 void own_fields(Line& line, const market::Quote& quote) {
   line.decimal("bid", quote.bid);
@@ -151,9 +138,8 @@ void own_fields(Line& line, const market::Quote& quote) {
 }
 void own_fields(Line& line, const market::PriceTick& tick) { line.decimal("price", tick.price); }
 void own_fields(Line& line, const market::VendorBar& bar) {
-  static constexpr std::array<std::string_view, 3> kAdjusted{"raw", "split", "total"};
   line.number("interval", bar.interval.ns);
-  line.bare("adjusted", kAdjusted.at(static_cast<std::size_t>(bar.adjusted)));
+  line.bare("adjusted", word_of(kAdjusted, bar.adjusted));
   line.decimal("open", bar.open);
   line.decimal("high", bar.high);
   line.decimal("low", bar.low);
@@ -161,33 +147,32 @@ void own_fields(Line& line, const market::VendorBar& bar) {
   line.decimal("volume", bar.volume);
 }
 void own_fields(Line& line, const market::Correction& correction) {
-  line.bare("correction",
-            correction.kind == market::CorrectionKind::kCancel ? "cancel" : "correct");
+  line.bare("correction", word_of(kCorrections, correction.kind));
   line.decimal("price", correction.price);
   line.decimal("size", correction.size);
-  line.bare("side", side_name(correction.side));
+  line.bare("side", word_of(kSides, correction.side));
 }
 void own_fields(Line& line, const market::Record& record) { line.body(record.body); }
 
-// The target is a trade of the same series; its origin is given by kind and key.
+// The target is a trade of the same series.
 void target_fields(Line& line, const market::Identity& target, const market::Origin& origin) {
-  line.bare("target_origin_kind", origin_kind_name(origin.kind));
+  line.bare("target_origin_kind", word_of(kOriginKinds, origin.kind));
   line.text("target_origin", origin.key);
   line.number("target_origin_first", origin.first.ns);
+  line.flag("target_recv_assumed", origin.recv_assumed);
   line.number("target_seq", target.seq);
   line.number("target_position", target.position);
 }
 
 struct Named {
-  std::string_view series;  // quoted
+  std::string_view series;  // fields
   std::string_view origin;  // fields
   const market::Origin* target = nullptr;
 };
 
 void event_fields(Line& line, const market::FeedMark& mark, const Named&) {
-  static constexpr std::array<std::string_view, 3> kStates{"live", "down", "ended"};
   line.text("feed", mark.feed);
-  line.bare("state", kStates.at(static_cast<std::size_t>(mark.state)));
+  line.bare("state", word_of(kStates, mark.state));
   line.number("ts_recv", mark.ts_recv.ns);
 }
 void event_fields(Line& line, const market::RawFrame& frame, const Named& named) {
@@ -199,7 +184,7 @@ void event_fields(Line& line, const market::RawFrame& frame, const Named& named)
 }
 template <class Event>
 void event_fields(Line& line, const Event& event, const Named& named) {
-  line.quoted("series", named.series);
+  line.fields(named.series);
   line.number("ts_event", event.ts_event.ns);
   line.number("ts_recv", event.ts_recv.ns);
   own_fields(line, event);
@@ -245,11 +230,12 @@ Result<StreamKind> parse_kind(std::string_view text) {
 std::string csv_header(StreamKind kind) {
   std::string out;
   market::Batch one{.kind = kind};
+  const std::string series = series_fields({}, Style::kHeader);
   const std::string origin = origin_fields({}, Style::kHeader);
   const market::Origin target;
   visit_events(one, [&](auto& events) {
     write_line(out, Style::kHeader, "", {}, kind, events.emplace_back(),
-               {.series = "", .origin = origin, .target = &target});
+               {.series = series, .origin = origin, .target = &target});
   });
   return out;
 }
@@ -263,7 +249,7 @@ void EventWriter::write(const market::Batch& batch, std::size_t index, std::stri
     if constexpr (requires { event.series; }) {
       while (series_.size() <= event.series.value) {
         const SeriesId next(static_cast<std::uint32_t>(series_.size()));
-        series_.push_back(Line::quote(to_string(catalog_.series(next).key), style));
+        series_.push_back(series_fields(catalog_.series(next), style));
       }
       named.series = series_[event.series.value];
     }
@@ -279,4 +265,4 @@ void EventWriter::write(const market::Batch& batch, std::size_t index, std::stri
   });
 }
 
-}  // namespace tapedeck::app
+}  // namespace tapedeck::feeds::events
