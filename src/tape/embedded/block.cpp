@@ -26,11 +26,6 @@ std::unexpected<Error> corrupt(std::string what) {
   return fail(ErrorCode::kCorrupt, std::move(what));
 }
 
-// The time by which an event is found.
-Timestamp time_of(const market::FeedMark& mark) { return mark.ts_recv; }
-Timestamp time_of(const market::RawFrame& frame) { return frame.ts_recv; }
-Timestamp time_of(const auto& event) { return event.ts_event; }
-
 void put_entry(std::string& out, const market::Series& series) {
   put_fixed(out, static_cast<std::uint8_t>(EntryType::kSeries));
   put_text(out, series.key.venue);
@@ -49,26 +44,16 @@ void put_entry(std::string& out, const market::Origin& origin) {
   put_fixed(out, static_cast<std::uint8_t>(origin.recv_assumed));
 }
 
-void widen(BlockHeader& header, const Slice& slice) {
+EncodedRows encode_slice(const Slice& slice, SegmentDictionary& dictionary) {
+  EncodedRows rows;
   visit_events(*slice.batch, [&](const auto& events) {
-    for (const auto& event : std::span(events).subspan(slice.from, slice.count)) {
-      const Timestamp at = time_of(event);
-      header.ts_event_min = std::min(header.ts_event_min, at);
-      header.ts_event_max = std::max(header.ts_event_max, at);
-    }
+    rows = encode_rows(std::span(events).subspan(slice.from, slice.count), dictionary);
   });
-}
-
-std::string encode_slice(const Slice& slice, SegmentDictionary& dictionary) {
-  std::string payload;
-  visit_events(*slice.batch, [&](const auto& events) {
-    payload = encode_rows(std::span(events).subspan(slice.from, slice.count), dictionary);
-  });
-  return payload;
+  return rows;
 }
 
 // Events of several kinds: each kind's events together, then the order of the runs.
-std::string encode_mixed(std::span<const Slice> slices, SegmentDictionary& dictionary) {
+EncodedRows encode_mixed(std::span<const Slice> slices, SegmentDictionary& dictionary) {
   std::vector<Batch> parts;  // by kind, in the order of first use
   std::string runs;
   for (const Slice& slice : slices) {
@@ -86,16 +71,20 @@ std::string encode_mixed(std::span<const Slice> slices, SegmentDictionary& dicti
     put_varint(runs, static_cast<std::uint64_t>(part - parts.begin()));
     put_varint(runs, slice.count);
   }
-  std::string payload;
+  EncodedRows encoded;
+  std::string& payload = encoded.payload;
   put_varint(payload, parts.size());
   for (const Batch& part : parts) {
     put_fixed(payload, static_cast<std::uint8_t>(part.kind));
     put_fixed(payload, kVersion);
     put_varint(payload, part.size());
-    put_text(payload, encode_slice({&part, 0, part.size()}, dictionary));
+    const EncodedRows rows = encode_slice({&part, 0, part.size()}, dictionary);
+    encoded.see(rows.min);
+    encoded.see(rows.max);
+    put_text(payload, rows.payload);
   }
   put_compressed(payload, runs);
-  return payload;
+  return encoded;
 }
 
 bool is_known(StreamKind kind, std::uint8_t version) {
@@ -324,16 +313,13 @@ void write_event_block(std::string& out, std::span<const Slice> events, Offset f
   BlockHeader header{.kind = events.front().batch->kind,
                      .version = kVersion,
                      .first = first,
-                     .ts_event_min = {std::numeric_limits<std::int64_t>::max()},
-                     .ts_event_max = {std::numeric_limits<std::int64_t>::min()},
                      .commit_position = commit_position};
-  for (const Slice& slice : events) {
-    header.count += static_cast<std::uint32_t>(slice.count);
-    widen(header, slice);
-  }
+  for (const Slice& slice : events) header.count += static_cast<std::uint32_t>(slice.count);
   if (events.size() > 1) header.kind = StreamKind::kMixed;
-  const std::string payload = events.size() == 1 ? encode_slice(events.front(), dictionary)
-                                                 : encode_mixed(events, dictionary);
+  const EncodedRows rows = events.size() == 1 ? encode_slice(events.front(), dictionary)
+                                              : encode_mixed(events, dictionary);
+  header.ts_event_min = rows.min;
+  header.ts_event_max = rows.max;
   if (const std::string entries = dictionary.take_new_entries(); !entries.empty()) {
     write_block(out,
                 {.kind = StreamKind::kDictionary,
@@ -342,7 +328,7 @@ void write_event_block(std::string& out, std::span<const Slice> events, Offset f
                  .commit_position = commit_position},
                 entries);
   }
-  write_block(out, header, payload);
+  write_block(out, header, rows.payload);
 }
 
 Status decode_block(const BlockHeader& header, std::string_view payload, const SegmentIds& ids,

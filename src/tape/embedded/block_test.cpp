@@ -31,7 +31,7 @@ class BlockTest : public testing::Test {
   // Encodes, and decodes with a catalog of its own, as another process would.
   std::vector<Trade> round_trip(const std::vector<Trade>& trades) {
     SegmentDictionary dictionary(catalog_);
-    const std::string payload = encode_rows(std::span<const Trade>(trades), dictionary);
+    const std::string payload = encode_rows(std::span<const Trade>(trades), dictionary).payload;
     SegmentIds ids;
     EXPECT_TRUE(decode_dictionary(dictionary.take_new_entries(), catalog_, ids));
     std::vector<Trade> out;
@@ -80,12 +80,13 @@ TEST_F(BlockTest, WritesTheBytesOfTheFormatsExample) {
                                    .size = Decimal::make(1, 0),
                                    .identity = {venue, 7, 0}}};
   SegmentDictionary dictionary(catalog_);
-  const std::string payload = encode_rows(std::span<const Trade>(trades), dictionary);
+  const std::string payload = encode_rows(std::span<const Trade>(trades), dictionary).payload;
   EXPECT_EQ(dictionary.take_new_entries(),
             from_hex("01 01 76 05 74 72 61 64 65 01 53 00 04 32 34 78 37 00 "
                      "02 00 00 00 00 00 00 00 00 00 00 00"));
-  EXPECT_EQ(payload, from_hex("01 00 02 00 01 00 01 00 00 00 00 00 00 00 00 03 00 03 00 00 00 02 "
-                              "00 02 00 00 00 00 00 0e 00 00 00 0d 00 aa 9c 01 00 02 00 00"));
+  EXPECT_EQ(payload,
+            from_hex("01 00 02 00 01 00 01 00 00 00 00 00 00 00 00 03 00 03 00 00 00 00 02 "
+                     "00 02 00 00 00 00 00 0e 00 00 00 0d 00 aa 9c 01 00 01 00 00"));
 }
 
 TEST_F(BlockTest, KeepsExtremes) {
@@ -144,7 +145,8 @@ TEST_F(BlockTest, KeepsMarks) {
       {.feed = "", .state = market::FeedState::kDown, .ts_recv = {-5}}};
   std::vector<market::FeedMark> out;
   SegmentDictionary dictionary(catalog_);
-  const std::string payload = encode_rows(std::span<const market::FeedMark>(marks), dictionary);
+  const std::string payload =
+      encode_rows(std::span<const market::FeedMark>(marks), dictionary).payload;
   ASSERT_TRUE(decode_rows(payload, 2, {}, out));
   EXPECT_EQ(out, marks);
 }
@@ -173,7 +175,7 @@ TEST_F(BlockTest, ACutOrFlippedPayloadIsRefusedOrDecodes) {
     trades.back().identity.seq += static_cast<std::uint64_t>(i);
   }
   SegmentDictionary dictionary(catalog_);
-  const std::string payload = encode_rows(std::span<const Trade>(trades), dictionary);
+  const std::string payload = encode_rows(std::span<const Trade>(trades), dictionary).payload;
   SegmentIds ids;
   ASSERT_TRUE(decode_dictionary(dictionary.take_new_entries(), catalog_, ids));
   for (std::size_t cut = 0; cut < payload.size(); ++cut) {
@@ -284,7 +286,8 @@ TEST_F(MixedBlockTest, PartsThatAreNotKnownKeepTheOffsetsOfTheOthers) {
   const std::vector<market::FeedMark> marks{
       {.feed = "a", .ts_recv = {1}}, {.feed = "b", .ts_recv = {2}}, {.feed = "c", .ts_recv = {3}}};
   SegmentDictionary dictionary(catalog_);
-  const std::string rows = encode_rows(std::span<const market::FeedMark>(marks), dictionary);
+  const std::string rows =
+      encode_rows(std::span<const market::FeedMark>(marks), dictionary).payload;
   const BlockHeader header{.kind = StreamKind::kMixed, .count = 10, .first = Offset(50)};
   // Kind 77, and version 2 of trades: not ours to read.
   const std::string payload =

@@ -3,7 +3,9 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <limits>
 
 #include "base/check.hpp"
 
@@ -37,6 +39,61 @@ bool decompress(std::string_view stored, std::span<char> out) {
   const std::size_t size =
       ZSTD_decompressDCtx(decompressor(), out.data(), out.size(), stored.data(), stored.size());
   return !ZSTD_isError(size) && size == out.size();
+}
+
+// Bit groups of seven to bytes and back, all at once: a branch for each byte would be guessed wrong
+// too often. `value` has 56 bits at most.
+std::uint64_t spread(std::uint64_t value) {
+  value = (value & 0x0000'0000'0FFF'FFFF) | (value & 0x00FF'FFFF'F000'0000) << 4;
+  value = (value & 0x0000'3FFF'0000'3FFF) | (value & 0x0FFF'C000'0FFF'C000) << 2;
+  return (value & 0x007F'007F'007F'007F) | (value & 0x3F80'3F80'3F80'3F80) << 1;
+}
+std::uint64_t gather(std::uint64_t bytes) {
+  bytes = (bytes & 0x007F'007F'007F'007F) | (bytes & 0x7F00'7F00'7F00'7F00) >> 1;
+  bytes = (bytes & 0x0000'3FFF'0000'3FFF) | (bytes & 0x3FFF'0000'3FFF'0000) >> 2;
+  return (bytes & 0x0000'0000'0FFF'FFFF) | (bytes & 0x0FFF'FFFF'0000'0000) >> 4;
+}
+
+constexpr std::uint64_t kMore = 0x8080'8080'8080'8080;  // of each byte but a value's last
+
+// Writes a varint; up to kVarintBytesMax bytes at `out` may be overwritten. Returns where it ends.
+inline char* put_quickly(char* out, std::uint64_t value) {
+  if (value >> 56 == 0) {
+    const auto bytes = (std::bit_width(value | 1) + 6) / 7;
+    const std::uint64_t more = kMore & ((std::uint64_t{1} << (8 * (bytes - 1))) - 1);
+    const std::uint64_t word = spread(value) | more;
+    std::memcpy(out, &word, sizeof word);
+    return out + bytes;
+  }
+  while (value >= 0x80) {
+    *out++ = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  *out++ = static_cast<char>(value);
+  return out;
+}
+
+// Reads a varint and moves `at` behind it; false where there is none before `end`. kPadding bytes
+// behind `end` may be looked at.
+inline bool get_quickly(const unsigned char*& at, const unsigned char* end, std::uint64_t& value) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  if (const std::uint64_t last = ~word & kMore; last != 0) {
+    const int stop = std::countr_zero(last);  // the top bit of the last byte
+    at += stop / 8 + 1;
+    value = gather(word & (std::numeric_limits<std::uint64_t>::max() >> (63 - stop)));
+    return at <= end;
+  }
+  value = gather(word & ~kMore);
+  for (int i = 8; i < 10; ++i) {  // nine or ten bytes
+    if (at + i >= end || (i == 9 && at[i] > 1)) return false;
+    value |= std::uint64_t{at[i] & 0x7Fu} << (7 * i);
+    if (at[i] < 0x80) {
+      at += i + 1;
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -94,13 +151,17 @@ void ColumnWriter::add(std::span<const std::uint64_t> values) {
 void ColumnWriter::write(std::span<const std::uint64_t> values) {
   reserve(values.size());
   char* out = varints_.data() + used_;
-  for (std::uint64_t value : values) {
-    while (value >= 0x80) {
-      *out++ = static_cast<char>(value | 0x80);
-      value >>= 7;
+  while (values.size() >= 8) {
+    std::uint64_t all = 0;
+    for (int i = 0; i < 8; ++i) all |= values[static_cast<std::size_t>(i)];
+    if (all < 0x80) {  // most values of most columns take one byte
+      for (int i = 0; i < 8; ++i) *out++ = static_cast<char>(values[static_cast<std::size_t>(i)]);
+    } else {
+      for (int i = 0; i < 8; ++i) out = put_quickly(out, values[static_cast<std::size_t>(i)]);
     }
-    *out++ = static_cast<char>(value);
+    values = values.subspan(8);
   }
+  for (const std::uint64_t value : values) out = put_quickly(out, value);
   used_ = static_cast<std::size_t>(out - varints_.data());
 }
 
@@ -159,11 +220,10 @@ void ColumnReader::read(std::span<std::uint64_t> out) {
   }
   std::size_t i = 0;
   while (i < out.size()) {
-    // Most values of most columns take one byte: eight of those at a time.
     std::uint64_t eight = 0;
     if (out.size() - i >= 8 && end_ - at_ >= 8) {
       std::memcpy(&eight, at_, 8);
-      if ((eight & 0x8080'8080'8080'8080u) == 0) {
+      if ((eight & kMore) == 0) {  // most values of most columns take one byte
         for (int k = 0; k < 8; ++k) out[i + static_cast<std::size_t>(k)] = at_[k];
         at_ += 8;
         i += 8;
@@ -171,20 +231,15 @@ void ColumnReader::read(std::span<std::uint64_t> out) {
       }
     }
     // Up to eight values before it is worth looking for eight short ones again.
+    const unsigned char* at = at_;
     for (const std::size_t stop = std::min(out.size(), i + 8); i < stop; ++i) {
-      std::uint64_t value = 0;
-      unsigned shift = 0;
-      while (at_ < end_ && *at_ >= 0x80 && shift < 63) {
-        value |= std::uint64_t{*at_++ & 0x7Fu} << shift;
-        shift += 7;
-      }
-      if (at_ == end_ || *at_ >= 0x80 || (shift == 63 && *at_ > 1)) {
+      if (!get_quickly(at, end_, out[i])) {
         ok_ = false;
         std::fill(out.begin() + static_cast<std::ptrdiff_t>(i), out.end(), 0);
         return;
       }
-      out[i] = value | std::uint64_t{*at_++} << shift;
     }
+    at_ = at;
   }
 }
 

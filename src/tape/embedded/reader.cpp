@@ -99,15 +99,23 @@ Result<std::vector<IndexEntry>> OpenSegment::index() {
 }
 
 Result<std::vector<IdentityRun>> OpenSegment::identities() {
-  const std::uint64_t at = trailer_->identities_position;
-  TD_ASSIGN(const std::uint64_t size, file_->size());
-  TD_ASSIGN(const auto block, window_.block(at, size));
-  if (!block || block->header.kind != StreamKind::kIdentities) return damaged(at, "no identities");
   TD_TRY(load_dictionary());
-  TD_ASSIGN(const std::string_view bytes, payload(*block));
-  auto runs = decode_identities(bytes, ids_);
-  if (!runs) return damaged(at, runs.error().message);
-  return runs;
+  TD_ASSIGN(const std::uint64_t size, file_->size());
+  const std::uint64_t end = size - kTrailerBytes;
+  std::vector<IdentityRun> all;
+  std::uint64_t at = trailer_->identities_position;
+  do {
+    TD_ASSIGN(const auto block, window_.block(at, end));
+    if (!block || block->header.kind != StreamKind::kIdentities) {
+      return damaged(at, "no identities");
+    }
+    TD_ASSIGN(const std::string_view bytes, payload(*block));
+    const auto runs = decode_identities(bytes, ids_);
+    if (!runs) return damaged(at, runs.error().message);
+    all.insert(all.end(), runs->begin(), runs->end());
+    at = block->next();
+  } while (at < end);
+  return all;
 }
 
 Result<std::optional<Batch>> LogReader::next() {

@@ -57,21 +57,29 @@ constexpr std::size_t kColumns = kCommonColumns + kDecimals<Event> + RowSchema<E
 class TimeUnit {
  public:
   void see(std::int64_t ns) {
-    while (ns % unit_ != 0) unit_ = exponent_ == 9 ? set(6) : exponent_ == 6 ? set(3) : set(0);
+    while (!divides(ns)) exponent_ -= 3;
   }
   std::uint8_t exponent() const { return exponent_; }
 
  private:
-  std::int64_t set(std::uint8_t exponent) {
-    exponent_ = exponent;
-    return kPowersOfTen[exponent];
+  bool divides(std::int64_t ns) const {
+    switch (exponent_) {  // by constants: no division is left
+      case 0:
+        return true;
+      case 3:
+        return ns % 1'000 == 0;
+      case 6:
+        return ns % 1'000'000 == 0;
+      default:
+        return ns % 1'000'000'000 == 0;
+    }
   }
+
   std::uint8_t exponent_ = 9;
-  std::int64_t unit_ = 1'000'000'000;
 };
 
 std::int64_t divided(std::int64_t value, std::uint8_t exponent) {
-  switch (exponent) {  // by constants: no division is left
+  switch (exponent) {  // by constants, as above
     case 0:
       return value;
     case 3:
@@ -92,6 +100,9 @@ std::optional<std::int64_t> multiplied(std::int64_t value, std::uint8_t exponent
 // ts_recv is written as the difference to the row before (frames carry several events) or to its
 // own ts_event (a file without receive times), whichever is shorter.
 enum class RecvForm : std::uint8_t { kToEvent = 0, kToLast = 1 };
+// venue_sequence likewise: as the difference to the row's own seq (a venue whose ids are its order)
+// or to the lane's last (none at all, or a count of its own).
+enum class SequenceForm : std::uint8_t { kToSeq = 0, kToLast = 1 };
 
 // Events of one series share a lane, with scales at which all their decimals are integers. One
 // that does not fit those gets a lane of its own scales, and changes nothing for the others.
@@ -102,6 +113,8 @@ struct Lane {
   // What its next event is written as a difference to.
   std::array<std::int64_t, N> last{};
   std::uint64_t seq = 0;
+  std::uint64_t venue_sequence = 0;
+  std::uint64_t origin = 0;  // by number
 };
 
 // Numbers values in the order of their first use.
@@ -130,8 +143,8 @@ class Numbering {
 
 // Writes each decimal as an integer at its lane's scale; false where one does not fit.
 template <class Event>
-bool at_scales(const Event& event, const Lane<kDecimals<Event>>& lane,
-               std::array<std::int64_t, kDecimals<Event>>& out) {
+inline bool at_scales(const Event& event, const Lane<kDecimals<Event>>& lane,
+                      std::array<std::int64_t, kDecimals<Event>>& out) {
   for (std::size_t d = 0; d < kDecimals<Event>; ++d) {
     const Decimal& value = event.*RowSchema<Event>::kDecimals[d].value;
     if (value.scale > lane.scales[d]) return false;
@@ -147,13 +160,12 @@ class Lanes {
  public:
   static constexpr std::size_t N = kDecimals<Event>;
 
-  explicit Lanes(std::span<const Event> events) {
-    for (const Event& event : events) {
-      Lane<N>& lane = lanes_[first_of(event.series)];
-      for (std::size_t d = 0; d < N; ++d) {
-        const std::uint8_t scale = (event.*RowSchema<Event>::kDecimals[d].value).scale;
-        lane.scales[d] = std::max(lane.scales[d], scale);
-      }
+  // To be called with all events of the block before the first of() of one.
+  void see(const Event& event) {
+    Lane<N>& lane = lanes_[first_of(event.series)];
+    for (std::size_t d = 0; d < N; ++d) {
+      const std::uint8_t scale = (event.*RowSchema<Event>::kDecimals[d].value).scale;
+      lane.scales[d] = std::max(lane.scales[d], scale);
     }
     widest_count_ = lanes_.size();
   }
@@ -262,19 +274,38 @@ std::uint64_t zigzag_difference(std::uint64_t a, std::uint64_t b) {
 
 int bits(std::uint64_t value) { return 64 - std::countl_zero(value); }
 
+// Calls `f(i)` for about a thousand rows from all over the block, never the first.
+template <class F>
+void for_sample(std::size_t rows, F&& f) {
+  const std::size_t step = std::max<std::size_t>(1, rows / kPiece);
+  for (std::size_t i = 1; i < rows; i += step) f(i);
+}
+
 template <class Event>
 RecvForm shorter_recv_form(std::span<const Event> events, std::uint8_t to_event_unit,
                            std::uint8_t recv_unit) {
   std::int64_t to_event = 0;
   std::int64_t to_last = 0;
-  for (std::size_t i = 1; i < std::min(events.size(), kPiece); ++i) {
+  for_sample(events.size(), [&](std::size_t i) {
     const std::int64_t recv = events[i].ts_recv.ns;
     to_event += bits(zigzag(
         difference(divided(recv, to_event_unit), divided(events[i].ts_event.ns, to_event_unit))));
     to_last += bits(
         zigzag(difference(divided(recv, recv_unit), divided(events[i - 1].ts_recv.ns, recv_unit))));
-  }
+  });
   return to_last < to_event ? RecvForm::kToLast : RecvForm::kToEvent;
+}
+
+template <class Event>
+SequenceForm shorter_sequence_form(std::span<const Event> events) {
+  std::int64_t to_seq = 0;
+  std::int64_t to_last = 0;
+  for_sample(events.size(), [&](std::size_t i) {
+    const std::uint64_t sequence = events[i].venue_sequence;
+    to_seq += bits(zigzag_difference(sequence, events[i].identity.seq));
+    to_last += bits(zigzag_difference(sequence, events[i - 1].venue_sequence));
+  });
+  return to_last < to_seq ? SequenceForm::kToLast : SequenceForm::kToSeq;
 }
 
 Decimal canonical(std::int64_t mantissa, std::uint8_t scale) {
@@ -285,21 +316,27 @@ Decimal canonical(std::int64_t mantissa, std::uint8_t scale) {
 }  // namespace
 
 template <class Event>
-std::string encode_rows(std::span<const Event> events, SegmentDictionary& dictionary) {
+EncodedRows encode_rows(std::span<const Event> events, SegmentDictionary& dictionary) {
   using Schema = RowSchema<Event>;
   constexpr std::size_t N = kDecimals<Event>;
+  EncodedRows encoded;
+  // One pass learns all that the other needs: a block does not fit the cache.
   TimeUnit event_unit;
   TimeUnit recv_unit;
+  Lanes<Event> lanes;
   for (const Event& event : events) {
+    encoded.see(event.ts_event);
     event_unit.see(event.ts_event.ns);
     recv_unit.see(event.ts_recv.ns);
+    lanes.see(event);
   }
   const std::uint8_t to_event_unit = std::min(event_unit.exponent(), recv_unit.exponent());
   const RecvForm recv_form = shorter_recv_form(events, to_event_unit, recv_unit.exponent());
   const std::uint8_t recv_exponent =
       recv_form == RecvForm::kToEvent ? to_event_unit : recv_unit.exponent();
 
-  Lanes<Event> lanes(events);
+  const SequenceForm sequence_form = shorter_sequence_form(events);
+
   for (const Lane<N>& lane : lanes.all()) dictionary.local(lane.series);
   Numbering conditions;
   Numbering origins;
@@ -332,15 +369,19 @@ std::string encode_rows(std::span<const Event> events, SegmentDictionary& dictio
         last_origin = event.identity.origin;
         last_origin_index = origins.of(dictionary.local(last_origin));
       }
-      pieces[kOrigin][i] = last_origin_index;
+      pieces[kOrigin][i] = zigzag_difference(last_origin_index, lane.origin);
+      lane.origin = last_origin_index;
       pieces[kSeq][i] = zigzag_difference(event.identity.seq, lane.seq);
       lane.seq = event.identity.seq;
       pieces[kPosition][i] = event.identity.position;
-      pieces[kVenueSequence][i] = zigzag_difference(event.venue_sequence, event.identity.seq);
+      pieces[kVenueSequence][i] = zigzag_difference(
+          event.venue_sequence,
+          sequence_form == SequenceForm::kToSeq ? event.identity.seq : lane.venue_sequence);
+      lane.venue_sequence = event.venue_sequence;
       for (std::size_t d = 0; d < N; ++d) {
-        pieces[kCommonColumns + d][i] =
-            zigzag(Schema::kDecimals[d].as_difference ? difference(decimals[d], lane.last[d])
-                                                      : decimals[d]);
+        pieces[kCommonColumns + d][i] = Schema::kDecimals[d].as_difference
+                                            ? zigzag(difference(decimals[d], lane.last[d]))
+                                            : static_cast<std::uint64_t>(decimals[d]);
         lane.last[d] = decimals[d];
       }
       for (std::size_t e = 0; e < Schema::kExtras; ++e) {
@@ -355,7 +396,7 @@ std::string encode_rows(std::span<const Event> events, SegmentDictionary& dictio
     }
   }
 
-  std::string out;
+  std::string& out = encoded.payload;
   put_varint(out, lanes.all().size());
   for (const Lane<N>& lane : lanes.all()) {
     put_varint(out, dictionary.local(lane.series));
@@ -365,10 +406,11 @@ std::string encode_rows(std::span<const Event> events, SegmentDictionary& dictio
   put_fixed(out, event_unit.exponent());
   put_fixed(out, static_cast<std::uint8_t>(recv_form));
   put_fixed(out, recv_exponent);
+  put_fixed(out, static_cast<std::uint8_t>(sequence_form));
   for (std::size_t c = 0; c < kColumns<Event>; ++c) columns[c].finish(out);
   if constexpr (std::is_same_v<Event, Correction>) columns.back().finish(out);
   if constexpr (std::is_same_v<Event, Record>) put_texts(out, events);
-  return out;
+  return encoded;
 }
 
 template <class Event>
@@ -396,9 +438,12 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
   const auto event_exponent = reader.fixed<std::uint8_t>();
   const auto recv_form = reader.fixed<std::uint8_t>();
   const auto recv_exponent = reader.fixed<std::uint8_t>();
-  if (!reader.ok() || event_exponent > 9 || recv_form > 1 || recv_exponent > 9) {
+  const auto sequence_form = reader.fixed<std::uint8_t>();
+  if (!reader.ok() || event_exponent > 9 || recv_form > 1 || recv_exponent > 9 ||
+      sequence_form > 1) {
     return corrupt("a block's tables name what there is not");
   }
+  const bool to_seq = sequence_form == static_cast<std::uint8_t>(SequenceForm::kToSeq);
   std::vector<ColumnReader> columns;
   constexpr std::size_t kAll = kColumns<Event> + (std::is_same_v<Event, Correction> ? 1 : 0);
   columns.reserve(kAll);
@@ -407,21 +452,25 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
 
   static thread_local std::array<Piece, kColumns<Event> + 1> pieces;
   const std::size_t before = out.size();
-  out.resize(before + count);
-  const std::span<Event> events = std::span(out).subspan(before);
+  out.reserve(before + count);
   std::int64_t last_event = 0;
   std::int64_t last_recv = 0;
   for (std::size_t from = 0; from < count; from += kPiece) {
-    const auto piece = events.subspan(from, std::min(kPiece, count - from));
+    // Piece by piece: what resize() has cleared is still in the cache when it is filled.
+    out.resize(before + std::min<std::size_t>(from + kPiece, count));
+    const auto piece = std::span(out).subspan(before + from);
     for (std::size_t c = 0; c < kAll; ++c)
       columns[c].read(std::span(pieces[c]).first(piece.size()));
     for (std::size_t i = 0; i < piece.size(); ++i) {
       Event& event = piece[i];
-      if (pieces[kLane][i] >= lanes.size() || pieces[kConditions][i] >= conditions.size() ||
-          pieces[kOrigin][i] >= origins.size()) {
+      if (pieces[kLane][i] >= lanes.size() || pieces[kConditions][i] >= conditions.size()) {
         return corrupt("a block's row points outside of its tables");
       }
       Lane<N>& lane = lanes[pieces[kLane][i]];
+      lane.origin = advance(lane.origin, unzigzag(pieces[kOrigin][i]));
+      if (lane.origin >= origins.size()) {
+        return corrupt("a block's row points outside of its tables");
+      }
       event.series = lane.series;
       last_event = advance(last_event, unzigzag(pieces[kEvent][i]));
       const auto at = multiplied(last_event, event_exponent);
@@ -437,11 +486,14 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
       event.ts_recv = {*received};
       event.conditions = conditions[pieces[kConditions][i]];
       lane.seq = advance(lane.seq, unzigzag(pieces[kSeq][i]));
-      event.identity = {origins[pieces[kOrigin][i]], lane.seq, pieces[kPosition][i]};
-      event.venue_sequence = advance(lane.seq, unzigzag(pieces[kVenueSequence][i]));
+      event.identity = {origins[lane.origin], lane.seq, pieces[kPosition][i]};
+      lane.venue_sequence =
+          advance(to_seq ? lane.seq : lane.venue_sequence, unzigzag(pieces[kVenueSequence][i]));
+      event.venue_sequence = lane.venue_sequence;
       for (std::size_t d = 0; d < N; ++d) {
-        const std::int64_t value = unzigzag(pieces[kCommonColumns + d][i]);
-        lane.last[d] = Schema::kDecimals[d].as_difference ? advance(lane.last[d], value) : value;
+        const std::uint64_t value = pieces[kCommonColumns + d][i];
+        lane.last[d] = Schema::kDecimals[d].as_difference ? advance(lane.last[d], unzigzag(value))
+                                                          : static_cast<std::int64_t>(value);
         event.*Schema::kDecimals[d].value = canonical(lane.last[d], lane.scales[d]);
       }
       for (std::size_t e = 0; e < Schema::kExtras; ++e) {
@@ -460,7 +512,7 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
   bool complete = std::ranges::all_of(columns, &ColumnReader::complete);
   if constexpr (std::is_same_v<Event, Record>) {
     complete = complete && get_texts(reader, count, [&](std::uint32_t i, std::string_view text) {
-                 events[i].body = text;
+                 out[before + i].body = text;
                });
   }
   if (!complete || !reader.ok() || !reader.at_end()) {
@@ -469,14 +521,16 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
   return {};
 }
 
-std::string encode_rows(std::span<const FeedMark> marks, SegmentDictionary&) {
-  std::string out;
+EncodedRows encode_rows(std::span<const FeedMark> marks, SegmentDictionary&) {
+  EncodedRows encoded;
+  std::string& out = encoded.payload;
   for (const FeedMark& mark : marks) {
+    encoded.see(mark.ts_recv);
     put_text(out, mark.feed);
     put_fixed(out, static_cast<std::uint8_t>(mark.state));
     put_fixed(out, mark.ts_recv.ns);
   }
-  return out;
+  return encoded;
 }
 
 Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentIds&,
@@ -495,12 +549,14 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
   return {};
 }
 
-std::string encode_rows(std::span<const RawFrame> frames, SegmentDictionary& dictionary) {
+EncodedRows encode_rows(std::span<const RawFrame> frames, SegmentDictionary& dictionary) {
+  EncodedRows encoded;
   Numbering origins;
   std::array<ColumnWriter, 4> columns;
   std::int64_t last_recv = 0;
   std::uint64_t last_seq = 0;
   for (const RawFrame& frame : frames) {
+    encoded.see(frame.ts_recv);
     const std::array<std::uint64_t, 4> row{zigzag(difference(frame.ts_recv.ns, last_recv)),
                                            origins.of(dictionary.local(frame.identity.origin)),
                                            zigzag_difference(frame.identity.seq, last_seq),
@@ -509,11 +565,11 @@ std::string encode_rows(std::span<const RawFrame> frames, SegmentDictionary& dic
     last_recv = frame.ts_recv.ns;
     last_seq = frame.identity.seq;
   }
-  std::string out;
+  std::string& out = encoded.payload;
   put_tables(out, origins, {});
   for (ColumnWriter& column : columns) column.finish(out);
   put_texts(out, frames);
-  return out;
+  return encoded;
 }
 
 Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentIds& ids,
@@ -545,7 +601,7 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
 }
 
 #define TD_ROWS(Event)                                                            \
-  template std::string encode_rows(std::span<const Event>, SegmentDictionary&);   \
+  template EncodedRows encode_rows(std::span<const Event>, SegmentDictionary&);   \
   template Status decode_rows(std::string_view, std::uint32_t, const SegmentIds&, \
                               std::vector<Event>&)
 TD_ROWS(market::Trade);

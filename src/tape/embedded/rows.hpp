@@ -2,8 +2,10 @@
 // for all kinds that belong to a series; what differs is in RowSchema.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,7 +18,8 @@ namespace tapedeck::tape::embedded {
 template <class Event>
 struct RowSchema;
 
-// A decimal of an event. A price is written as the difference to the lane's last, a size as it is.
+// A decimal of an event. A price is written as the difference to the lane's last, a size as it is
+// (few are negative: those take ten bytes).
 template <class Event>
 struct DecimalField {
   market::Decimal Event::* value;
@@ -124,12 +127,24 @@ struct RowSchema<market::Record> {
   static bool set_extra(market::Record&, std::size_t, std::uint64_t) { return true; }
 };
 
-// Payload of a block of these events. May add to `dictionary`, whose new entries must be written
-// before the block. At least one event.
+struct EncodedRows {
+  std::string payload;
+  // Of the times by which the events are found: ts_event; ts_recv of marks and frames.
+  Timestamp min{std::numeric_limits<std::int64_t>::max()};
+  Timestamp max{std::numeric_limits<std::int64_t>::min()};
+
+  void see(Timestamp t) {
+    min = std::min(min, t);
+    max = std::max(max, t);
+  }
+};
+
+// A block of these events. May add to `dictionary`, whose new entries must be written before the
+// block. At least one event.
 template <class Event>
-std::string encode_rows(std::span<const Event> events, SegmentDictionary& dictionary);
-std::string encode_rows(std::span<const market::FeedMark> marks, SegmentDictionary& dictionary);
-std::string encode_rows(std::span<const market::RawFrame> frames, SegmentDictionary& dictionary);
+EncodedRows encode_rows(std::span<const Event> events, SegmentDictionary& dictionary);
+EncodedRows encode_rows(std::span<const market::FeedMark> marks, SegmentDictionary& dictionary);
+EncodedRows encode_rows(std::span<const market::RawFrame> frames, SegmentDictionary& dictionary);
 
 // Appends `count` events to `out`. Errors: kCorrupt.
 template <class Event>

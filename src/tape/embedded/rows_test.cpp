@@ -160,7 +160,7 @@ template <class Event>
 Encoded<Event> encoded(const std::vector<Event>& events, market::Catalog& catalog) {
   Encoded<Event> out;
   SegmentDictionary dictionary(catalog);
-  out.payload = encode_rows(std::span<const Event>(events), dictionary);
+  out.payload = encode_rows(std::span<const Event>(events), dictionary).payload;
   EXPECT_TRUE(decode_dictionary(dictionary.take_new_entries(), catalog, out.ids));
   return out;
 }

@@ -506,20 +506,32 @@ class Walk {
         problem(trailer.index_position, "its index does not agree with its events");
       }
     }
-    TD_ASSIGN(const auto identities, footer(StreamKind::kIdentities, trailer.identities_position,
-                                            trailer_at_, "identities"));
-    if (identities) {
-      const auto runs = decode_identities(*identities, numbering_.all());
-      if (!runs) {
-        if (comparable) problem(trailer.identities_position, runs.error().message);
-      } else if (comparable && out_.unknown == 0 &&
-                 !same(in_order(*runs), footers_.identities.take())) {
-        problem(trailer.identities_position, "its identities do not agree with its events");
-      }
-    }
+    TD_TRY(look_at_identities(trailer.identities_position, comparable));
     if (comparable && (trailer.end != next_ || trailer.ts_event_min != footers_.ts_event_min ||
                        trailer.ts_event_max != footers_.ts_event_max)) {
       problem(trailer_at_, "its trailer does not agree with its events");
+    }
+    return {};
+  }
+
+  Status look_at_identities(std::uint64_t position, bool comparable) {
+    std::vector<IdentityRun> all;
+    std::uint64_t at = position;
+    do {
+      TD_ASSIGN(const auto block, window_.block(at, trailer_at_));
+      const std::uint64_t end = block ? block->next() : trailer_at_;
+      TD_ASSIGN(const auto bytes, footer(StreamKind::kIdentities, at, end, "identities"));
+      if (!bytes) return {};
+      const auto runs = decode_identities(*bytes, numbering_.all());
+      if (!runs) {
+        if (comparable) problem(at, runs.error().message);
+        return {};
+      }
+      all.insert(all.end(), runs->begin(), runs->end());
+      at = end;
+    } while (at < trailer_at_);
+    if (comparable && out_.unknown == 0 && !same(in_order(all), footers_.identities.take())) {
+      problem(position, "its identities do not agree with its events");
     }
     return {};
   }

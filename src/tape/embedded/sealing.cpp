@@ -37,18 +37,19 @@ Status SealedWriter::add(std::vector<Batch> runs) {
     gathered_events_ += run.size();
     const bool has_text = run.kind == StreamKind::kRecord || run.kind == StreamKind::kRawFrame;
     for (std::size_t i = 0; has_text && i < run.size(); ++i) gathered_text_ += text_bytes(run, i);
-    if (!gathered_.empty() && gathered_.back().kind == run.kind) {
-      visit_events(gathered_.back(), [&](auto& into) {
-        visit_events(run, [&](auto& from) {
-          if constexpr (std::is_same_v<decltype(into), decltype(from)>) {
-            into.insert(into.end(), std::make_move_iterator(from.begin()),
-                        std::make_move_iterator(from.end()));
-          }
-        });
-      });
-    } else {
-      gathered_.push_back(std::move(run));
+    if (gathered_.empty() || gathered_.back().kind != run.kind) {
+      const bool reuse = gathered_.empty() && spare_.kind == run.kind;
+      gathered_.push_back(reuse ? std::exchange(spare_, {}) : Batch{.kind = run.kind});
+      gathered_.back().first = run.first;
     }
+    visit_events(gathered_.back(), [&](auto& into) {
+      visit_events(run, [&](auto& from) {
+        if constexpr (std::is_same_v<decltype(into), decltype(from)>) {
+          into.insert(into.end(), std::make_move_iterator(from.begin()),
+                      std::make_move_iterator(from.end()));
+        }
+      });
+    });
   }
   return gathered_text_ >= kTextBytesMax ? flush() : Status();
 }
@@ -68,6 +69,9 @@ Status SealedWriter::flush() {
     index(position_, *header, events);
     status = write(bytes);
   });
+  // The memory of a large one is used again: clearing new pages costs more than filling them.
+  spare_ = std::move(gathered_.front());
+  visit_events(spare_, [](auto& events) { events.clear(); });
   gathered_.clear();
   gathered_events_ = gathered_text_ = 0;
   return status;
@@ -147,8 +151,14 @@ Result<Sealed> SealedWriter::finish(Offset end, Timestamp now) {
   trailer_.index_position = position_;
   write_block(bytes, {.kind = StreamKind::kIndex, .first = end}, encode_index(index_));
   trailer_.identities_position = position_ + bytes.size();
-  write_block(bytes, {.kind = StreamKind::kIdentities, .first = end},
-              encode_identities(identities_.take(), dictionary_));
+  const std::vector<IdentityRun> identities = identities_.take();
+  std::span<const IdentityRun> rest(identities);
+  do {
+    const auto part = rest.first(std::min(rest.size(), kIdentityRunsMax));
+    write_block(bytes, {.kind = StreamKind::kIdentities, .first = end},
+                encode_identities(part, dictionary_));
+    rest = rest.subspan(part.size());
+  } while (!rest.empty());
   bytes += write_trailer(trailer_);
   TD_TRY(write(bytes));
   // Whole and durable before it takes the place of the only other copy.

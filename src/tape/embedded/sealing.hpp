@@ -9,7 +9,7 @@
 namespace tapedeck::tape::embedded {
 
 // Blocks of at least this many events are kept as they are.
-inline constexpr std::uint32_t kMergeBelowEvents = 16'384;
+inline constexpr std::uint32_t kMergeBelowEvents = 8'192;
 
 // What a sealed segment is, for who keeps it.
 struct Sealed {
@@ -60,6 +60,7 @@ class SealedWriter {
   std::unique_ptr<File> file_;
   std::uint64_t position_ = 0;
   std::vector<market::Batch> gathered_;  // waiting to become a large block
+  market::Batch spare_;                  // an empty one of those
   std::size_t gathered_events_ = 0;
   std::size_t gathered_text_ = 0;
   IdentityTable identities_;

@@ -244,7 +244,7 @@ std::vector<IdentityRun> IdentityTable::take() {
   return merged;
 }
 
-std::string encode_identities(const std::vector<IdentityRun>& runs, SegmentDictionary& dictionary) {
+std::string encode_identities(std::span<const IdentityRun> runs, SegmentDictionary& dictionary) {
   std::string raw;
   put_varint(raw, runs.size());
   std::uint64_t last = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,9 @@ class IdentityTable {
   std::vector<std::size_t> last_;  // by SeriesId: index of the run that its last event is in
 };
 
-std::string encode_identities(const std::vector<IdentityRun>& runs, SegmentDictionary& dictionary);
+// At most this many runs go into one block: then it is below kBlockBytesMax whatever they are.
+inline constexpr std::size_t kIdentityRunsMax = 1u << 20;
+std::string encode_identities(std::span<const IdentityRun> runs, SegmentDictionary& dictionary);
 Result<std::vector<IdentityRun>> decode_identities(std::string_view payload,
                                                    const SegmentIds& ids);  // errors: kCorrupt
 
