@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log.hpp"
@@ -67,6 +68,9 @@ int check_config(const std::string& path);
 
 // Prints the slices of this program and every option, as Markdown.
 int list();
+
+// Foreign text in our own: without the control characters that a terminal would obey.
+std::string printable(std::string_view text);
 
 // Prints "tapedeck: <message>" on standard error and returns the exit code that fits.
 int report(const Error& error);

@@ -165,8 +165,17 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
 
 namespace tapedeck::app {
 
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x20 || byte == 0x7F ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+  }
+  return out;
+}
+
 int report(const Error& error) {
-  fmt::print(stderr, "tapedeck: {}\n", error.message);
+  fmt::print(stderr, "tapedeck: {}\n", printable(error.message));
   return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitFailed;
 }
 

@@ -181,6 +181,7 @@ std::string ls_text(const std::string& directory, const embedded::TapeSummary& t
   Totals all;
   for (const embedded::LogSummary& log : tape.logs) {
     const std::string name = embedded::log_name(log.partition);
+    if (!log.problem.empty()) remarks.push_back(fmt::format("{}: {}", name, log.problem));
     Totals totals;
     for (const embedded::SegmentSummary& segment : log.segments) {
       totals.add(segment);
@@ -212,7 +213,7 @@ std::string ls_text(const std::string& directory, const embedded::TapeSummary& t
   if (all.segments != 1) table.add(total_row("all", fmt::format("{} segments", all.segments), all));
   out += table.text();
   if (!remarks.empty()) out += "\n";
-  for (const std::string& remark : remarks) out += remark + "\n";
+  for (const std::string& remark : remarks) out += printable(remark) + "\n";
   return out;
 }
 
@@ -359,15 +360,15 @@ class Printer {
 
 // A reader stops where an open segment has no whole block, for it may be being written; where more
 // follows that place, it is damage.
-Status damage_after(Offset next, const embedded::LogSummary& log) {
-  for (const embedded::SegmentSummary& segment : log.segments) {
-    if (segment.problem.empty() || segment.end < next) continue;
-    return fail(ErrorCode::kCorrupt,
-                fmt::format("tape: {}/{} {}: what is behind it was not read; 'tapedeck tape "
-                            "repair' keeps all that can be",
-                            embedded::log_name(log.partition), segment.name, segment.problem));
-  }
-  return {};
+Status damage_at(Disk& disk, market::Catalog& catalog, const TapeArguments& arguments,
+                 PartitionId partition, Offset next) {
+  TD_ASSIGN(const std::string damage,
+            embedded::damage_at(disk, catalog, arguments.directory, partition, next));
+  if (damage.empty()) return {};
+  return fail(ErrorCode::kCorrupt,
+              fmt::format("tape: {}: what is behind it was not read; 'tapedeck tape repair {}' "
+                          "keeps all that can be",
+                          damage, arguments.directory));
 }
 
 // Offsets that hold nothing to show.
@@ -396,7 +397,9 @@ Status cat(Disk& disk, const TapeArguments& arguments) {
   }
   if (arguments.to_offset) filter.end = Offset(*arguments.to_offset);
   // Says what is wrong with the folder, and which series there are.
-  TD_ASSIGN(const auto listed, embedded::list_tape(disk, catalog, arguments.directory));
+  if (const auto listed = embedded::list_tape(disk, catalog, arguments.directory); !listed) {
+    return std::unexpected(listed.error());
+  }
   TD_ASSIGN(filter.series, series_asked_for(arguments.series, catalog));
   TD_ASSIGN(const auto view, embedded::open_embedded_view(disk, catalog, arguments.directory));
   TD_ASSIGN(const auto asked, partition_asked_for(arguments.partition, view->partitions()));
@@ -424,9 +427,7 @@ Status cat(Disk& disk, const TapeArguments& arguments) {
       }
       if (!*batch) {
         TD_TRY(printer.flush());
-        for (const embedded::LogSummary& summary : listed.logs) {
-          if (summary.partition == partition) TD_TRY(damage_after(next, summary));
-        }
+        TD_TRY(damage_at(disk, catalog, arguments, partition, next));
         break;
       }
       const Offset first = (*batch)->first;
@@ -440,6 +441,13 @@ Status cat(Disk& disk, const TapeArguments& arguments) {
   return {};
 }
 
+Status is_there(const Disk& disk, const std::string& directory) {
+  const auto names = disk.list(directory);
+  if (names) return {};
+  if (names.error().code != ErrorCode::kNotFound) return std::unexpected(names.error());
+  return fail(ErrorCode::kNotFound, fmt::format("there is no folder '{}'", directory));
+}
+
 volatile std::sig_atomic_t interrupted = 0;
 
 Status tail(Disk& disk, const TapeArguments& arguments) {
@@ -450,9 +458,7 @@ Status tail(Disk& disk, const TapeArguments& arguments) {
   ::sigaction(SIGTERM, &action, nullptr);
 
   market::Catalog catalog;
-  if (const auto names = disk.list(arguments.directory); !names) {
-    return fail(ErrorCode::kNotFound, fmt::format("there is no folder '{}'", arguments.directory));
-  }
+  TD_TRY(is_there(disk, arguments.directory));
   TD_ASSIGN(const auto view, embedded::open_embedded_view(disk, catalog, arguments.directory));
   TD_ASSIGN(const auto asked, partition_asked_for(arguments.partition, view->partitions()));
   const PartitionId partition = asked.value_or(PartitionId(0));
@@ -468,6 +474,9 @@ Status tail(Disk& disk, const TapeArguments& arguments) {
   Printer printer(catalog, EventFormat::kNdjson, {}, std::nullopt);
   // Whatever is not seen of another process (on a disk of another machine), this looks for.
   constexpr Duration kLookEvery = seconds(1);
+  const embedded::FolderSegments segments(disk,
+                                          embedded::log_directory(arguments.directory, partition));
+  std::uint64_t bytes_looked_at = 0;  // of the segment that is written
   while (interrupted == 0 && !printer.is_done()) {
     // What the reader leaves out (lost, or unknown) is before this, too.
     const Offset end = view->durable_end(partition);
@@ -483,8 +492,14 @@ Status tail(Disk& disk, const TapeArguments& arguments) {
     }
     TD_TRY(printer.flush());
     next = std::max(next, end);
+    if (arguments.follow && view->wait(partition, next, kLookEvery)) continue;
+    // Nothing comes, or it cannot be read.
+    TD_ASSIGN(const auto files, segments.all());
+    const std::uint64_t bytes = files.empty() ? 0 : files.back().bytes;
+    if (std::exchange(bytes_looked_at, bytes) != bytes) {
+      TD_TRY(damage_at(disk, catalog, arguments, partition, next));
+    }
     if (!arguments.follow) break;
-    view->wait(partition, next, kLookEvery);
   }
   return {};
 }
@@ -523,6 +538,15 @@ class Progress {
   std::optional<Duration> shown_;
 };
 
+std::string count_text(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string place_text(const embedded::Problem& problem) {
+  return problem.byte == 0 ? problem.path
+                           : fmt::format("{} at byte {}", problem.path, problem.byte);
+}
+
 std::string offsets_text(Offset first, std::uint64_t count) {
   return count == 1 ? fmt::format("offset {}", first.value)
                     : fmt::format("offsets {} to {}", first.value, first.value + count - 1);
@@ -535,10 +559,11 @@ std::string remedy(const embedded::Problem& problem, const std::string& director
                        directory);
   }
   return fmt::format(
-      "{} events of {} cannot be read: put the file back from a copy; without one, "
-      "'tapedeck tape repair {}' marks them as lost and keeps all others",
-      problem.lost, offsets_text(problem.lost_first, problem.lost_end - problem.lost_first),
-      directory);
+      "{} of {} cannot be read: put the file back from a copy; without one, "
+      "'tapedeck tape repair {}' marks {} as lost and keeps all others",
+      count_text(problem.lost, "event"),
+      offsets_text(problem.lost_first, problem.lost_end - problem.lost_first), directory,
+      problem.lost == 1 ? "it" : "them");
 }
 
 Result<int> verify(Disk& disk, const TapeArguments& arguments) {
@@ -549,14 +574,17 @@ Result<int> verify(Disk& disk, const TapeArguments& arguments) {
   Output output;
   std::string& out = output.buffer();
   for (const embedded::Problem& problem : found.problems) {
-    out += fmt::format("{} at byte {}: {}\n  {}\n", problem.path, problem.byte, problem.what,
+    out += fmt::format("{}: {}\n  {}\n", place_text(problem), printable(problem.what),
                        remedy(problem, arguments.directory));
   }
-  for (const std::string& note : found.notes) out += fmt::format("note: {}\n", note);
-  out += fmt::format(
-      "{} events, {} segments, {} bytes: {}", found.events, found.segments, found.bytes,
-      found.problems.empty() ? "whole" : fmt::format("{} problems", found.problems.size()));
-  if (found.lost > 0) out += fmt::format("; {} events lost since an earlier repair", found.lost);
+  for (const std::string& note : found.notes) out += fmt::format("note: {}\n", printable(note));
+  out +=
+      fmt::format("{}, {}, {}: {}", count_text(found.events, "event"),
+                  count_text(found.segments, "segment"), count_text(found.bytes, "byte"),
+                  found.problems.empty() ? "whole" : count_text(found.problems.size(), "problem"));
+  if (found.lost > 0) {
+    out += fmt::format("; {} lost since an earlier repair", count_text(found.lost, "event"));
+  }
   out += "\n";
   TD_TRY(output.flush());
   return found.problems.empty() ? kExitOk : kExitRefused;
@@ -565,15 +593,18 @@ Result<int> verify(Disk& disk, const TapeArguments& arguments) {
 void say_step(std::string& out, const embedded::RepairStep& step, bool dry_run) {
   using Kind = embedded::RepairStep::Kind;
   for (const embedded::Problem& problem : step.problems) {
-    out += fmt::format("{} at byte {}: {}\n", problem.path, problem.byte, problem.what);
+    out += fmt::format("{}: {}\n", place_text(problem), printable(problem.what));
   }
   const std::string_view will = dry_run ? "would be " : "";
   switch (step.kind) {
     case Kind::kManifest:
       out += fmt::format("  {}written anew\n", will);
       break;
+    case Kind::kFolder:
+      out += fmt::format("  {}made anew, and empty\n", will);
+      break;
     case Kind::kRewrite:
-      out += fmt::format("  {}written anew with {} events\n", will, step.events);
+      out += fmt::format("  {}written anew with {}\n", will, count_text(step.events, "event"));
       break;
     case Kind::kFill:
       out += fmt::format("{}: {}made, in the place of what is missing\n", step.path, will);
@@ -583,8 +614,8 @@ void say_step(std::string& out, const embedded::RepairStep& step, bool dry_run) 
       break;
   }
   for (const embedded::LostRange& range : step.lost) {
-    out += fmt::format("  lost: {} ({} events)\n", offsets_text(range.first, range.count),
-                       range.count);
+    out += fmt::format("  lost: {} ({})\n", offsets_text(range.first, range.count),
+                       count_text(range.count, "event"));
   }
   if (step.torn_bytes > 0) {
     out += fmt::format("  left off: a torn tail of {} bytes, which was never acknowledged\n",
@@ -608,17 +639,18 @@ Status repair(Disk& disk, const TapeArguments& arguments) {
   }
   for (const tape::TornTail& torn : done.torn) {
     out += fmt::format(
-        "{}: a torn tail of {} bytes: the next start cuts it off by itself; nothing "
-        "that was acknowledged is in it\n",
+        "{}: a torn tail of {} bytes: the next start cuts it off by itself; nothing that was "
+        "acknowledged is in it, unless the disk has changed what was written last\n",
         torn.file, torn.bytes);
   }
   if (done.steps.empty()) {
     out += "nothing to repair\n";
   } else if (arguments.dry_run) {
-    out += fmt::format("{} files to repair, {} events lost; nothing was changed\n",
-                       done.steps.size(), lost);
+    out += fmt::format("{} to repair, {} lost; nothing was changed\n",
+                       count_text(done.steps.size(), "file"), count_text(lost, "event"));
   } else {
-    out += fmt::format("{} files repaired, {} events lost\n", done.steps.size(), lost);
+    out += fmt::format("{} repaired, {} lost\n", count_text(done.steps.size(), "file"),
+                       count_text(lost, "event"));
   }
   return output.flush();
 }

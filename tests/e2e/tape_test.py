@@ -173,7 +173,7 @@ class WholeTape(TapeCase):
 
     def test_verify_and_repair_find_it_whole(self):
         done = self.look("verify")
-        self.assertIn(f"{len(self.cat())} events, 1 segments", done.out)
+        self.assertIn(f"{len(self.cat())} events, 1 segment, ", done.out)
         self.assertIn("whole", done.out)
         before = sorted(os.listdir(self.path("p0")))
         self.assertEqual(self.look("repair").out, "nothing to repair\n")
@@ -269,6 +269,11 @@ class DamagedTape(TapeCase):
         self.assertEqual(len(stopped.out.splitlines()), first)
         self.assertIn(f"at byte {at}", stopped.err)
         self.assertIn("damaged", self.look("ls").out)
+        for follow in ((), ("-f",)):
+            stopped = self.look("tail", "-n", 3, *follow, code=FAILED)
+            self.assertEqual(int(stopped.out.splitlines()[-1].split('"')[7]), first - 1)
+            self.assertIn(f"at byte {at}", stopped.err)
+            self.assertIn(f"tapedeck tape repair {self.tape}", stopped.err)
 
         lost = f"lost: offsets {first} to {first + count - 1} ({count} events)"
         dry = self.look("repair", "--dry-run")
@@ -293,11 +298,23 @@ class DamagedTape(TapeCase):
     def test_a_missing_manifest_is_written_anew(self):
         os.remove(self.path("TAPE"))
         done = self.look("verify", code=DAMAGED)
-        self.assertIn("TAPE at byte 0: the file is missing", done.out)
+        self.assertIn("TAPE: the file is missing", done.out)
         self.assertIn("no event is lost by it", done.out)
         self.look("repair")
         self.look("verify")
         self.assertEqual(self.cat(), self.events)
+
+    def test_a_missing_folder_is_told(self):
+        shutil.rmtree(self.path("p0"))
+        os.mkdir(self.path("p0"))
+        self.assertIn("0 events", self.look("verify").out)
+        shutil.copytree(self.path("p0"), self.path("p7"))
+        self.assertIn("this is the folder of another one", self.look("verify", code=DAMAGED).out)
+
+    def test_words_of_a_tape_do_not_steer_the_terminal(self):
+        done = product.run("tape", "cat", self.tape, "--series", "\x1b[2J")
+        self.assertEqual(done.code, USAGE)
+        self.assertIn("no series '\\x1b[2J'", done.err)
 
     def test_a_torn_tail_is_no_damage(self):
         with open(self.path(), "ab") as file:

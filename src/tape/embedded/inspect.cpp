@@ -28,6 +28,7 @@ struct LogFiles {
   std::vector<SegmentFile> segments{};  // by offset
   std::vector<std::string> others{};    // names
   std::uint64_t bytes = 0;
+  bool is_missing = false;  // its folder
 };
 
 // The folder of a tape, in whatever state it is.
@@ -40,6 +41,12 @@ struct Folder {
     std::uint64_t sum = 0;
     for (const LogFiles& log : logs) sum += log.bytes;
     return sum;
+  }
+  // A tape makes all of them before anything is written. Copying may leave out those without files,
+  // which the raw frames' often is.
+  bool is_lost(const LogFiles& log) const {
+    return log.is_missing && log.partition != kRawFrames &&
+           std::ranges::any_of(logs, [](const LogFiles& each) { return !each.segments.empty(); });
   }
 };
 
@@ -56,9 +63,9 @@ Result<LogFiles> look_at_log(Disk& disk, const std::string& tape, PartitionId pa
   LogFiles log{.partition = partition, .directory = log_directory(tape, partition)};
   const auto names = disk.list(log.directory);
   if (!names) {
-    // A tape makes all of them when it is first opened; copying may leave out those without files.
-    if (names.error().code == ErrorCode::kNotFound) return log;
-    return std::unexpected(names.error());
+    if (names.error().code != ErrorCode::kNotFound) return std::unexpected(names.error());
+    log.is_missing = true;
+    return log;
   }
   for (const std::string& name : *names) {
     const auto first = parse_segment_name(name);
@@ -119,6 +126,14 @@ Problem manifest_problem(const Folder& folder, const std::string& tape) {
           .what = folder.manifest_problem->code == ErrorCode::kNotFound
                       ? "the file is missing"
                       : "the file is damaged: it says how many partitions there are"};
+}
+
+Problem missing_folder(const LogFiles& log) {
+  return {.path = log.directory,
+          .what = "the folder is missing, and other partitions hold events: what it held is lost",
+          .remedy =
+              "put the folder back from a copy; without one, 'tapedeck tape repair' makes an "
+              "empty one"};
 }
 
 // --- ls
@@ -357,6 +372,13 @@ Status verify_log(Disk& disk, const Folder& folder, const LogFiles& log, TwiceFi
                   market::Catalog& catalog, Verified& out) {
   std::optional<Offset> next;  // what the next segment should begin with
   twice.forget();
+  if (folder.is_lost(log)) out.problems.push_back(missing_folder(log));
+  if (!log.segments.empty() && log.segments.front().first > Offset(0)) {
+    out.notes.push_back(
+        fmt::format("{}: it begins at offset {}: retention has dropped what was "
+                    "before, or its files are missing",
+                    log.directory, log.segments.front().first.value));
+  }
   for (const SegmentFile& file : log.segments) {
     auto found = salvage_segment(disk, catalog, file, &twice);
     if (!found && found.error().code == ErrorCode::kNotFound) {
@@ -393,8 +415,10 @@ Status verify_log(Disk& disk, const Folder& folder, const LogFiles& log, TwiceFi
     if (auto problem = twice.take(file.path, catalog)) out.problems.push_back(*std::move(problem));
     if (found->torn_bytes > 0) {
       out.notes.push_back(fmt::format(
-          "{}: the last {} bytes are no whole commit: it is being written, or a crash tore it; "
-          "then the next start cuts them off, and nothing that was acknowledged is in them",
+          "{}: the last {} bytes are no whole commit: it is being written, or a crash tore it "
+          "(then "
+          "nothing acknowledged is in it, and the next start cuts it off), or the disk has changed "
+          "what was written last (then copy the tape before the next start)",
           file.path, found->torn_bytes));
     }
     if (found->lost_before > 0) {
@@ -523,7 +547,16 @@ class Repairer {
 
   Result<Repaired> run(bool dry_run) {
     for (Action& action : actions_) {
-      TD_TRY(run(action, dry_run));
+      if (Status s = run(action, dry_run); !s) {
+        return fail(
+            s.error().code,
+            fmt::format("{}{}; {} of {} files are repaired: run it again to go on",
+                        s.error().message,
+                        s.error().code == ErrorCode::kNoSpace
+                            ? ": a repair keeps what was there, and needs room for twice its size"
+                            : "",
+                        out_.steps.size(), actions_.size()));
+      }
       out_.steps.push_back(std::move(action.step));
     }
     return std::move(out_);
@@ -531,6 +564,11 @@ class Repairer {
 
  private:
   Status plan_log(const LogFiles& log) {
+    if (folder_.is_lost(log)) {
+      actions_.push_back({.step = {.kind = RepairStep::Kind::kFolder,
+                                   .path = log.directory,
+                                   .problems = {missing_folder(log)}}});
+    }
     std::vector<std::pair<SegmentFile, Salvaged>> files;
     for (const SegmentFile& file : log.segments) {
       TD_ASSIGN(Salvaged found, salvage_segment(disk_, catalog_, file));
@@ -627,6 +665,8 @@ class Repairer {
           TD_ASSIGN(action.step.kept, keep_copy(action.step.path));
         }
         return write_manifest(disk_, tape_, {.partitions = folder_.partitions});
+      case RepairStep::Kind::kFolder:
+        return dry_run ? Status() : disk_.create_directories(action.step.path);
       case RepairStep::Kind::kSetAside:
         return dry_run ? Status() : put_aside(action);
       case RepairStep::Kind::kRewrite:
@@ -757,6 +797,7 @@ Result<TapeSummary> list_tape(Disk& disk, market::Catalog& catalog, const std::s
   if (folder.manifest_problem) out.problem = manifest_problem(folder, directory).what;
   for (const LogFiles& log : folder.logs) {
     LogSummary summary{.partition = log.partition};
+    if (folder.is_lost(log)) summary.problem = missing_folder(log).what;
     for (const SegmentFile& file : log.segments) {
       TD_ASSIGN(auto segment, summarize(disk, catalog, file));
       if (segment) summary.segments.push_back(*std::move(segment));
@@ -764,6 +805,16 @@ Result<TapeSummary> list_tape(Disk& disk, market::Catalog& catalog, const std::s
     out.logs.push_back(std::move(summary));
   }
   return out;
+}
+
+Result<std::string> damage_at(Disk& disk, market::Catalog& catalog, const std::string& directory,
+                              PartitionId partition, Offset next) {
+  TD_ASSIGN(const LogFiles log, look_at_log(disk, directory, partition));
+  const auto after = std::ranges::upper_bound(log.segments, next, {}, &SegmentFile::first);
+  if (after == log.segments.begin()) return std::string();
+  TD_ASSIGN(const auto segment, summarize(disk, catalog, *std::prev(after)));
+  if (!segment || segment->problem.empty() || segment->end < next) return std::string();
+  return fmt::format("{}/{} {}", log_name(partition), segment->name, segment->problem);
 }
 
 Result<Verified> verify_tape(Disk& disk, const std::string& directory, const ProgressFn& progress) {

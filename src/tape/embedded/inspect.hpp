@@ -35,6 +35,7 @@ struct SegmentSummary {
 struct LogSummary {
   PartitionId partition;
   std::vector<SegmentSummary> segments{};
+  std::string problem{};  // of its folder
 };
 
 struct TapeSummary {
@@ -47,6 +48,11 @@ struct TapeSummary {
 // Takes no lock and changes nothing. Damaged segments are listed with what is wrong. Series enter
 // the catalog. Errors: kNotFound where there is no tape, kUnsupported for another format, kIo.
 Result<TapeSummary> list_tape(Disk& disk, market::Catalog& catalog, const std::string& directory);
+
+// The damage that keeps a reader from `next` on, in words: a view's reader only sees that there is
+// no whole block, which may be being written. Empty where there is none.
+Result<std::string> damage_at(Disk& disk, market::Catalog& catalog, const std::string& directory,
+                              PartitionId partition, Offset next);
 
 // Bytes read back, of all.
 using ProgressFn = std::function<void(std::uint64_t done, std::uint64_t total)>;
@@ -78,6 +84,7 @@ struct LostRange {
 struct RepairStep {
   enum class Kind {
     kManifest,  // written anew
+    kFolder,    // of a partition, made anew and empty
     kRewrite,   // a segment is written anew, from what can be read of it
     kFill,      // a segment that says that its offsets are lost
     kSetAside,  // a file that does not belong here is renamed
