@@ -396,11 +396,15 @@ void OldKeyAudit::compare_bars(SeriesState& state) {
       OldBar old = built.bar;
       old.volume.add(ends.volume_repeated);
       old.notional.add(ends.notional_repeated);
-      for (const auto& [end, price] :
-           {std::pair{&ends.first, &old.open}, {&ends.last, &old.close}}) {
-        if (!end->other) continue;
-        price->reset();
-        name({Loss::kOrderUnknown, end->trade, end->other});
+      if (ends.first.other) {
+        old.open.reset();
+        name({Loss::kOrderUnknown, ends.first.trade, ends.first.other});
+      }
+      if (ends.last.other) {
+        old.close.reset();
+        if (ends.last.trade != ends.first.trade) {
+          name({Loss::kOrderUnknown, ends.last.trade, ends.last.other});
+        }
       }
       compare(ts_open, built.bar, old, faults);
     }

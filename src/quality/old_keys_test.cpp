@@ -162,6 +162,17 @@ TEST_F(OldKeys, TheEarliestFiveAreNamed) {
   EXPECT_EQ(ids(report.lost), (std::vector<std::uint64_t>{39, 37, 35, 33, 31}));
 }
 
+TEST_F(OldKeys, OfEqualOnesTheFirstComesFirst) {
+  const auto report =
+      audit(OldPipeline::kS2,
+            {trade("2020-01-01T10:00:00Z", "10", "1"), trade("2020-01-01T10:00:00Z", "10", "1"),
+             trade("2020-01-01T10:00:00Z", "10", "1"), trade("2020-01-01T10:01:00Z", "10", "2"),
+             trade("2020-01-01T10:01:00Z", "10", "1")});
+  EXPECT_EQ(ids(report.lost), (std::vector<std::uint64_t>{1, 2, 4}));
+  // Both bars miss 20.
+  EXPECT_EQ(report.series[0].bars.worst->ts_open, at("2020-01-01T10:00:00Z"));
+}
+
 // It is the mean since the start, not that of 15 s.
 TEST_F(OldKeys, TheAverageOfFifteenSecondsIsNot) {
   for (const OldPipeline pipeline : {OldPipeline::kS2, OldPipeline::kS5}) {
@@ -294,6 +305,16 @@ TEST_F(OldKeys, UuidsLoseNothingButTheOrder) {
   EXPECT_EQ(report.lost[0].trade.identity.seq, 4u);
   EXPECT_EQ(report.lost[0].other->identity.seq, 5u);
   EXPECT_EQ(report.lost[1].trade.identity.seq, 6u);
+}
+
+TEST_F(OldKeys, AMinuteOfOneInstantIsNamedOnce) {
+  const auto report = audit(OldPipeline::kS3, {trade("2020-01-01T10:00:00Z", "10", "1"),
+                                               trade("2020-01-01T10:00:00Z", "10", "1"),
+                                               trade("2020-01-01T10:00:00Z", "11", "1")});
+  EXPECT_EQ(report.series[0].bars.open, 1u);
+  EXPECT_EQ(report.series[0].bars.close, 1u);
+  ASSERT_EQ(report.lost.size(), 1u);
+  EXPECT_EQ(report.lost[0].other->identity.seq, 3u);
 }
 
 TEST_F(OldKeys, UuidsCountARepeatTwice) {
