@@ -159,15 +159,22 @@ class RealDisk final : public Disk {
  public:
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     int flags = O_CLOEXEC;
-    if (mode == OpenMode::kRead) flags |= O_RDONLY;
+    // A pipe would be waited for.
+    if (mode == OpenMode::kRead) flags |= O_RDONLY | O_NONBLOCK;
     if (mode == OpenMode::kAppend) flags |= O_RDWR | O_APPEND;
     if (mode == OpenMode::kCreate) flags |= O_RDWR | O_APPEND | O_CREAT | O_EXCL;
     const int fd = ::open(path.c_str(), flags, 0640);
     if (fd < 0) return fail_errno(mode == OpenMode::kCreate ? "create" : "open", path, errno);
     struct stat info{};
-    if (::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+    const bool is_known = ::fstat(fd, &info) == 0;
+    if (is_known && S_ISDIR(info.st_mode)) {
       ::close(fd);
       return fail_errno("open", path, EISDIR);
+    }
+    if (is_known && mode == OpenMode::kRead && !S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) {
+      ::close(fd);
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("cannot open '{}': it is a pipe or a device, and not a file", path));
     }
     return std::make_unique<RealFile>(fd, path);
   }

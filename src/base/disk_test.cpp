@@ -203,6 +203,17 @@ TEST(RealDisk, AFileIsNoFolder) {
   ASSERT_TRUE(disk->remove(path));
 }
 
+// Which would be waited for, and have no size.
+TEST(RealDisk, APipeIsNoFile) {
+  const std::string path = testing::TempDir() + "td_pipe_" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto pipe = real_disk()->open(path, OpenMode::kRead);
+  ::unlink(path.c_str());
+  ASSERT_FALSE(pipe);
+  EXPECT_THAT(pipe.error().message, HasSubstr("it is a pipe or a device, and not a file"));
+  EXPECT_FALSE(real_disk()->open("/dev/null", OpenMode::kRead));
+}
+
 TEST(RealDisk, SaysWhenThereIsNoSpace) {
   const Status full = real_disk()->open("/dev/full", OpenMode::kAppend).value()->append("abc");
   EXPECT_EQ(full.error().code, ErrorCode::kNoSpace);
