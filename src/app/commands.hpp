@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/recorded_files.hpp"
 #include "base/log.hpp"
 #include "base/result.hpp"
 
@@ -20,22 +21,27 @@ enum ExitCode : int {
 };
 
 struct ReplayArguments {
-  std::vector<std::string> files;
+  FileArguments files;
   std::string bars = "1m";
   std::string format = "csv";
   std::string conditions = "eligible";
   std::string session = "extended";
   bool digest = false;
   std::string output;
-  std::string map, symbol, venue;
   std::size_t batch = 4096;
   std::uint32_t threads = 2;
   std::optional<double> speed;
   std::string tape;
-  std::string quarantine;
   LogFormat log = LogFormat::kText;
 };
 int replay(const ReplayArguments& arguments);
+
+struct AuditArguments {
+  std::string as;  // "s1" to "s5"
+  FileArguments files;
+  bool json = false;
+};
+int audit(const AuditArguments& arguments);
 
 struct DemoArguments {
   bool synthetic = false;

@@ -27,10 +27,23 @@ void add_log_option(CLI::App& command, LogFormat& format) {
       ->default_str("text");
 }
 
+void add_files(CLI::App& command, FileArguments& arguments) {
+  command.add_option("files", arguments.paths, "Recorded trades: zip, gz, zst or plain")
+      ->required();
+  command.add_option(
+      "--map", arguments.map,
+      "Columns of a CSV file or a JSON array: field=column[:unit],...; fields: time, "
+      "recv, price, size, id, side, symbol, sequence; column: a name or #index from "
+      "0; units: s ms us ns iso");
+  command.add_option("--symbol", arguments.symbol, "Instrument of files that do not name it");
+  command.add_option("--venue", arguments.venue, "Venue of files that do not tell it");
+  command.add_option("--quarantine", arguments.quarantine,
+                     "Append what is refused to this file, one JSON object a line");
+}
+
 void add_replay(CLI::App& app, ReplayArguments& arguments) {
   CLI::App& command = *app.add_subcommand("replay", "Files in, bars out");
-  command.add_option("files", arguments.files, "Recorded trades: zip, gz, zst or plain")
-      ->required();
+  add_files(command, arguments.files);
   command.add_option("--bars", arguments.bars, "Interval: 1s 5s 15s 30s 1m 5m 15m 30m 1h")
       ->capture_default_str();
   command.add_option("--format", arguments.format, "csv, json or ndjson")->capture_default_str();
@@ -45,13 +58,6 @@ void add_replay(CLI::App& app, ReplayArguments& arguments) {
   command.add_flag("--digest", arguments.digest,
                    "Print only the SHA-256 of the bars; they go to --output, if given");
   command.add_option("--output", arguments.output, "Write the bars to this file");
-  command.add_option(
-      "--map", arguments.map,
-      "Columns of a CSV file or a JSON array: field=column[:unit],...; fields: time, "
-      "recv, price, size, id, side, symbol, sequence; column: a name or #index from "
-      "0; units: s ms us ns iso");
-  command.add_option("--symbol", arguments.symbol, "Instrument of files that do not name it");
-  command.add_option("--venue", arguments.venue, "Venue of files that do not tell it");
   command.add_option("--batch", arguments.batch, "Events in one batch")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
@@ -66,9 +72,28 @@ void add_replay(CLI::App& app, ReplayArguments& arguments) {
       ->check(kSpeed);
   command.add_option("--tape", arguments.tape,
                      "Keep a durable tape in this folder; run again, it goes on where it ended");
-  command.add_option("--quarantine", arguments.quarantine,
-                     "Append what is refused to this file, one JSON object a line");
   add_log_option(command, arguments.log);
+}
+
+void add_audit(CLI::App& app, AuditArguments& arguments) {
+  CLI::App& command = *app.add_subcommand(
+      "audit", "What an older pipeline's key or formula loses or misstates of your own trades");
+  command.add_option("--as", arguments.as, "Whose table: s1, s2, s3, s4 or s5")->required();
+  add_files(command, arguments.files);
+  command.add_flag("--json", arguments.json, "One JSON object instead of text");
+  command.footer(
+      "Reads what 'replay' reads. Says how many trades would have no row in the old table, what\n"
+      "bars and averages made from it would say, and five of the lost trades by name. All trades\n"
+      "count, whatever their conditions. What had to be assumed is said at the end.\n"
+      "\n"
+      "  s1   financial_data.stock_<symbol>  bars of an hour, id = md5(symbol_timestamp)\n"
+      "  s2   market.trades                  PRIMARY KEY ((symbol), trade_timestamp)\n"
+      "  s3   spark_streams.created_users    id = a new uuid for each row\n"
+      "  s4   streams.yahoofinance           id = the ticker\n"
+      "  s5   market.trades                  as s2, with a trigger of 5 s\n"
+      "\n"
+      "Example:\n"
+      "  tapedeck audit --as s2 demo/2013-10-07/spy/20131007_trade.zip");
 }
 
 void add_demo(CLI::App& app, DemoArguments& arguments) {
@@ -187,8 +212,10 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ReplayArguments replay_arguments;
   DemoArguments demo_arguments;
+  AuditArguments audit_arguments;
   add_replay(app, replay_arguments);
   add_demo(app, demo_arguments);
+  add_audit(app, audit_arguments);
   TapeArguments tape_arguments;
   add_tape(app, tape_arguments);
   std::string config_file;
@@ -212,6 +239,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
+  if (app.got_subcommand("audit")) return audit(audit_arguments);
   if (app.got_subcommand("tape")) {
     tape_arguments.verb = app.get_subcommand("tape")->get_subcommands().front()->get_name();
     return tape_command(tape_arguments);

@@ -12,9 +12,9 @@
 
 #include "app/bar_writer.hpp"
 #include "app/commands.hpp"
+#include "app/recorded_files.hpp"
 #include "app/registry.hpp"
 #include "base/disk.hpp"
-#include "feeds/replay/replay.hpp"
 #include "pipeline/pipeline.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 #include "tape/passing/passing_tape.hpp"
@@ -105,48 +105,15 @@ Result<Plan> plan_of(const ReplayArguments& arguments) {
 }
 
 // Everything on standard error that a person should know of the run. True: all was taken.
-bool print_report(const std::vector<feeds::replay::FileReport>& files,
-                  const pipeline::Pipeline& pipeline, std::size_t bars) {
-  bool whole = true;
-  std::uint64_t records = 0;
-  std::uint64_t trades = 0;
-  for (const auto& file : files) {
-    records += file.records;
-    trades += file.trades;
-    fmt::print(stderr, "{}: {} records, {} trades, {} other frames, {} refused\n", file.path,
-               file.records, file.trades, file.control, file.refused);
-    if (file.others > 0) {
-      fmt::print(stderr, "{}: {} events that are no trades\n", file.path, file.others);
-    }
-    if (!file.error.empty()) {
-      fmt::print(stderr, "{}: damaged: {}\n", file.path, file.error);
-      whole = false;
-    }
-  }
-  fmt::print(stderr, "{} records, {} trades in all\n", records, trades);
-  const auto& counts = pipeline.feed_counts();
-  if (counts.duplicates > 0) {
-    fmt::print(stderr,
-               "{} trades were there already, by their identity: they were not counted again\n",
-               counts.duplicates.load());
-  }
-  const quality::Quarantine& quarantine = pipeline.quarantine();
-  for (const auto& [reason, count] : quarantine.by_reason()) {
-    fmt::print(stderr, "refused: {} x {}\n", count, reason);
-  }
-  for (const quality::Refused& example : quarantine.examples()) {
-    fmt::print(stderr, "refused: {}: {}: {}\n", example.where, example.reason, example.detail);
-  }
-  if (!quarantine.file_problem().empty()) {
-    fmt::print(stderr, "quarantine: {}\n", quarantine.file_problem());
-  }
-  const tape::Recovery& recovery = pipeline.tape().recovery();
-  for (const tape::TornTail& torn : recovery.torn) {
+bool print_run(const std::vector<feeds::replay::FileReport>& files,
+               const pipeline::Pipeline& pipeline, std::size_t bars) {
+  const bool whole = print_report(files, pipeline.feed_counts().duplicates, pipeline.quarantine());
+  for (const tape::TornTail& torn : pipeline.tape().recovery().torn) {
     fmt::print(stderr, "tape: cut {} bytes off the end of {}: they were never acknowledged\n",
                torn.bytes, torn.file);
   }
   fmt::print(stderr, "{} bars\n", bars);
-  return whole && quarantine.total() == 0;
+  return whole;
 }
 
 Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
@@ -156,23 +123,15 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
 
   pipeline::PipelineParts parts;
   parts.catalog = std::make_unique<market::Catalog>();
-  if (arguments.quarantine.empty()) {
-    parts.quarantine = std::make_unique<quality::Quarantine>();
-  } else {
-    TD_ASSIGN(parts.quarantine, quality::Quarantine::with_file(*disk, arguments.quarantine));
-  }
+  TD_ASSIGN(parts.quarantine, open_quarantine(*disk, arguments.files));
   if (arguments.tape.empty()) {
     parts.tape = tape::passing::make_passing_tape();
   } else {
     TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(*disk, clock, *parts.catalog,
                                                              {.directory = arguments.tape}));
   }
-  const feeds::replay::ReplayOptions options{.map = arguments.map,
-                                             .symbol = arguments.symbol,
-                                             .venue = arguments.venue,
-                                             .feeds = recorded_kinds()};
-  TD_ASSIGN(auto source, feeds::replay::open_replay(*disk, arguments.files, options, *parts.catalog,
-                                                    arguments.speed.has_value()));
+  TD_ASSIGN(auto source,
+            open_files(*disk, arguments.files, *parts.catalog, arguments.speed.has_value()));
   // Owned by the pipeline from here on, which outlives the report.
   const feeds::replay::ReplaySource& files = *source;
   parts.source = std::move(source);
@@ -211,7 +170,7 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
     TD_ASSIGN(Output standard_output, Output::open(""));
     TD_TRY(standard_output.finish(hex));
   }
-  return print_report(files.files(), pipeline, bars.size());
+  return print_run(files.files(), pipeline, bars.size());
 }
 
 }  // namespace
