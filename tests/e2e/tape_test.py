@@ -304,7 +304,7 @@ class DamagedTape(TapeCase):
         self.look("verify")
         self.assertEqual(self.cat(), self.events)
 
-    def test_a_missing_folder_is_told(self):
+    def test_a_folder_of_another_tape_is_told(self):
         shutil.rmtree(self.path("p0"))
         os.mkdir(self.path("p0"))
         self.assertIn("0 events", self.look("verify").out)
@@ -341,6 +341,32 @@ class DamagedTape(TapeCase):
                 os.mkdir(self.path("p0"))
                 with open(self.path(), "wb") as file:
                     file.write(self.bytes)
+
+
+class HowTo(TapeCase):
+    """The commands of the page do what it says, in its order."""
+
+    def test_its_commands_run(self):
+        os.symlink(os.path.join(product.ROOT, "demo"), os.path.join(self.folder, "demo"))
+        with open(os.path.join(product.ROOT, "docs/how-to/look-at-a-tape.md")) as file:
+            lines = file.read().splitlines()
+        commands = [line.split()[2:] for line in lines if line.startswith("    $ tapedeck ")]
+        self.assertGreater(len(commands), 6)
+        for command in commands:
+            done = product.run(*command, cwd=self.folder)
+            self.assertEqual(done.code, 0, f"{command}: {done.err}")
+            if "--kind" in command or "csv" in command:
+                self.assertGreaterEqual(len(done.out.splitlines()), 1000, command)
+            if "verify" in command:
+                count = done.out.split(",")[0]
+                self.assertTrue(any(line.startswith(f"    {count}, ") for line in lines), count)
+        self.tape = os.path.join(self.folder, "var/tape")
+        self.change_byte(os.path.getsize(self.path()) // 2)
+        self.assertIn("at byte", self.look("verify", code=DAMAGED).out)
+        repaired = self.look("repair").out
+        self.assertIn("  what it was is kept in ", repaired)
+        self.assertIn("1 file repaired, 4096 events lost", repaired)
+        self.assertEqual(self.look("repair").out, "nothing to repair\n")
 
 
 class BesideAWriter(TapeCase):
