@@ -46,6 +46,9 @@ class DecimalSum {
   void add(const DecimalSum& other);
 
   bool overflowed() const { return overflowed_; }
+  // The value is mantissa() / 10^scale(), unless it overflowed. Equal sums may differ in both.
+  Int128 mantissa() const { return mantissa_; }
+  int scale() const { return scale_; }
   std::string to_string() const;  // canonical, as for Decimal; "overflow" where it overflowed
   double to_double() const;       // NaN where it overflowed
 
