@@ -459,11 +459,20 @@ class HandMade(Case):
                 for series in report["series"]:
                     self.assertIn(f"\n{series['series']}\n", done.out)
                 for one in report["named"]:
-                    trade = one["trade"]
-                    self.assertIn(f"  {trade['series']} {trade['price']} x {trade['size']}", done.out)
+                    named = "  {series} {price} x {size} at ".format(**one["trade"])
+                    self.assertIn(named, done.out)
                 for assumed in report["assumed"]:
                     self.assertIn(f"  - {assumed}\n", done.out)
                 self.assertIn("300245 trades in all", done.err)
+
+    def test_what_the_guide_shows(self):
+        with open(os.path.join(product.ROOT, "docs/how-to/audit-your-data.md")) as guide:
+            blocks = [line[4:].rstrip() for line in guide if line.startswith("    ")]
+        command, *shown = blocks
+        done = product.run(*command.split()[1:], cwd=product.ROOT)
+        said = done.out.split("\n")
+        self.assertGreater(len(shown), 15)
+        self.assertEqual([line for line in shown if line not in [*said, "    ..."]], [])
 
     def test_nothing_to_audit(self):
         path = self.write("empty.csv", [])
