@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tests/oracle.py: every result once more, from the source files, with nothing of the product in it.
+"""tests/oracle.py: every result once more, from the files, with nothing of the product in it.
 
 Plain Python integers do all the arithmetic: a price or a size is its value times 10**18, price
 times size is exact at 10**36. Speed comes second; being obviously right comes first.
@@ -825,7 +825,7 @@ class Oracle:
         return count
 
     def answers_(self, series, trades, conditions, session):
-        """(trade, (sets open and close, sets high and low, adds volume)) of those in the session."""
+        """(trade, (sets open and close, high and low, adds volume)) of those in the session."""
         rules = self.rules
         definition = self.definitions[series]
         answers = {}  # (bits, inside regular hours) -> (in the session, updates)
@@ -1242,7 +1242,7 @@ def identity_of(fields, names):
 
 
 def made_of(event, definition, arrival):
-    """What is kept of it: a Trade (a tick is one of size 0), a Correction, a VendorBar or nothing."""
+    """What is kept: a Trade (a tick is one of size 0), a Correction, a VendorBar or nothing."""
     fields, identity = event.fields, event.identity
     ts, recv = event_time(fields, "ts_event"), event_time(fields, "ts_recv")
     sequence = whole(fields, "venue_sequence", must=False)
