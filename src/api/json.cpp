@@ -80,8 +80,18 @@ std::string status_json(const pipeline::PlayStatus& status, std::string_view ver
          "\"zone\":{},\"run\":{},\"error\":{}}},",
          status.speed, status.market_time.ns, status.start_time.ns, status.end_time.ns,
          json_quote(status.zone), status.run, status.error ? json_quote(*status.error) : "null");
-  append(out, "\"tape\":{{\"durable_offset\":\"{}\",\"bytes\":\"{}\"}},\"feeds\":[",
-         status.durable_offset.value, status.tape_bytes);
+  append(out,
+         "\"tape\":{{\"durable_offset\":\"{}\",\"bytes\":\"{}\",\"state\":\"{}\",\"message\":{},"
+         "\"free_bytes\":\"{}\",\"days_until_full\":{},\"segments\":\"{}\",\"unsealed\":\"{}\","
+         "\"damaged\":[",
+         status.durable_offset.value, status.tape.bytes, to_string(status.tape.state),
+         json_quote(status.tape.message), status.tape.free_bytes,
+         status.tape.days_until_full ? fmt::format("{:.1f}", *status.tape.days_until_full) : "null",
+         status.tape.segments, status.tape.unsealed);
+  for (const std::string& damage : status.tape.damaged) {
+    append(out, "{}{}", &damage == status.tape.damaged.data() ? "" : ",", json_quote(damage));
+  }
+  out += "]},\"feeds\":[";
   for (const pipeline::FeedStatus& feed : status.feeds) {
     append(out,
            "{}{{\"id\":{},\"state\":{},\"events\":\"{}\",\"duplicates\":\"{}\","

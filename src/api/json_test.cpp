@@ -71,7 +71,14 @@ TEST(Json, TheStatusIsWhole) {
   status.run = 4;
   status.error = "disk\nfull";
   status.durable_offset = Offset(12345);
-  status.tape_bytes = 18446744073709551615u;
+  status.tape = {.state = tape::TapeState::kDiskFull,
+                 .message = "no \"room\"",
+                 .bytes = 18446744073709551615u,
+                 .free_bytes = 7,
+                 .days_until_full = 1.25,
+                 .segments = 3,
+                 .unsealed = 1,
+                 .damaged = {"p0/0.tape at byte 5: bad", "more"}};
   status.feeds = {{"replay", "playing", 123, 1, 2}, {"other", "ended", 0, 0, 0}};
   status.quarantine_total = 3;
   status.quarantine_reasons = {{"bad_price", 2}, {"bad_time", 1}};
@@ -82,7 +89,10 @@ TEST(Json, TheStatusIsWhole) {
       "\"source\":\"somebody\",\"licence\":\"Apache-2.0\",\"speed\":2.5,"
       "\"market_time\":\"1381152590000000000\",\"start_time\":\"1\",\"end_time\":\"2\","
       "\"zone\":\"America/New_York\",\"run\":4,\"error\":\"disk\\u000afull\"},"
-      "\"tape\":{\"durable_offset\":\"12345\",\"bytes\":\"18446744073709551615\"},"
+      "\"tape\":{\"durable_offset\":\"12345\",\"bytes\":\"18446744073709551615\","
+      "\"state\":\"disk_full\",\"message\":\"no \\\"room\\\"\",\"free_bytes\":\"7\","
+      "\"days_until_full\":1.2,\"segments\":\"3\",\"unsealed\":\"1\","
+      "\"damaged\":[\"p0/0.tape at byte 5: bad\",\"more\"]},"
       "\"feeds\":[{\"id\":\"replay\",\"state\":\"playing\",\"events\":\"123\","
       "\"duplicates\":\"1\",\"refused\":\"2\"},{\"id\":\"other\",\"state\":\"ended\","
       "\"events\":\"0\",\"duplicates\":\"0\",\"refused\":\"0\"}],"

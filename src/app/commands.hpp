@@ -32,6 +32,8 @@ struct ReplayArguments {
   std::uint32_t threads = 2;
   std::optional<double> speed;
   std::string tape;
+  std::optional<std::uint32_t> partitions;  // of a new tape; nothing: 1
+  std::string fsync = "group";
   LogFormat log = LogFormat::kText;
 };
 int replay(const ReplayArguments& arguments);

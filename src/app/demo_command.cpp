@@ -199,7 +199,8 @@ Status run_demo(const DemoArguments& arguments) {
     const pipeline::PipelineOptions options{
         .specs = demo_specs(),
         .bars_kept_max = pipeline::Live::kBarsKept,
-        .pace = pipeline::Pace{.from = about.start_time, .speed = arguments.speed}};
+        .pace = pipeline::Pace{.from = about.start_time, .speed = arguments.speed},
+        .on_full_disk = pipeline::OnFullDisk::kWait};
     return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock,
                                                 options, std::move(on_change));
   };

@@ -70,8 +70,21 @@ void add_replay(CLI::App& app, ReplayArguments& arguments) {
           "Play at this many market seconds a second, merged by time; without it, as fast as "
           "possible")
       ->check(kSpeed);
-  command.add_option("--tape", arguments.tape,
-                     "Keep a durable tape in this folder; run again, it goes on where it ended");
+  CLI::Option* tape = command.add_option(
+      "--tape", arguments.tape,
+      "Keep a durable tape in this folder; run again, it goes on where it ended");
+  command
+      .add_option("--partitions", arguments.partitions,
+                  "Partitions of a new tape; the number belongs to the tape")
+      ->check(CLI::Range(1, 1024))
+      ->needs(tape);
+  command
+      .add_option("--fsync", arguments.fsync,
+                  "always and group: what is acknowledged survives a power cut; never: it survives "
+                  "the end of the program, and a power cut takes about the last 30 seconds")
+      ->check(CLI::IsMember({"always", "group", "never"}))
+      ->needs(tape)
+      ->capture_default_str();
   add_log_option(command, arguments.log);
 }
 

@@ -127,8 +127,11 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
   if (arguments.tape.empty()) {
     parts.tape = tape::passing::make_passing_tape();
   } else {
+    TD_ASSIGN(const auto fsync, tape::embedded::parse_fsync(arguments.fsync));
     TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(*disk, clock, *parts.catalog,
-                                                             {.directory = arguments.tape}));
+                                                             {.directory = arguments.tape,
+                                                              .partitions = arguments.partitions,
+                                                              .fsync = fsync}));
   }
   TD_ASSIGN(auto source,
             open_files(*disk, arguments.files, *parts.catalog, arguments.speed.has_value()));
@@ -159,6 +162,7 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
     }
   }
 
+  TD_TRY(pipeline.seal());
   const auto bars = pipeline.take_bars();
   market::BarDigest digest;
   for (const market::BarRow& row : bars) digest.add(row);

@@ -107,7 +107,7 @@ PlayStatus Deck::status() const {
   status.run = run->number;
   status.market_time = std::max(about_.start_time, pipeline.market_time());
   status.durable_offset = pipeline.tape().durable_end(PartitionId());
-  status.tape_bytes = pipeline.tape().status().bytes;
+  status.tape = pipeline.tape().status();
   const FeedCounts& counts = pipeline.feed_counts();
   status.feeds = {{.id = "replay",
                    .state = std::string(to_string(status.state)),

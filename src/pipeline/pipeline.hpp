@@ -49,6 +49,9 @@ class Pipeline {
   // Returns when the source is at its end and all is stored, on an error, or after stop().
   Status run(Driver& driver);
 
+  // Brings the tape into its final, compact form. After run().
+  Status seal() { return parts_.tape->seal(); }
+
   // All bars. After run(), where there is no store.
   std::vector<market::BarRow> take_bars();
 

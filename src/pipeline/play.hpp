@@ -11,6 +11,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "tape/tape.hpp"
 
 namespace tapedeck::pipeline {
 
@@ -39,7 +40,7 @@ struct PlayStatus {
   std::uint64_t run = 1;  // rises with every restart
   std::optional<std::string> error;
   Offset durable_offset;
-  std::uint64_t tape_bytes = 0;
+  tape::TapeStatus tape;
   std::vector<FeedStatus> feeds;
   std::uint64_t quarantine_total = 0;
   std::map<std::string, std::uint64_t> quarantine_reasons;

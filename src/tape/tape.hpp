@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -86,6 +87,20 @@ enum class TapeState {
   kDiskFull,     // it waits for room
   kDiskFailing,  // the disk refuses; it tries again with each commit
 };
+
+constexpr std::string_view to_string(TapeState state) {
+  switch (state) {
+    case TapeState::kWriting:
+      return "writing";
+    case TapeState::kDiskLow:
+      return "disk_low";
+    case TapeState::kDiskFull:
+      return "disk_full";
+    case TapeState::kDiskFailing:
+      return "disk_failing";
+  }
+  return "disk_failing";
+}
 
 struct TapeStatus {
   TapeState state = TapeState::kWriting;

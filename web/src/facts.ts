@@ -29,12 +29,22 @@ export function dayFacts(quote: Quote | null): Fact[] {
   ];
 }
 
+/** How much room there is, and for how long where that is soon. */
+function freeDisk(tape: Status['tape']): string {
+  const room = formatBytes(tape.free_bytes);
+  const days = tape.days_until_full;
+  return days === null || days > 365 ? room : `${room}, ${days.toFixed(days < 10 ? 1 : 0)} days`;
+}
+
 /** What is on the tape, what each feed brought, and what was refused and why. */
 export function tapeFacts(status: Status): Fact[] {
   const facts: Fact[] = [
     { name: 'Durable events', value: formatCount(status.tape.durable_offset) },
     { name: 'Size', value: formatBytes(status.tape.bytes) },
+    { name: 'Free disk', value: freeDisk(status.tape) },
   ];
+  if (status.tape.message) facts.push({ name: 'Tape', value: status.tape.message });
+  for (const damage of status.tape.damaged) facts.push({ name: 'Damaged', value: damage });
   for (const feed of status.feeds) {
     facts.push(
       { name: `Feed ${feed.id}`, value: feed.state },

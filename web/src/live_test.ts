@@ -120,7 +120,15 @@ function statusOf(run: number): Status {
       run,
       error: null,
     },
-    tape: { durable_offset: '100', bytes: '900' },
+    tape: {
+      durable_offset: '100',
+      bytes: '900',
+      state: 'writing',
+      message: '',
+      free_bytes: '5000',
+      days_until_full: null,
+      damaged: [],
+    },
     feeds: [],
     quarantine: { total: '0', reasons: {} },
   };

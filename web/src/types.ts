@@ -71,7 +71,15 @@ export interface Status {
   version: string;
   mode: string;
   play: Play;
-  tape: { durable_offset: Offset; bytes: string };
+  tape: {
+    durable_offset: Offset;
+    bytes: string;
+    state: string;
+    message: string;
+    free_bytes: string;
+    days_until_full: number | null;
+    damaged: string[];
+  };
   feeds: FeedStatus[];
   quarantine: { total: string; reasons: Record<string, string> };
 }

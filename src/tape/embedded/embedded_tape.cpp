@@ -433,6 +433,14 @@ std::string_view loss_window(Fsync fsync) {
   return "";
 }
 
+Result<Fsync> parse_fsync(std::string_view name) {
+  if (name == "always") return Fsync::kAlways;
+  if (name == "group") return Fsync::kGroup;
+  if (name == "never") return Fsync::kNever;
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("there is no fsync level '{}': use always, group or never", name));
+}
+
 Result<std::unique_ptr<Tape>> open_embedded_tape(Disk& disk, const Clock& clock,
                                                  market::Catalog& catalog,
                                                  EmbeddedTapeOptions options) {

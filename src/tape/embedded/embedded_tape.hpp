@@ -23,6 +23,8 @@ enum class Fsync {
 };
 // What may be lost of what was acknowledged, and when: one sentence for users.
 std::string_view loss_window(Fsync fsync);
+// Errors: kInvalidArgument, naming the three.
+Result<Fsync> parse_fsync(std::string_view name);
 
 // What sealed segments are dropped by, oldest first. Nothing: kept for ever.
 struct Retention {
