@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -228,6 +229,23 @@ class Tape(Case):
             ),
             [],
         )
+
+    def test_partitions_and_fsync_levels_change_nothing(self):
+        want = oracle.csv_text(read(tuple(DEMO)).bars("1m"), "1m", "all", "extended")
+        for number, level in ((1, "always"), (2, "group"), (7, "never")):
+            with self.subTest(number):
+                tape = f"{self.tape()}-{number}"
+                self.addCleanup(shutil.rmtree, tape, ignore_errors=True)
+                options = ["--tape", tape, "--partitions", str(number), "--fsync", level]
+                self.assertEqual(
+                    product.differences(self.succeeded(replay(DEMO, options=options)), want), []
+                )
+                # The number belongs to the tape: another one is refused, none is needed again.
+                self.assertEqual(replay(DEMO, options=options[:3] + ["3"]).code, 2)
+                again = replay(DEMO, options=options[:2])
+                self.assertEqual(product.differences(self.succeeded(again), want), [])
+                logs = {name for name in os.listdir(tape) if re.fullmatch(r"p\d+", name)}
+                self.assertEqual(logs, {f"p{i}" for i in range(number)})
 
     def killed(self, files, mapping, after_s, speed):
         """Waits until the tape holds something and a moment more, kills; True if still running."""
