@@ -41,11 +41,19 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(const char* p, st
 
 }  // namespace
 
+bool crc32c_is_by_instruction() {
+#if defined(__x86_64__)
+  static const bool has_instruction = __builtin_cpu_supports("sse4.2");
+  return has_instruction;
+#else
+  return false;
+#endif
+}
+
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc) {
   crc = ~crc;
 #if defined(__x86_64__)
-  static const bool has_instruction = __builtin_cpu_supports("sse4.2");
-  if (has_instruction) return ~by_instruction(bytes.data(), bytes.size(), crc);
+  if (crc32c_is_by_instruction()) return ~by_instruction(bytes.data(), bytes.size(), crc);
 #endif
   return ~portable(bytes.data(), bytes.size(), crc);
 }

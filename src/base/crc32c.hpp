@@ -10,4 +10,7 @@ namespace tapedeck {
 // `crc` continues an earlier call's result.
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc = 0);
 
+// Whether the CPU's instruction is used.
+bool crc32c_is_by_instruction();
+
 }  // namespace tapedeck
