@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "base/memory_disk.hpp"
 #include "base/rng.hpp"
 #include "tape/embedded/block.hpp"
@@ -411,6 +413,58 @@ TEST(EmbeddedTape, GoesOnByItselfOnceTheDiskWorksAgain) {
 
 // The order that recovery relies on: a segment has its header and its name on the disk before a
 // block is written, and a commit is synced before it is acknowledged.
+// What a header says of its segment's tail must hold for all of it.
+TEST(EmbeddedTape, AnotherFsyncLevelBeginsAnotherSegment) {
+  MemoryDisk disk;
+  ManualClock clock;
+  std::uint64_t seq = 0;
+  for (const Fsync level : {Fsync::kNever, Fsync::kGroup, Fsync::kAlways, Fsync::kNever}) {
+    Process process(disk);
+    process.opened = fail(ErrorCode::kBusy, "");  // releases the lock
+    process.opened =
+        open_embedded_tape(disk, clock, process.catalog, {.directory = "tape", .fsync = level});
+    ASSERT_TRUE(process.opened) << process.opened.error().message;
+    EXPECT_TRUE(process.tape().append(process.trades(seq, 5)));
+    EXPECT_TRUE(process.tape().commit());
+    seq += 5;
+  }
+  std::map<std::string, bool> unsynced;
+  const auto names = disk.list("tape/p0");
+  for (const std::string& name : *names) {
+    const auto file = disk.open("tape/p0/" + name, OpenMode::kRead);
+    std::string head(kSegmentHeaderBytes, '\0');
+    ASSERT_TRUE((*file)->read_at(0, head.data(), head.size()));
+    unsynced[name] = read_segment_header(head)->unsynced;
+  }
+  EXPECT_THAT(unsynced, testing::ElementsAre(testing::Pair("00000000000000000000.tape", true),
+                                             testing::Pair("00000000000000000005.tape", false),
+                                             testing::Pair("00000000000000000015.tape", true)));
+  Process process(disk);
+  EXPECT_EQ(read_all(process.tape()), up_to(20));
+}
+
+// More runs of identities than one block takes: ids of which every other one is missing.
+TEST(EmbeddedTape, IdentitiesMayTakeSeveralBlocks) {
+  MemoryDisk disk;
+  constexpr std::uint64_t kCount = (1u << 20) + 7;
+  Process process(disk, 1u << 30);
+  Batch batch;
+  batch.trades.assign(kCount, process.trade(0));
+  for (std::uint64_t i = 0; i < kCount; ++i) batch.trades[i].identity.seq = 2 * i;
+  ASSERT_TRUE(process.tape().append(std::move(batch)));
+  ASSERT_TRUE(process.tape().commit());
+  ASSERT_TRUE(process.tape().seal());
+  std::uint64_t runs = 0;
+  std::uint64_t sum = 0;
+  ASSERT_TRUE(process.tape().identities([&](const IdentityRun& run) {
+    EXPECT_EQ(run.first, run.last);
+    ++runs;
+    sum += run.first;
+  }));
+  EXPECT_EQ(runs, kCount);
+  EXPECT_EQ(sum, kCount * (kCount - 1));
+}
+
 TEST(EmbeddedTape, SyncsInTheOrderThatRecoveryReliesOn) {
   MemoryDisk disk;
   Process process(disk);

@@ -59,6 +59,9 @@ Status PartitionLog::take_over() {
   if (active_) {
     TD_TRY(active_->truncate(active_bytes_));
     TD_TRY(active_->sync());
+    // What a segment's header says of its tail holds for all of it: another fsync level, another
+    // segment.
+    if (active_unsynced_ != (options_.fsync == Fsync::kNever)) TD_TRY(end_segment());
   }
   return disk_.sync_directory(directory_);
 }
@@ -108,6 +111,7 @@ Status PartitionLog::open_segment(Offset first, bool is_last, Recovery& recovery
       active_blocks_ = walked.blocks;
       active_created_ = header->created;
       active_first_ = first;
+      active_unsynced_ = header->unsynced;
       has_active_ = true;
     }
   }
@@ -241,6 +245,7 @@ Status PartitionLog::begin_segment(Offset first) {
   active_blocks_ = 0;
   active_created_ = now;
   active_first_ = first;
+  active_unsynced_ = options_.fsync == Fsync::kNever;
   dictionary_ = SegmentDictionary(catalog_);
   std::unique_lock lock(mutex_);
   segments_.push_back({.view = {.path = path, .first = first, .bytes = kSegmentHeaderBytes},
@@ -267,7 +272,8 @@ Status PartitionLog::write_pending() {
   });
   TD_CHECK(next == end_);
   TD_TRY(active_->append(bytes));
-  if (options_.fsync != Fsync::kNever) TD_TRY(active_->sync());
+  // One without events may have been kept though its level is another: then its header decides.
+  if (!active_unsynced_ || options_.fsync != Fsync::kNever) TD_TRY(active_->sync());
   pending_.clear();
   active_bytes_ += bytes.size();
   active_blocks_ += blocks;

@@ -93,6 +93,7 @@ class PartitionLog final : public SegmentSource {
   std::uint64_t active_bytes_ = 0;
   std::uint64_t active_blocks_ = 0;
   Timestamp active_created_{};
+  bool active_unsynced_ = false;  // as its header says
   Offset active_first_;
   bool broken_ = false;
 

@@ -51,8 +51,8 @@ Result<std::optional<BlockAt>> OpenSegment::next_block(std::uint64_t& position) 
     TD_ASSIGN(const auto block, window_.block(position, end_));
     if (!block) return damaged(position, "no valid block header");
     if (block->header.kind == StreamKind::kDictionary && position >= dictionary_read_to_) {
-      const auto bytes = window_.payload(*block);
-      if (!bytes) return damaged(position, bytes.error().message);
+      const auto bytes = payload(*block);
+      if (!bytes) return std::unexpected(bytes.error());
       if (Status s = decode_dictionary(*bytes, catalog_, ids_); !s) {
         return damaged(position, s.error().message);
       }
