@@ -7,14 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tools/step.sh
 . tools/step.sh
 
-wanted=bench/requirements.txt installed=build/bench-venv/requirements.txt
-if ! cmp -s "$wanted" "$installed"; then
-  rm -rf build/bench-venv
-  step "bench: make a Python environment" python3 -m venv build/bench-venv
-  step "bench: install the contenders of $wanted" build/bench-venv/bin/python -m pip install \
-    --disable-pip-version-check --requirement "$wanted"
-  cp "$wanted" "$installed"
-fi
+tools/python_environment.sh bench
 
 # questdb.sha256 holds one line: the checksum, and questdb-VERSION.jar.
 read -r _ jar <bench/questdb.sha256
