@@ -71,6 +71,12 @@ struct TapeArguments {
 };
 int tape_command(const TapeArguments& arguments);
 
+struct DoctorArguments {
+  std::string tape;  // the folder that it will be in; empty: the usual one
+  bool json = false;
+};
+int doctor(const DoctorArguments& arguments);
+
 // Says all that is wrong with a pipeline file.
 int check_config(const std::string& path);
 

@@ -188,6 +188,14 @@ void add_tape(CLI::App& app, TapeArguments& arguments) {
       "  tapedeck tape repair var/tape --dry-run   what a repair would do");
 }
 
+void add_doctor(CLI::App& app, DoctorArguments& arguments) {
+  CLI::App& command = *app.add_subcommand(
+      "doctor", "Look at this machine for what makes a pipeline lose, wait or fail");
+  command.add_option("--tape", arguments.tape, "The folder of the tape; without it var/tape");
+  command.add_flag("--json", arguments.json, "For programs");
+  command.footer("The exit status is 1 where something fails; a warning alone does not.");
+}
+
 // What is wrong with argv[1], which should be a command of `app`; empty where nothing is.
 std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return "";
@@ -231,6 +239,8 @@ int main(int argc, char** argv) {
   add_audit(app, audit_arguments);
   TapeArguments tape_arguments;
   add_tape(app, tape_arguments);
+  DoctorArguments doctor_arguments;
+  add_doctor(app, doctor_arguments);
   std::string config_file;
   app.add_subcommand("check-config", "Say all that is wrong with a pipeline file")
       ->add_option("file", config_file, "A TOML file")
@@ -257,6 +267,7 @@ int main(int argc, char** argv) {
     tape_arguments.verb = app.get_subcommand("tape")->get_subcommands().front()->get_name();
     return tape_command(tape_arguments);
   }
+  if (app.got_subcommand("doctor")) return doctor(doctor_arguments);
   if (app.got_subcommand("check-config")) return check_config(config_file);
   if (app.got_subcommand("list")) return list();
   fmt::print("tapedeck {}\n", TAPEDECK_VERSION);

@@ -1,0 +1,30 @@
+#include <fmt/format.h>
+
+#include "app/commands.hpp"
+#include "app/doctor.hpp"
+#include "base/crc32c.hpp"
+#include "market/calendar.hpp"
+
+namespace tapedeck::app {
+
+int doctor(const DoctorArguments& arguments) {
+  Needs needs;
+  if (!arguments.tape.empty()) needs.tape_directory = arguments.tape;
+  const auto machine = real_machine();
+  const auto disk = real_disk();
+  const SystemClock clock;
+  auto findings = examine(needs, {.machine = *machine,
+                                  .disk = *disk,
+                                  .clock = clock,
+                                  .utc_offset = market::utc_offset,
+                                  .crc32c_by_instruction = crc32c_is_by_instruction()});
+  if (arguments.json) {
+    fmt::print("{}", findings_json(findings));
+  } else {
+    for (Finding& finding : findings) finding.what = printable(finding.what);
+    fmt::print("{}", findings_text(findings));
+  }
+  return any_failed(findings) ? kExitFailed : kExitOk;
+}
+
+}  // namespace tapedeck::app
