@@ -16,14 +16,27 @@ TEST(BarSpec, WordsGoBothWays) {
   EXPECT_NE(parse_session_mode("").error().message.find("extended or regular"), std::string::npos);
 }
 
+TEST(BarSpec, SourcesAndAdjustments) {
+  for (const std::string_view text : {"trades", "last", "vendor"}) {
+    EXPECT_EQ(to_string(parse_bar_source(text).value()), text);
+  }
+  for (const std::string_view text : {"raw", "split", "total"}) {
+    EXPECT_EQ(to_string(parse_adjusted(text).value()), text);
+  }
+  EXPECT_NE(parse_bar_source("Trades").error().message.find("trades, last or vendor"),
+            std::string::npos);
+  EXPECT_NE(parse_adjusted("").error().message.find("raw, split or total"), std::string::npos);
+}
+
 TEST(BarSpec, Intervals) {
-  for (const std::string_view text : {"1s", "5s", "15s", "30s", "1m", "5m", "15m", "30m", "1h"}) {
+  for (const std::string_view text :
+       {"1s", "5s", "15s", "30s", "1m", "5m", "15m", "30m", "1h", "1d"}) {
     EXPECT_EQ(to_string(parse_interval(text).value()), text);
   }
-  for (const std::string_view text : {"", "60s", "2m", "1d", "0s", "1M", "-1m"}) {
+  for (const std::string_view text : {"", "60s", "2m", "2d", "0s", "1M", "-1m"}) {
     const auto interval = parse_interval(text);
     ASSERT_FALSE(interval) << text;
-    EXPECT_NE(interval.error().message.find("1s, 5s, 15s, 30s, 1m, 5m, 15m, 30m, 1h"),
+    EXPECT_NE(interval.error().message.find("1s, 5s, 15s, 30s, 1m, 5m, 15m, 30m, 1h, 1d"),
               std::string::npos);
   }
 }
