@@ -43,7 +43,9 @@ FeedStage::FeedStage(std::unique_ptr<feeds::Source> source, SeenByKind& seen,
       counts_(counts) {}
 
 Result<Step> FeedStage::step() {
-  if (!hand_on()) return Step::idle();
+  // What was handed on before the queue was full is progress, too: the next stage may wait for it.
+  const std::size_t before = ready_.size();
+  if (!hand_on()) return ready_.size() < before ? Step::progress() : Step::idle();
   if (held_.empty() && !source_ended_) {
     const auto more = source_->pull(*this, batch_events_);
     // A source that breaks has told so through refuse(); others flow on.

@@ -254,5 +254,65 @@ TEST(FeedStage, HandsEventsOnAtThePaceOfThePlay) {
   EXPECT_EQ(stage.step()->kind, Step::Kind::kDone);
 }
 
+// Trades and ticks in turn, each twice; a trade and a tick have the same identity.
+class MixedSource final : public feeds::Source {
+ public:
+  explicit MixedSource(std::vector<market::Trade> trades) : trades_(std::move(trades)) {}
+  Result<bool> pull(feeds::EventSink& sink, std::size_t) override {
+    for (const market::Trade& trade : trades_) {
+      const market::PriceTick tick{.series = trade.series,
+                                   .ts_event = trade.ts_event,
+                                   .ts_recv = trade.ts_recv,
+                                   .price = trade.price,
+                                   .identity = trade.identity};
+      for (int i = 0; i < 2; ++i) {
+        sink.trade(trade);
+        sink.event(tick);
+      }
+    }
+    return false;
+  }
+
+ private:
+  std::vector<market::Trade> trades_;
+};
+
+TEST(FeedStage, KeepsTheOrderOfKindsAndSaysProgressWhereverItHandsOn) {
+  market::Catalog catalog;
+  const market::Trade one = fake_trades(catalog, 1)[0];
+  std::vector<market::Trade> trades(5, one);
+  for (std::size_t i = 0; i < trades.size(); ++i) trades[i].identity.seq = i;
+  ManualClock clock;
+  SeenByKind seen;
+  quality::Quarantine quarantine;
+  BatchQueue out(3);
+  FeedCounts counts;
+  FeedStage stage(std::make_unique<MixedSource>(trades), seen, quarantine, out, clock, std::nullopt,
+                  100, counts);
+  std::vector<market::StreamKind> kinds;
+  for (bool done = false; !done;) {
+    const std::size_t before = out.size();
+    const Step step = *stage.step();
+    if (out.size() > before) {
+      EXPECT_NE(step.kind, Step::Kind::kIdle);
+    }
+    if (step.kind == Step::Kind::kIdle) {
+      EXPECT_TRUE(out.full());
+    }
+    done = step.kind == Step::Kind::kDone;
+    while (out.full() || done) {  // never empty, so that some but not all find room
+      const auto batch = out.try_pop();
+      if (!batch) break;
+      EXPECT_EQ(batch->size(), 1u);
+      kinds.push_back(batch->kind);
+    }
+  }
+  ASSERT_EQ(kinds.size(), 10u);
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    EXPECT_EQ(kinds[i], i % 2 == 0 ? market::StreamKind::kTrade : market::StreamKind::kPriceTick);
+  }
+  EXPECT_EQ(counts.duplicates.load(), 10u);
+}
+
 }  // namespace
 }  // namespace tapedeck::pipeline
