@@ -37,11 +37,13 @@ int check_config(const std::string& path) {
   for (const feeds::FeedKind& feed : feed_kinds()) surroundings.venues.emplace_back(feed.venue);
   const config::ParsedConfig parsed = config::parse_config(*text, path, surroundings);
   for (const config::ConfigProblem& problem : parsed.problems) {
-    fmt::print(stderr, "{}\n", to_string(problem));
+    fmt::print(stderr, "{}\n", printable(to_string(problem)));
   }
   if (!parsed.usable()) return kExitFailed;
-  fmt::print("{}: good: {} feeds, {} kinds of bars\n", path, parsed.config.feeds.size(),
-             parsed.config.bars.size());
+  const std::size_t feeds = parsed.config.feeds.size();
+  const std::size_t bars = parsed.config.bars.size();
+  fmt::print("{}: good: {} feed{}, {} kind{} of bars\n", path, feeds, feeds == 1 ? "" : "s", bars,
+             bars == 1 ? "" : "s");
   return kExitOk;
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <initializer_list>
 #include <tuple>
 
 #include "config/kinds.hpp"
@@ -39,8 +41,15 @@ Option<C> option(std::string_view name, const Kind& kind, typename Kind::Value C
 template <class C>
 using Options = std::vector<Option<C>>;
 
+constexpr std::uint64_t kMebibyte = 1u << 20;
+constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 60;
+constexpr Duration kYears100 = hours(24 * 36'500);
+
 Options<TapeConfig> tape_options() {
   using C = TapeConfig;
+  const Maybe<Span> age{{.most = kYears100, .least = minutes(1)}};
+  const Maybe<Bytes> kept{{.least = kMebibyte, .most = kBytesMax}};
+  const Bytes room{.least = 0, .most = kBytesMax};
   return {
       option("kind", Choice<std::string>{{{"embedded", "embedded"}}}, &C::kind,
              "Where the log is kept: in files of this machine."),
@@ -49,10 +58,30 @@ Options<TapeConfig> tape_options() {
              Choice<Fsync>{
                  {{"always", Fsync::kAlways}, {"group", Fsync::kGroup}, {"never", Fsync::kNever}}},
              &C::fsync,
-             "When events are durable. `always` and `group`: before they are acknowledged, one "
-             "batch at a time or what came in meanwhile together; power loss loses nothing "
-             "acknowledged. `never`: when the system writes them; power loss loses about the last "
-             "30 s."),
+             "When events are acknowledged. `always`: when each batch alone is on the disk. "
+             "`group`: when what came in meanwhile is, together. Both lose nothing acknowledged, "
+             "whatever stops. `never`: when the system has them, which loses about the last 30 s "
+             "when the power fails, and nothing when the program dies."),
+      option("partitions", Maybe<WholeNumber>{{.least = 1, .most = 1'024}}, &C::partitions,
+             "Of a new tape, 1 unless said; the number then belongs to the tape, and another one "
+             "is refused."),
+      option("segment_bytes", Bytes{.least = kMebibyte, .most = 1024 * kMebibyte},
+             &C::segment_bytes,
+             "How large a file grows before the next one begins. Retention drops whole files."),
+      option("retention_age", age, &C::retention_age,
+             "How long a finished file is kept. Without it, for ever. What the results still need "
+             "is never dropped."),
+      option("retention_bytes", kept, &C::retention_bytes,
+             "How much of each partition is kept. Without it, all."),
+      option("raw", Choice<RawFrames>{{{"drop", RawFrames::kDrop}, {"keep", RawFrames::kKeep}}},
+             &C::raw,
+             "Whether frames are kept as they were received, beside what was made of them."),
+      option("raw_retention_age", age, &C::raw_retention_age, "As above, of raw frames."),
+      option("raw_retention_bytes", kept, &C::raw_retention_bytes, "As above, of raw frames."),
+      option("free_warn", room, &C::free_warn_bytes,
+             "Less room than this on the disk is a warning."),
+      option("free_stop", room, &C::free_stop_bytes,
+             "With less room than this the tape takes nothing more, until there is."),
   };
 }
 
@@ -83,6 +112,21 @@ Options<BarsConfig> bars_options() {
              Choice<market::SessionMode>{{{"extended", market::SessionMode::kExtended},
                                           {"regular", market::SessionMode::kRegular}}},
              &C::session, "All trades, or those of regular hours only."),
+      option(
+          "source",
+          Choice<market::BarSource>{{{"trades", market::BarSource::kTrades},
+                                     {"last", market::BarSource::kLast},
+                                     {"vendor", market::BarSource::kVendor}}},
+          &C::source,
+          "What bars are made of: trades, price ticks without a size, or bars that came as bars. "
+          "They are never mixed."),
+      option("adjusted",
+             Choice<market::Adjusted>{{{"raw", market::Adjusted::kRaw},
+                                       {"split", market::Adjusted::kSplit},
+                                       {"total", market::Adjusted::kTotal}}},
+             &C::adjusted,
+             "Which of a vendor's bars: as traded, or adjusted for splits, or for splits and "
+             "dividends."),
       option("lateness", Span{hours(24)}, &C::lateness,
              "How long a bar waits for late trades before it is final. One that comes later still "
              "makes a new revision."),
@@ -93,16 +137,19 @@ Options<StoreConfig> store_options() {
   using C = StoreConfig;
   return {
       option("kind", Choice<std::string>{{{"embedded", "embedded"}}}, &C::kind,
-             "Where results are kept: in a file of this machine."),
-      option("path", Text{}, &C::path, "The file. Its folder must exist."),
+             "Where results are kept: in files of this machine."),
+      option("dir", Text{}, &C::dir, "The folder of the results, made where missing."),
   };
 }
 
 Options<ApiConfig> api_options() {
   using C = ApiConfig;
   return {
-      option("address", IpAddress{}, &C::address, "Which address of this machine to listen on."),
-      option("port", WholeNumber{0, 65535}, &C::port, "0: any that is free."),
+      option("listen", ListenAt{}, &C::listen,
+             "Which address of this machine to listen on, and which port; 0: any that is free."),
+      option("token", SecretSource{}, &C::token,
+             "What opens the dashboard and the interface. Without it one is made at the first "
+             "start."),
   };
 }
 
@@ -137,33 +184,101 @@ void for_each_component(F&& f) {
 
 const toml::table& table_of(const Place& place) { return *place.node().as_table(); }
 
+bool stands(const Place& place, std::string_view name) { return table_of(place).contains(name); }
+
+// Of the first of these options that stands there, else of the component.
+Place place_of(const Place& place, std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    if (const toml::node* node = table_of(place).get(name)) return place.member(name, *node);
+  }
+  return place;
+}
+
 template <class C>
 void check(const C&, const std::vector<C>&, const Place&) {}
 
+void check(const TapeConfig& tape, const std::vector<TapeConfig>&, const Place& place) {
+  if (tape.fsync == Fsync::kNever) {
+    place_of(place, {"fsync"})
+        .warning(
+            "when the power fails, about the last 30 s of what was acknowledged are lost: "
+            "write \"group\" to lose nothing");
+  }
+  // A value that could not be read looks like its default: say nothing more about those.
+  if (place.has_errors()) return;
+  if (tape.free_stop_bytes > tape.free_warn_bytes) {
+    place_of(place, {"free_stop", "free_warn"})
+        .error("free_stop is more than free_warn: nothing would warn before it stops");
+  }
+  const auto holds_a_segment = [&](std::string_view name, std::optional<std::uint64_t> bytes) {
+    if (bytes && *bytes < tape.segment_bytes) {
+      place_of(place, {name})
+          .error(
+              "is less than segment_bytes, and whole segments are kept: write more, or smaller "
+              "segments");
+    }
+  };
+  holds_a_segment("retention_bytes", tape.retention_bytes);
+  holds_a_segment("raw_retention_bytes", tape.raw_retention_bytes);
+  for (const std::string_view name : {"raw_retention_age", "raw_retention_bytes"}) {
+    if (stands(place, name) && tape.raw == RawFrames::kDrop) {
+      place_of(place, {name})
+          .error("raw frames are not kept: write raw = \"keep\" too, or remove this");
+    }
+  }
+}
+
 void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const Place& place) {
   if (!feed.id.empty() && std::ranges::find(before, feed.id, &FeedConfig::id) != before.end()) {
-    place.member("id", *table_of(place).get("id"))
+    place_of(place, {"id"})
         .error(fmt::format("there is another feed with the id '{}': give each its own", feed.id));
   }
-  if (!table_of(place).contains("symbols") && !table_of(place).contains("files")) {
-    place.error("has neither symbols nor files: name what to take, or the recordings to play");
+  if (!stands(place, "symbols") && !stands(place, "files")) {
+    place.missing("has neither symbols nor files: name what to take, or the recordings to play");
   }
 }
 
 void check(const BarsConfig& bars, const std::vector<BarsConfig>& before, const Place& place) {
-  // A value that could not be read looks like its default: say nothing more about those.
-  if (!place.has_problems() &&
-      std::ranges::any_of(before, [&](const auto& b) { return b.spec() == bars.spec(); })) {
-    place.error("the same interval, conditions and session stand above: remove one of them");
+  if (place.has_errors()) return;  // as above
+  if (stands(place, "conditions") && bars.source != market::BarSource::kTrades) {
+    place_of(place, {"conditions"})
+        .error(fmt::format("only trades have conditions: remove this, or source = \"{}\"",
+                           to_string(bars.source)));
+  }
+  if (stands(place, "adjusted") && bars.source != market::BarSource::kVendor) {
+    place_of(place, {"adjusted"})
+        .error("only a vendor's bars come adjusted: remove this, or write source = \"vendor\"");
+  }
+  if (std::ranges::any_of(before, [&](const auto& b) { return b.spec() == bars.spec(); })) {
+    place.error(
+        "the same interval, conditions, session, source and adjustment stand above: remove "
+        "one of them");
   }
 }
 
 void check(const ApiConfig& api, const std::vector<ApiConfig>&, const Place& place) {
-  if (!api.address.starts_with("127.") && api.address != "::1") {
-    place.member("address", *table_of(place).get("address"))
+  const std::string& address = api.listen.address;
+  if (!address.starts_with("127.") && address != "::1") {
+    place_of(place, {"listen"})
         .warning(fmt::format("other machines can reach {} and there is no encryption: use "
                              "127.0.0.1, or a proxy with TLS",
-                             api.address));
+                             address));
+  }
+}
+
+// What no component alone can see.
+void check(const Config& config, const Place& root) {
+  const auto normal = [](const std::string& path) {
+    return std::filesystem::path(path + "/").lexically_normal();
+  };
+  if (normal(config.tape.dir) != normal(config.store.dir)) return;
+  for (const std::string_view name : {"store", "tape"}) {
+    const toml::node* node = table_of(root).get(name);
+    if (node == nullptr || !node->is_table()) continue;
+    const Place place = place_of(root.member(name, *node), {"dir"});
+    if (place.has_errors()) return;
+    place.error("tape and store have the same folder: give each its own");
+    return;
   }
 }
 
@@ -186,7 +301,7 @@ C read_component(const Place& place, const Options<C>& options) {
   }
   for (const Option<C>& o : options) {
     if (o.reference.required && !table.contains(o.reference.name)) {
-      place.error(fmt::format("'{}' is missing: {}", o.reference.name, o.reference.kind));
+      place.missing(fmt::format("'{}' is missing: {}", o.reference.name, o.reference.kind));
     }
   }
   return component;
@@ -232,6 +347,92 @@ void read_file(Config& config, const Place& root) {
     });
     if (!known) place.at(key).error(not_known(key.str(), names));
   }
+  check(config, root);
+}
+
+// ---- Lines that are no TOML. The parser stops at the first: it is left out, and it begins again.
+
+class Lines {
+ public:
+  explicit Lines(std::string_view text) {
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+      lines_.emplace_back(text.substr(0, end));
+      text.remove_prefix(end);
+    }
+  }
+
+  std::string text() const { return fmt::format("{}", fmt::join(lines_, "")); }
+
+  // Leaves out the statement that is wrong at line `number`, from 1. False: nothing more to try.
+  bool leave_out(std::size_t number, bool is_inside_brackets) {
+    if (number == 0 || number > lines_.size() || is_blank(number - 1)) return false;
+    const std::size_t at = number - 1;
+    // Of a list that nobody closed, this is the line behind it.
+    for (std::size_t i = at; is_inside_brackets; --i) {
+      const bool begins = lines_[i].contains('=') && i < at;
+      if (begins) clear(i, at);
+      if (begins || i == 0 || is_header(i)) break;
+    }
+    // The names below a table whose header is wrong are not those of the table above it.
+    std::size_t end = number;
+    while (is_header(at) && end < lines_.size() && !is_header(end)) ++end;
+    clear(at, end);
+    return true;
+  }
+
+  std::string_view line(std::size_t number) const {
+    return number == 0 || number > lines_.size() ? std::string_view() : lines_[number - 1];
+  }
+
+ private:
+  bool is_blank(std::size_t i) const { return lines_[i].find_first_not_of(" \t\r\n") == npos; }
+  bool is_header(std::size_t i) const {
+    const std::size_t begin = lines_[i].find_first_not_of(" \t");
+    return begin != npos && lines_[i][begin] == '[';
+  }
+  void clear(std::size_t from, std::size_t to) {
+    for (; from < to; ++from) lines_[from] = "\n";
+  }
+
+  static constexpr std::size_t npos = std::string::npos;
+  std::vector<std::string> lines_;
+};
+
+// What the parser says may repeat what stands there.
+bool may_hold_a_secret(std::string_view line) {
+  for (const ComponentReference& component : reference()) {
+    for (const OptionReference& o : component.options) {
+      if (o.kind.starts_with("secret") && line.contains(o.name)) return true;
+    }
+  }
+  return false;
+}
+
+toml::table parse_what_is_toml(std::string_view text, Reading& reading) {
+  constexpr int kErrorsMax = 50;
+  Lines lines(text);
+  for (int errors = 0; errors < kErrorsMax; ++errors) {
+    try {
+      return toml::parse(errors == 0 ? text : std::string_view(lines.text()));
+    } catch (const toml::parse_error& e) {
+      const toml::source_position& at = e.source().begin;
+      const std::string_view what = e.description();
+      reading.is_torn = true;
+      reading.problems.push_back(
+          {.file = std::string(reading.file),
+           .line = at.line,
+           .column = at.column,
+           .key = {},
+           .message = may_hold_a_secret(lines.line(at.line))
+                          ? "not TOML: values stand in quotes, and a secret as \"env:NAME\" or "
+                            "\"file:PATH\""
+                          : fmt::format("not TOML: {}", what)});
+      const bool in_brackets = what.contains("array") || what.contains("inline table");
+      if (!lines.leave_out(at.line, in_brackets)) return {};
+    }
+  }
+  return {};
 }
 
 std::string escape_pipes(std::string text) {
@@ -272,17 +473,9 @@ std::optional<std::string> process_environment(const std::string& name) {
 ParsedConfig parse_config(std::string_view text, std::string_view file,
                           const Surroundings& surroundings) {
   ParsedConfig parsed;
-  try {
-    const toml::table root = toml::parse(text);
-    read_file(parsed.config, Place("", root, file, surroundings, parsed.problems));
-  } catch (const toml::parse_error& e) {
-    const toml::source_position& at = e.source().begin;
-    parsed.problems.push_back({.file = std::string(file),
-                               .line = at.line,
-                               .column = at.column,
-                               .key = {},
-                               .message = fmt::format("not TOML: {}", e.description())});
-  }
+  Reading reading{.file = file, .surroundings = surroundings, .problems = parsed.problems};
+  const toml::table root = parse_what_is_toml(text, reading);
+  read_file(parsed.config, Place("", root, reading));
   std::ranges::stable_sort(parsed.problems, {}, [](const ConfigProblem& problem) {
     return std::tuple(problem.line, problem.column);
   });
@@ -302,11 +495,40 @@ std::vector<ComponentReference> reference() {
   return components;
 }
 
+std::string_view example() {
+  return R"([tape]
+dir = "var/tape"
+fsync = "group"
+retention_age = "90d"
+
+[[feed]]
+id = "crypto"
+venue = "coinbase"
+symbols = ["BTC-USD", "ETH-USD"]
+
+[[bars]]
+interval = "1m"
+lateness = "10s"
+
+[[bars]]
+interval = "1d"
+session = "regular"
+
+[store]
+dir = "var/store"
+
+[api]
+listen = "127.0.0.1:8273"
+)";
+}
+
 std::string reference_markdown() {
-  std::string text =
+  std::string text = fmt::format(
       "# The pipeline file\n\n"
-      "TOML. What is not written has its default; an unknown name is an error. All that is wrong "
-      "with a file is told at once, by `tapedeck check-config FILE`.\n";
+      "TOML. What is not written has its default; an unknown name is an error. All "
+      "that is wrong with a file is told at once, by `tapedeck check-config FILE`.\n\n"
+      "```toml\n{}```\n",
+      example());
   for (const ComponentReference& component : reference()) {
     const std::string heading = component.many ? fmt::format("[[{}]]", component.name)
                                                : fmt::format("[{}]", component.name);

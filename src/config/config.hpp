@@ -16,12 +16,23 @@
 
 namespace tapedeck::config {
 
+// What may be lost of what was acknowledged: the reference and check-config say it.
 enum class Fsync { kAlways, kGroup, kNever };
+enum class RawFrames { kDrop, kKeep };
 
 struct TapeConfig {
   std::string kind = "embedded";
   std::string dir = "var/tape";
   Fsync fsync = Fsync::kGroup;
+  std::optional<std::uint32_t> partitions;  // of a new tape; nothing: 1
+  std::uint64_t segment_bytes = 64u << 20;
+  std::optional<Duration> retention_age;  // nothing: for ever
+  std::optional<std::uint64_t> retention_bytes;
+  RawFrames raw = RawFrames::kDrop;
+  std::optional<Duration> raw_retention_age;
+  std::optional<std::uint64_t> raw_retention_bytes;
+  std::uint64_t free_warn_bytes = 2u << 30;
+  std::uint64_t free_stop_bytes = 256u << 20;
 };
 
 struct FeedConfig {
@@ -37,19 +48,27 @@ struct BarsConfig {
   Duration interval = minutes(1);
   market::ConditionMode conditions = market::ConditionMode::kEligible;
   market::SessionMode session = market::SessionMode::kExtended;
+  market::BarSource source = market::BarSource::kTrades;
+  market::Adjusted adjusted = market::Adjusted::kRaw;
   Duration lateness = seconds(10);
 
-  market::BarSpec spec() const { return {interval, conditions, session}; }
+  market::BarSpec spec() const { return {interval, conditions, session, source, adjusted}; }
 };
 
 struct StoreConfig {
   std::string kind = "embedded";
-  std::string path = "var/store.db";
+  std::string dir = "var/store";
+};
+
+struct Endpoint {
+  std::string address;
+  std::uint16_t port = 0;  // 0: any that is free
+  bool operator==(const Endpoint&) const = default;
 };
 
 struct ApiConfig {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 8273;
+  Endpoint listen{"127.0.0.1", 8273};
+  Secret token;  // empty: made at the first start
 };
 
 struct LogConfig {
@@ -118,6 +137,9 @@ struct ComponentReference {
 };
 
 std::vector<ComponentReference> reference();
+// A whole file, as an example.
+std::string_view example();
+// docs/reference/config.md
 std::string reference_markdown();
 
 }  // namespace tapedeck::config

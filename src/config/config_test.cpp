@@ -61,7 +61,7 @@ TEST_F(ConfigTest, AnEmptyFileIsTheDefaults) {
   const ParsedConfig parsed = parse("");
   EXPECT_TRUE(parsed.usable());
   EXPECT_THAT(parsed.problems, IsEmpty());
-  EXPECT_EQ(parsed.config.api.address, "127.0.0.1");
+  EXPECT_EQ(parsed.config.api.listen, (Endpoint{"127.0.0.1", 8273}));
   EXPECT_EQ(parsed.config.tape.fsync, Fsync::kGroup);
   ASSERT_EQ(parsed.config.bars.size(), 1u);
   EXPECT_EQ(parsed.config.bars[0].interval, minutes(1));
@@ -73,6 +73,15 @@ TEST_F(ConfigTest, ReadsAllOptions) {
     kind = "embedded"
     dir = "a/tape"
     fsync = "always"
+    partitions = 4
+    segment_bytes = "32MiB"
+    retention_age = "90d"
+    retention_bytes = "100GiB"
+    raw = "keep"
+    raw_retention_age = "24h"
+    raw_retention_bytes = 1073741824
+    free_warn = "1GiB"
+    free_stop = 0
     [[feed]]
     id = "crypto"
     venue = "coinbase"
@@ -90,12 +99,16 @@ TEST_F(ConfigTest, ReadsAllOptions) {
     interval = "5s"
     conditions = "all"
     session = "regular"
+    [[bars]]
+    interval = "1d"
+    source = "vendor"
+    adjusted = "split"
     [store]
     kind = "embedded"
-    path = "a/bars.db"
+    dir = "a/store"
     [api]
-    address = "::1"
-    port = 0
+    listen = "[::1]:0"
+    token = "env:KEY"
     [log]
     format = "json"
     level = "debug"
@@ -104,6 +117,15 @@ TEST_F(ConfigTest, ReadsAllOptions) {
   const Config& c = parsed.config;
   EXPECT_EQ(c.tape.dir, "a/tape");
   EXPECT_EQ(c.tape.fsync, Fsync::kAlways);
+  EXPECT_EQ(c.tape.partitions, 4u);
+  EXPECT_EQ(c.tape.segment_bytes, 32u << 20);
+  EXPECT_EQ(c.tape.retention_age, hours(90 * 24));
+  EXPECT_EQ(c.tape.retention_bytes, std::uint64_t{100} << 30);
+  EXPECT_EQ(c.tape.raw, RawFrames::kKeep);
+  EXPECT_EQ(c.tape.raw_retention_age, hours(24));
+  EXPECT_EQ(c.tape.raw_retention_bytes, 1u << 30);
+  EXPECT_EQ(c.tape.free_warn_bytes, 1u << 30);
+  EXPECT_EQ(c.tape.free_stop_bytes, 0u);
   ASSERT_EQ(c.feeds.size(), 2u);
   EXPECT_EQ(c.feeds[0].id, "crypto");
   EXPECT_EQ(c.feeds[0].venue, "coinbase");
@@ -112,14 +134,17 @@ TEST_F(ConfigTest, ReadsAllOptions) {
   EXPECT_EQ(c.feeds[0].speed, 1);
   EXPECT_THAT(c.feeds[1].files, ElementsAre("a.gz"));
   EXPECT_EQ(c.feeds[1].speed, 20);
-  ASSERT_EQ(c.bars.size(), 2u);
+  ASSERT_EQ(c.bars.size(), 3u);
   EXPECT_EQ(c.bars[0].spec(), market::BarSpec{});
   EXPECT_EQ(c.bars[0].lateness, milliseconds(250));
   EXPECT_EQ(c.bars[1].spec(), (market::BarSpec{seconds(5), market::ConditionMode::kAll,
                                                market::SessionMode::kRegular}));
-  EXPECT_EQ(c.store.path, "a/bars.db");
-  EXPECT_EQ(c.api.address, "::1");
-  EXPECT_EQ(c.api.port, 0);
+  EXPECT_EQ(c.bars[2].spec(), (market::BarSpec{.interval = market::kTradingDay,
+                                               .source = market::BarSource::kVendor,
+                                               .adjusted = market::Adjusted::kSplit}));
+  EXPECT_EQ(c.store.dir, "a/store");
+  EXPECT_EQ(c.api.listen, (Endpoint{"::1", 0}));
+  EXPECT_EQ(c.api.token.reveal(), "hunter2hunter2");
   EXPECT_EQ(c.log.format, LogFormat::kJson);
   EXPECT_EQ(c.log.level, LogLevel::kDebug);
 }
@@ -137,7 +162,7 @@ TEST_F(ConfigTest, AllThatIsWrongIsToldAtOnceInTheOrderOfTheFile) {
                "interval = \"2m\"\n"
                "  lateness = \"10parsec\"\n"
                "[api]\n"
-               "port = 70000\n"),
+               "listen = \"127.0.0.1:70000\"\n"),
       ElementsAre("x.toml:2:9: tape.fsync: 'gruop' is not known: did you mean 'group'?",
                   "x.toml:4:1: feed[1]: has neither symbols nor files: name what to take, "
                   "or the recordings to play",
@@ -145,10 +170,11 @@ TEST_F(ConfigTest, AllThatIsWrongIsToldAtOnceInTheOrderOfTheFile) {
                   "x.toml:7:1: feed[1].symbol: 'symbol' is not known: did you mean "
                   "'symbols'?",
                   "x.toml:9:12: bars[1].interval: interval '2m' is not known: use one of "
-                  "1s, 5s, 15s, 30s, 1m, 5m, 15m, 30m, 1h",
+                  "1s, 5s, 15s, 30s, 1m, 5m, 15m, 30m, 1h, 1d",
                   "x.toml:10:14: bars[1].lateness: '10parsec' is not a duration: write a "
                   "whole number and a unit (ns, us, ms, s, m, h, d), such as 15s or 1m",
-                  "x.toml:12:8: api.port: 70000 is out of range: 0 to 65535"));
+                  "x.toml:12:10: api.listen: '127.0.0.1:70000': the port is a whole number, 0 to "
+                  "65535: write \"127.0.0.1:8273\" or \"[::1]:8273\""));
 }
 
 TEST_F(ConfigTest, NoToml) {
@@ -158,6 +184,65 @@ TEST_F(ConfigTest, NoToml) {
   EXPECT_THAT(problem("a = \"\xFF\""), HasSubstr("not TOML"));
   EXPECT_THAT(problem("a = " + std::string(100'000, '[')), HasSubstr("not TOML"));
   EXPECT_FALSE(parse("x").usable());
+}
+
+// What is no TOML hides nothing else that is wrong, and makes nothing else wrong.
+TEST_F(ConfigTest, BesideWhatIsNoTomlTheRestIsTold) {
+  EXPECT_THAT(
+      problems("[tape]\n"
+               "fsync = \"gruop\"\n"
+               "kind = embedded\n"
+               "dir = \"a\"\n"
+               "dir = \"b\"\n"
+               "[[bars]]\n"
+               "interval = 1m\n"
+               "[api\n"
+               "listen = \"127.0.0.1:1\"\n"
+               "[strore]\n"
+               "[[feed]]\n"
+               "id = \"a\"\n"
+               "venue = \"kraken\"\n"
+               "symbols = [\"A\",\n"
+               "  \"B\"\n"
+               "speed = 5\n"
+               "[log]\n"
+               "level = \"inof\"\n"),
+      ElementsAre(HasSubstr("x.toml:2:9: tape.fsync: 'gruop' is not known"),
+                  HasSubstr("x.toml:3:8: not TOML"), HasSubstr("x.toml:5:7: not TOML"),
+                  HasSubstr("x.toml:7:"), HasSubstr("x.toml:8:5: not TOML"),
+                  HasSubstr("x.toml:10:2: strore: 'strore' is not known"), HasSubstr("x.toml:16:"),
+                  HasSubstr("x.toml:18:9: log.level: 'inof' is not known")));
+  // Nothing says where a text without an end should have ended.
+  EXPECT_THAT(problems("[tape]\ndir = \"\"\"a\nfsync = \"grop\"\n"),
+              testing::Each(HasSubstr("encountered end-of-file")));
+  EXPECT_THAT(problems("[api]\nlisten = [\n[log]\nlevel = 5\n"),
+              testing::Contains(HasSubstr("not TOML")));
+  // There is an end to it.
+  std::string many;
+  for (int i = 0; i < 1'000; ++i) many += "a b\nc = 1\n";
+  EXPECT_LE(problems(many).size(), 100u);
+}
+
+// Nor does what the parser says repeat a secret that somebody wrote without its quotes.
+TEST_F(ConfigTest, NoSecretInWhatIsNoToml) {
+  for (const std::string token :
+       {"hunter2hunter2", "123456789012345678901234567890", "\"hunter2"}) {
+    const auto told = problems("[api]\ntoken = " + token + "\n");
+    ASSERT_FALSE(told.empty());
+    EXPECT_THAT(told[0], HasSubstr("x.toml:2:"));
+    for (const std::string& each : told) {
+      EXPECT_THAT(each, Not(HasSubstr("hunter2")));
+      EXPECT_THAT(each, Not(HasSubstr("1234567")));
+    }
+  }
+}
+
+TEST_F(ConfigTest, LongListsAndNamesTakeNoTime) {
+  std::string symbols;
+  for (int i = 0; i < 20'000; ++i) symbols += fmt::format("\"S{}\",", i);
+  EXPECT_THAT(problems("[[feed]]\nid = \"a\"\nvenue = \"kraken\"\nsymbols = [" + symbols + "]\n"),
+              IsEmpty());
+  EXPECT_LT(problem(std::string(100'000, 'a') + " = 1\n").size(), 400u);
 }
 
 TEST_F(ConfigTest, UnknownComponents) {
@@ -179,9 +264,12 @@ TEST_F(ConfigTest, TheWrongBrackets) {
 TEST_F(ConfigTest, WrongTypes) {
   EXPECT_EQ(problem("[tape]\ndir = 5\n"),
             "x.toml:2:7: tape.dir: must be text in quotes; here stands a whole number");
-  EXPECT_THAT(problem("[api]\nport = \"8273\"\n"),
-              HasSubstr("must be a whole number, 0 to 65535; here stands text"));
-  EXPECT_THAT(problem("[api]\nport = 1.5\n"), HasSubstr("here stands a number"));
+  EXPECT_THAT(problem("[tape]\npartitions = \"4\"\n"),
+              HasSubstr("must be a whole number, 1 to 1024; here stands text"));
+  EXPECT_THAT(problem("[tape]\npartitions = 1.5\n"), HasSubstr("here stands a number"));
+  EXPECT_THAT(problem("[tape]\nfree_warn = 1.5\n"),
+              HasSubstr("a number of bytes, such as 1048576 or \"64MiB\"; here stands a number"));
+  EXPECT_THAT(problem("[api]\nlisten = 8273\n"), HasSubstr("must be text in quotes"));
   EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = 10\n"),
               HasSubstr("a duration in quotes, such as \"10s\"; here stands a whole number"));
   EXPECT_THAT(problem("[[bars]]\ninterval = 60\n"), HasSubstr("an interval in quotes"));
@@ -203,10 +291,73 @@ TEST_F(ConfigTest, OutOfRange) {
   EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = \"25h\"\n"),
               HasSubstr("25h is out of range: at most 1d"));
   EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = \"-1s\"\n"), HasSubstr("duration"));
-  EXPECT_THAT(problem("[api]\nport = -1\n"), HasSubstr("out of range"));
-  EXPECT_THAT(problem("[api]\naddress = \"localhost\"\n"), HasSubstr("such as 127.0.0.1"));
+  EXPECT_THAT(problem("[tape]\npartitions = 0\n"), HasSubstr("out of range: 1 to 1024"));
+  EXPECT_THAT(problem("[tape]\npartitions = 4294967297\n"), HasSubstr("out of range"));
+  EXPECT_THAT(problem("[tape]\nsegment_bytes = -1\n"), HasSubstr("-1 is out of range"));
+  EXPECT_THAT(problem("[tape]\nsegment_bytes = \"1KiB\"\n"),
+              HasSubstr("1KiB is out of range: 1MiB to 1GiB"));
+  EXPECT_THAT(problem("[tape]\nretention_age = \"5s\"\n"), HasSubstr("at least 1m, at most"));
+  for (const std::string bytes : {"64MB", "64", "MiB", "-1MiB", "1.5GiB", "99999999999TiB", ""}) {
+    EXPECT_THAT(problem(fmt::format("[tape]\nfree_warn = \"{}\"\n", bytes)),
+                HasSubstr("a whole number and a unit (B, KiB, MiB, GiB, TiB)"));
+  }
   EXPECT_THAT(problem("[tape]\ndir = \"\"\n"), HasSubstr("must not be empty"));
   EXPECT_THAT(problem("[tape]\ndir = \"a\\u0000b\"\n"), HasSubstr("control characters"));
+}
+
+TEST_F(ConfigTest, WhereToListen) {
+  const auto listen = [this](const std::string& where) {
+    const ParsedConfig parsed = parse("[api]\nlisten = \"" + where + "\"\n");
+    return parsed.usable() ? parsed.config.api.listen : Endpoint{parsed.problems[0].message, 0};
+  };
+  EXPECT_EQ(listen("127.0.0.1:0"), (Endpoint{"127.0.0.1", 0}));
+  EXPECT_EQ(listen("[::1]:65535"), (Endpoint{"::1", 65535}));
+  EXPECT_THAT(listen("8273").address, HasSubstr("an address and a port are needed"));
+  EXPECT_THAT(listen(":8273").address, HasSubstr("an address and a port are needed"));
+  EXPECT_THAT(listen("localhost:8273").address, HasSubstr("names are not looked up"));
+  EXPECT_THAT(listen("::1:8273").address, HasSubstr("write \"127.0.0.1:8273\""));
+  EXPECT_THAT(listen("[127.0.0.1]:1").address, HasSubstr("no IPv6 address"));
+  for (const std::string port : {"", "x", "-1", "65536", "80 ", "0x50"}) {
+    EXPECT_THAT(listen("127.0.0.1:" + port).address, HasSubstr("0 to 65535")) << port;
+  }
+}
+
+TEST_F(ConfigTest, ATapeThatMakesSense) {
+  EXPECT_EQ(problem("[tape]\nfree_warn = \"1GiB\"\nfree_stop = \"2GiB\"\n"),
+            "x.toml:3:13: tape.free_stop: free_stop is more than free_warn: nothing would warn "
+            "before it stops");
+  EXPECT_THAT(problem("[tape]\nfree_warn = 0\n"), HasSubstr("x.toml:2:13: tape.free_warn: "));
+  EXPECT_THAT(problem("[tape]\nretention_bytes = \"2MiB\"\n"),
+              HasSubstr("tape.retention_bytes: is less than segment_bytes"));
+  EXPECT_THAT(problem("[tape]\nraw_retention_age = \"1d\"\n"),
+              HasSubstr("x.toml:2:21: tape.raw_retention_age: raw frames are not kept"));
+  // What could not be read is not taken for its default.
+  EXPECT_THAT(problem("[tape]\nraw = \"kep\"\nraw_retention_age = \"1d\"\n"),
+              HasSubstr("did you mean 'keep'?"));
+  EXPECT_THAT(problem("[tape]\ndir = \"a/./b/\"\n[store]\ndir = \"a/b\"\n"),
+              HasSubstr("x.toml:4:7: store.dir: tape and store have the same folder"));
+  EXPECT_THAT(problem("[tape]\ndir = \"var/store\"\n"), HasSubstr("x.toml:2:7: tape.dir"));
+}
+
+TEST_F(ConfigTest, ALossWindowIsAWarning) {
+  const ParsedConfig parsed = parse("[tape]\nfsync = \"never\"\n");
+  EXPECT_TRUE(parsed.usable());
+  ASSERT_EQ(parsed.problems.size(), 1u);
+  EXPECT_THAT(
+      to_string(parsed.problems[0]),
+      HasSubstr("x.toml:2:9: warning: tape.fsync: when the power fails, about the last 30 s "
+                "of what was acknowledged are lost"));
+}
+
+TEST_F(ConfigTest, BarsThatMakeSense) {
+  const std::string bars = "[[bars]]\ninterval = \"1m\"\n";
+  EXPECT_THAT(problem(bars + "adjusted = \"split\"\n"),
+              HasSubstr("x.toml:3:12: bars[1].adjusted: only a vendor's bars come adjusted"));
+  EXPECT_THAT(problem(bars + "source = \"last\"\nconditions = \"all\"\n"),
+              HasSubstr("x.toml:4:14: bars[1].conditions: only trades have conditions"));
+  EXPECT_THAT(problems(bars + bars + "source = \"last\"\n" + bars + "source = \"vendor\"\n" + bars +
+                       "source = \"vendor\"\nadjusted = \"total\"\n"),
+              IsEmpty());
 }
 
 TEST_F(ConfigTest, FeedsNeedTheirOwnNames) {
@@ -234,11 +385,11 @@ TEST_F(ConfigTest, NoBarsTwice) {
 }
 
 TEST_F(ConfigTest, BeyondLoopbackIsAWarning) {
-  const ParsedConfig parsed = parse("[api]\naddress = \"0.0.0.0\"\n");
+  const ParsedConfig parsed = parse("[api]\nlisten = \"0.0.0.0:80\"\n");
   EXPECT_TRUE(parsed.usable());
   ASSERT_EQ(parsed.problems.size(), 1u);
   EXPECT_THAT(to_string(parsed.problems[0]),
-              HasSubstr("x.toml:2:11: warning: api.address: other machines can reach 0.0.0.0"));
+              HasSubstr("x.toml:2:10: warning: api.listen: other machines can reach 0.0.0.0"));
 }
 
 class SecretsTest : public ConfigTest {
@@ -307,7 +458,8 @@ TEST_F(ConfigTest, TheReferenceShowsWhatParses) {
       EXPECT_THAT(problems(text), IsEmpty()) << text;
     }
   }
-  EXPECT_EQ(parse("[api]\nport = 8273\n").config.api.port, parse("").config.api.port);
+  EXPECT_EQ(parse("[api]\nlisten = \"127.0.0.1:8273\"\n").config.api.listen,
+            parse("").config.api.listen);
 }
 
 TEST_F(ConfigTest, TheReferenceAsMarkdown) {
@@ -319,9 +471,31 @@ TEST_F(ConfigTest, TheReferenceAsMarkdown) {
   EXPECT_THAT(text,
               HasSubstr("| `venue` | one of the venues that `tapedeck list` shows | required |"));
   EXPECT_THAT(text, HasSubstr("| `token` | secret: \"env:NAME\" or \"file:PATH\" | none |"));
-  EXPECT_THAT(text, HasSubstr("| `port` | whole number, 0 to 65535 | `8273` |"));
+  EXPECT_THAT(text, HasSubstr("| `partitions` | whole number, 1 to 1024 | none |"));
+  EXPECT_THAT(text,
+              HasSubstr("| `segment_bytes` | bytes, such as 1048576 or \"64MiB\", 1MiB to 1GiB "
+                        "| `\"64MiB\"` |"));
+  EXPECT_THAT(text, HasSubstr("| `\"127.0.0.1:8273\"` |"));
   EXPECT_THAT(text, HasSubstr("| `lateness` | duration, such as \"10s\", at most \"1d\" | "
                               "`\"10s\"` |"));
+}
+
+TEST_F(ConfigTest, TheExampleIsGood) {
+  const ParsedConfig parsed = parse(std::string(example()));
+  EXPECT_THAT(parsed.problems, IsEmpty());
+  EXPECT_EQ(parsed.config.bars.size(), 2u);
+}
+
+// TAPEDECK_WRITE_REFERENCE=1 writes it.
+TEST_F(ConfigTest, TheReferenceInTheDocsIsThis) {
+  const std::string path = std::string(TD_SOURCE_DIR) + "/../../docs/reference/config.md";
+  if (std::getenv("TAPEDECK_WRITE_REFERENCE") != nullptr) {
+    std::ofstream(path) << reference_markdown();
+  }
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(text, reference_markdown())
+      << "run TAPEDECK_WRITE_REFERENCE=1 td_config_test, and commit " << path;
 }
 
 TEST(ProcessEnvironment, IsThatOfTheProcess) {

@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <system_error>
+#include <unordered_set>
 
 namespace tapedeck::config {
 namespace {
@@ -43,6 +45,37 @@ bool has_control_characters(std::string_view text) {
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
+struct ByteUnit {
+  std::string_view name;
+  std::uint64_t bytes;
+};
+constexpr std::array kByteUnits{ByteUnit{"TiB", std::uint64_t{1} << 40},
+                                ByteUnit{"GiB", std::uint64_t{1} << 30},
+                                ByteUnit{"MiB", std::uint64_t{1} << 20},
+                                ByteUnit{"KiB", std::uint64_t{1} << 10}, ByteUnit{"B", 1}};
+
+std::string bytes_text(std::uint64_t bytes) {
+  for (const ByteUnit& unit : kByteUnits) {
+    if (bytes != 0 && bytes % unit.bytes == 0) {
+      return fmt::format("{}{}", bytes / unit.bytes, unit.name);
+    }
+  }
+  return "0B";
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  std::uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const std::string_view name(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const auto unit = std::ranges::find(kByteUnits, name, &ByteUnit::name);
+  std::uint64_t bytes = 0;
+  if (error != std::errc{} || unit == kByteUnits.end() ||
+      __builtin_mul_overflow(count, unit->bytes, &bytes)) {
+    return std::nullopt;
+  }
+  return bytes;
+}
+
 // The content of a file of at most a few thousand bytes, and whether others than its owner may
 // read it.
 struct SecretFile {
@@ -74,9 +107,10 @@ Result<SecretFile> read_secret_file(const std::string& path) {
 
 }  // namespace
 
-bool Place::has_problems() const {
-  return std::ranges::any_of(*problems_, [&](const ConfigProblem& problem) {
-    return problem.key == key_ || problem.key.starts_with(key_ + ".");
+bool Place::has_errors() const {
+  return std::ranges::any_of(reading_->problems, [&](const ConfigProblem& problem) {
+    return problem.severity == ConfigProblem::Severity::kError &&
+           (problem.key == key_ || problem.key.starts_with(key_ + "."));
   });
 }
 
@@ -121,11 +155,12 @@ std::optional<std::vector<std::string>> Texts::read(const Place& place) const {
   if (list == nullptr) return place.wrong_type("a list of text, such as [\"a\", \"b\"]");
   if (list->empty()) return place.error("must not be empty: leave it out, or name something");
   std::vector<std::string> texts;
+  std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < list->size(); ++i) {
     const Place element = place.element(i, *list->get(i));
     auto text = Text().read(element);
     if (!text) continue;
-    if (std::ranges::find(texts, *text) != texts.end()) {
+    if (!seen.insert(*text).second) {
       element.error(fmt::format("'{}' stands twice", text->substr(0, 64)));
     }
     texts.push_back(*std::move(text));
@@ -133,13 +168,13 @@ std::optional<std::vector<std::string>> Texts::read(const Place& place) const {
   return texts;
 }
 
-std::optional<std::uint16_t> WholeNumber::read(const Place& place) const {
+std::optional<std::uint32_t> WholeNumber::read(const Place& place) const {
   const auto number = place.node().value_exact<std::int64_t>();
   if (!number) return place.wrong_type(fmt::format("a {}", describe()));
   if (*number < least || *number > most) {
     return place.error(fmt::format("{} is out of range: {} to {}", *number, least, most));
   }
-  return static_cast<std::uint16_t>(*number);
+  return static_cast<std::uint32_t>(*number);
 }
 
 std::optional<double> PositiveNumber::read(const Place& place) const {
@@ -156,9 +191,11 @@ std::optional<Duration> Span::read(const Place& place) const {
   if (!text) return place.wrong_type("a duration in quotes, such as \"10s\"");
   const auto duration = parse_duration(*text);
   if (!duration) return place.error(duration.error().message);
-  if (*duration > most) {
+  if (*duration > most || *duration < least) {
+    const std::string from =
+        least == Duration{} ? "" : fmt::format("at least {}, ", tapedeck::to_string(least));
     return place.error(
-        fmt::format("{} is out of range: at most {}", *text, tapedeck::to_string(most)));
+        fmt::format("{} is out of range: {}at most {}", *text, from, tapedeck::to_string(most)));
   }
   return *duration;
 }
@@ -171,16 +208,71 @@ std::optional<Duration> BarInterval::read(const Place& place) const {
   return *interval;
 }
 
-std::optional<std::string> IpAddress::read(const Place& place) const {
-  auto text = Text().read(place);
-  if (!text) return std::nullopt;
-  in6_addr parsed{};
-  if (::inet_pton(AF_INET, text->c_str(), &parsed) != 1 &&
-      ::inet_pton(AF_INET6, text->c_str(), &parsed) != 1) {
-    return place.error(fmt::format("'{}' is not an address: use one such as 127.0.0.1 or ::1",
-                                   text->substr(0, 64)));
+std::string Bytes::describe() const {
+  return fmt::format("bytes, such as 1048576 or \"64MiB\", {} to {}", bytes_text(least),
+                     bytes_text(most));
+}
+
+std::string Bytes::show(const Value& value) const { return Text().show(bytes_text(value)); }
+
+std::optional<std::uint64_t> Bytes::read(const Place& place) const {
+  std::optional<std::uint64_t> bytes;
+  std::string shown;
+  if (const auto number = place.node().value_exact<std::int64_t>()) {
+    shown = fmt::format("{}", *number);
+    bytes = *number < 0 ? 0 : static_cast<std::uint64_t>(*number);
+    if (*number < 0) return place.error(fmt::format("{} is out of range: at least 0", *number));
+  } else if (const auto text = place.node().value_exact<std::string>()) {
+    shown = text->substr(0, 64);
+    bytes = parse_bytes(*text);
+    if (!bytes) {
+      return place.error(
+          fmt::format("'{}' is no number of bytes: write a whole number and a unit "
+                      "(B, KiB, MiB, GiB, TiB), such as \"64MiB\"",
+                      shown));
+    }
+  } else {
+    return place.wrong_type("a number of bytes, such as 1048576 or \"64MiB\"");
   }
-  return text;
+  if (*bytes < least || *bytes > most) {
+    return place.error(
+        fmt::format("{} is out of range: {} to {}", shown, bytes_text(least), bytes_text(most)));
+  }
+  return bytes;
+}
+
+std::string ListenAt::show(const Value& value) const {
+  const auto& [address, port] = value;
+  return Text().show(address.contains(':') ? fmt::format("[{}]:{}", address, port)
+                                           : fmt::format("{}:{}", address, port));
+}
+
+std::optional<Endpoint> ListenAt::read(const Place& place) const {
+  const auto text = Text().read(place);
+  if (!text) return std::nullopt;
+  const auto wrong = [&](std::string_view what) {
+    return place.error(fmt::format("'{}': {}: write \"127.0.0.1:8273\" or \"[::1]:8273\"",
+                                   text->substr(0, 64), what));
+  };
+  const auto colon = text->rfind(':');
+  std::string address = text->substr(0, colon);
+  if (colon == text->npos || address.empty()) return wrong("an address and a port are needed");
+  in6_addr parsed{};
+  if (address.starts_with('[') && address.ends_with(']')) {
+    address = address.substr(1, address.size() - 2);
+    if (::inet_pton(AF_INET6, address.c_str(), &parsed) != 1) {
+      return wrong("what is in brackets is no IPv6 address");
+    }
+  } else if (::inet_pton(AF_INET, address.c_str(), &parsed) != 1) {
+    return wrong("no address of a machine, as names are not looked up");
+  }
+  const std::string_view port = std::string_view(*text).substr(colon + 1);
+  Endpoint endpoint{.address = std::move(address)};
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+  if (error != std::errc{} || end != port.data() + port.size()) {
+    return wrong("the port is a whole number, 0 to 65535");
+  }
+  return endpoint;
 }
 
 std::optional<Secret> SecretSource::read(const Place& place) const {

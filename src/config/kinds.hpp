@@ -16,29 +16,33 @@
 
 namespace tapedeck::config {
 
+// One reading of a file.
+struct Reading {
+  std::string_view file;
+  const Surroundings& surroundings;
+  std::vector<ConfigProblem>& problems;
+  bool is_torn = false;  // lines that are no TOML were left out, so what is missing may be in them
+};
+
 // Where in the file something stands, and where to tell what is wrong with it.
 class Place {
  public:
-  Place(std::string key, const toml::node& node, std::string_view file,
-        const Surroundings& surroundings, std::vector<ConfigProblem>& problems)
-      : key_(std::move(key)),
-        node_(&node),
-        region_(node.source()),
-        file_(file),
-        surroundings_(&surroundings),
-        problems_(&problems) {}
+  Place(std::string key, const toml::node& node, const Reading& reading)
+      : key_(std::move(key)), node_(&node), region_(node.source()), reading_(&reading) {}
 
   const std::string& key() const { return key_; }
   const toml::node& node() const { return *node_; }
-  const Surroundings& surroundings() const { return *surroundings_; }
+  const Surroundings& surroundings() const { return reading_->surroundings; }
 
   // The place of a member: "feed[1]" -> "feed[1].token".
   Place member(std::string_view name, const toml::node& node) const {
-    return inside(key_.empty() ? std::string(name) : fmt::format("{}.{}", key_, name), node);
+    name = name.substr(0, 64);
+    return Place(key_.empty() ? std::string(name) : fmt::format("{}.{}", key_, name), node,
+                 *reading_);
   }
   // The place of an element, counted from 1.
   Place element(std::size_t index, const toml::node& node) const {
-    return inside(fmt::format("{}[{}]", key_, index + 1), node);
+    return Place(fmt::format("{}[{}]", key_, index + 1), node, *reading_);
   }
   // The same node, told of where its key stands.
   Place at(const toml::key& key) const {
@@ -47,12 +51,16 @@ class Place {
     return place;
   }
 
-  // Whether anything is wrong with this or what is inside of it.
-  bool has_problems() const;
+  // Whether anything is wrong with this or what is inside of it; warnings aside.
+  bool has_errors() const;
   // Nothing, so that a reader can return it.
   std::nullopt_t error(std::string message) const {
     tell(std::move(message), ConfigProblem::Severity::kError);
     return std::nullopt;
+  }
+  // Of what does not stand there.
+  void missing(std::string message) const {
+    if (!reading_->is_torn) error(std::move(message));
   }
   void warning(std::string message) const {
     tell(std::move(message), ConfigProblem::Severity::kWarning);
@@ -61,20 +69,15 @@ class Place {
   std::nullopt_t wrong_type(std::string_view wanted) const;
 
  private:
-  Place inside(std::string key, const toml::node& node) const {
-    return Place(std::move(key), node, file_, *surroundings_, *problems_);
-  }
   void tell(std::string message, ConfigProblem::Severity severity) const {
-    problems_->push_back({std::string(file_), region_.begin.line, region_.begin.column, key_,
-                          std::move(message), severity});
+    reading_->problems.push_back({std::string(reading_->file), region_.begin.line,
+                                  region_.begin.column, key_, std::move(message), severity});
   }
 
   std::string key_;
   const toml::node* node_;
   toml::source_region region_;
-  std::string_view file_;
-  const Surroundings* surroundings_;
-  std::vector<ConfigProblem>* problems_;
+  const Reading* reading_;
 };
 
 // A kind has: Value, describe(), show(value) and read(place), which tells what is wrong and then
@@ -111,7 +114,7 @@ struct Texts {
 };
 
 struct WholeNumber {
-  using Value = std::uint16_t;
+  using Value = std::uint32_t;
   Value least = 0;
   Value most = 0;
   std::string describe() const { return fmt::format("whole number, {} to {}", least, most); }
@@ -130,10 +133,24 @@ struct PositiveNumber {
 struct Span {
   using Value = Duration;
   Duration most;
+  Duration least{};
   std::string describe() const {
-    return fmt::format("duration, such as \"10s\", at most \"{}\"", tapedeck::to_string(most));
+    const std::string from =
+        least == Duration{} ? "" : fmt::format("at least \"{}\", ", tapedeck::to_string(least));
+    return fmt::format("duration, such as \"10s\", {}at most \"{}\"", from,
+                       tapedeck::to_string(most));
   }
   std::string show(const Value& value) const { return Text().show(tapedeck::to_string(value)); }
+  std::optional<Value> read(const Place& place) const;
+};
+
+// How much: a whole number of bytes, or one with a unit in quotes.
+struct Bytes {
+  using Value = std::uint64_t;
+  Value least = 0;
+  Value most = 0;
+  std::string describe() const;
+  std::string show(const Value& value) const;
   std::optional<Value> read(const Place& place) const;
 };
 
@@ -144,11 +161,11 @@ struct BarInterval {
   std::optional<Value> read(const Place& place) const;
 };
 
-// An address of this machine.
-struct IpAddress {
-  using Value = std::string;
-  std::string describe() const { return "IPv4 or IPv6 address"; }
-  std::string show(const Value& value) const { return Text().show(value); }
+// An address of this machine and a port.
+struct ListenAt {
+  using Value = Endpoint;
+  std::string describe() const { return "\"ADDRESS:PORT\", such as \"127.0.0.1:8273\""; }
+  std::string show(const Value& value) const;
   std::optional<Value> read(const Place& place) const;
 };
 
@@ -158,6 +175,19 @@ struct SecretSource {
   std::string describe() const { return "secret: \"env:NAME\" or \"file:PATH\""; }
   std::string show(const Value&) const { return {}; }
   std::optional<Value> read(const Place& place) const;
+};
+
+// What may be left out, and then has no value.
+template <class Kind>
+struct Maybe {
+  using Value = std::optional<typename Kind::Value>;
+  Kind kind;
+  std::string describe() const { return kind.describe(); }
+  std::string show(const Value& value) const { return value ? kind.show(*value) : std::string(); }
+  std::optional<Value> read(const Place& place) const {
+    auto value = kind.read(place);
+    return value ? std::optional<Value>(*std::move(value)) : std::nullopt;
+  }
 };
 
 // One of some words, each with its meaning.

@@ -4,9 +4,21 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 namespace tapedeck::config {
+namespace {
+
+std::string lowered(std::string_view word) {
+  std::string out(word);
+  std::ranges::transform(out, out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
+
+}  // namespace
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   // Three rows of the table of optimal string alignment.
@@ -33,8 +45,9 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   if (word.size() > kLettersMax) return std::nullopt;
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+  const std::string lower = lowered(word);
   for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
+    const std::size_t distance = edit_distance(lower, lowered(candidate));
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;

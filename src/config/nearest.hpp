@@ -12,7 +12,7 @@ namespace tapedeck::config {
 // Letters to insert, remove, replace or swap with a neighbour to make `b` of `a`.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The known word that is nearest to `word`, if any is near.
+// The known word that is nearest to `word`, if any is near. Capital or small makes no difference.
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> known);
 
 // "'latness' is not known: did you mean 'lateness'?", or else all that are known.
