@@ -10,6 +10,7 @@
 #include "app/recorded_files.hpp"
 #include "base/log.hpp"
 #include "base/result.hpp"
+#include "config/config.hpp"
 
 namespace tapedeck::app {
 
@@ -72,10 +73,13 @@ struct TapeArguments {
 int tape_command(const TapeArguments& arguments);
 
 struct DoctorArguments {
-  std::string tape;  // the folder that it will be in; empty: the usual one
+  std::string file;  // a pipeline file; empty: the usual folders and port
   bool json = false;
 };
 int doctor(const DoctorArguments& arguments);
+
+// Reads a pipeline file. All that is wrong with it goes to standard error.
+Result<config::Config> load_config(const std::string& path);
 
 // Says all that is wrong with a pipeline file.
 int check_config(const std::string& path);

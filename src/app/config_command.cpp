@@ -30,18 +30,26 @@ Result<std::string> read_text(const std::string& path) {
 
 }  // namespace
 
-int check_config(const std::string& path) {
-  const auto text = read_text(path);
-  if (!text) return report(text.error());
+Result<config::Config> load_config(const std::string& path) {
+  TD_ASSIGN(const std::string text, read_text(path));
   config::Surroundings surroundings{.environment = config::process_environment, .venues = {}};
   for (const feeds::FeedKind& feed : feed_kinds()) surroundings.venues.emplace_back(feed.venue);
-  const config::ParsedConfig parsed = config::parse_config(*text, path, surroundings);
+  config::ParsedConfig parsed = config::parse_config(text, path, surroundings);
+  std::size_t errors = 0;
   for (const config::ConfigProblem& problem : parsed.problems) {
     fmt::print(stderr, "{}\n", printable(to_string(problem)));
+    if (problem.severity == config::ConfigProblem::Severity::kError) ++errors;
   }
-  if (!parsed.usable()) return kExitFailed;
-  const std::size_t feeds = parsed.config.feeds.size();
-  const std::size_t bars = parsed.config.bars.size();
+  if (parsed.usable()) return std::move(parsed.config);
+  return fail(ErrorCode::kMalformed,
+              fmt::format("'{}' has {} error{}: see above", path, errors, errors == 1 ? "" : "s"));
+}
+
+int check_config(const std::string& path) {
+  const auto config = load_config(path);
+  if (!config) return report(config.error());
+  const std::size_t feeds = config->feeds.size();
+  const std::size_t bars = config->bars.size();
   fmt::print("{}: good: {} feed{}, {} kind{} of bars\n", path, feeds, feeds == 1 ? "" : "s", bars,
              bars == 1 ? "" : "s");
   return kExitOk;

@@ -2,6 +2,7 @@
 
 #include "app/commands.hpp"
 #include "app/doctor.hpp"
+#include "app/options.hpp"
 #include "base/crc32c.hpp"
 #include "market/calendar.hpp"
 
@@ -9,7 +10,11 @@ namespace tapedeck::app {
 
 int doctor(const DoctorArguments& arguments) {
   Needs needs;
-  if (!arguments.tape.empty()) needs.tape_directory = arguments.tape;
+  if (!arguments.file.empty()) {
+    const auto config = load_config(arguments.file);
+    if (!config) return report(config.error());
+    needs = needs_of(*config);
+  }
   const auto machine = real_machine();
   const auto disk = real_disk();
   const SystemClock clock;

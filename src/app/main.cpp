@@ -191,7 +191,8 @@ void add_tape(CLI::App& app, TapeArguments& arguments) {
 void add_doctor(CLI::App& app, DoctorArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "doctor", "Look at this machine for what makes a pipeline lose, wait or fail");
-  command.add_option("--tape", arguments.tape, "The folder of the tape; without it var/tape");
+  command.add_option("file", arguments.file,
+                     "A pipeline file: its folders and its port; without it the usual ones");
   command.add_flag("--json", arguments.json, "For programs");
   command.footer("The exit status is 1 where something fails; a warning alone does not.");
 }
