@@ -36,6 +36,13 @@ TEST(Bollinger, TheDeviationNeitherDriftsNorCancels) {
   EXPECT_NEAR(to_double(*last[1]) - 100000000.02, 0.01, 2e-8);  // what a double has there
 }
 
+TEST(Bollinger, WhatSlidOutLeavesNoTrace) {
+  auto bars = random_bars(6, 2000);
+  std::erase_if(bars, [](const market::Bar& bar) { return !bar.close; });
+  const std::vector<market::Bar> last(bars.end() - 20, bars.end());
+  EXPECT_EQ(values_of("bollinger(20,2)", last).back(), values_of("bollinger(20,2)", bars).back());
+}
+
 TEST(Bollinger, TheLongestWindowOfTheHighestPricesFits) {
   std::vector<std::string> prices;
   for (int i = 0; i < 10'000; ++i) {

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <bit>
+#include <cmath>
+#include <functional>
 #include <set>
 
 #include "base/crc32c.hpp"
@@ -233,6 +234,78 @@ TEST(Snapshot, AnyBytesAreRefusedOrTaken) {
     }
   }
   EXPECT_GT(taken, 500);
+}
+
+TEST(Snapshot, AStateThatCannotBeIsRefused) {
+  struct State {
+    std::string_view indicator;
+    std::function<void(SnapshotWriter&)> write;
+    bool good = false;
+  };
+  const auto first_bar = [](SnapshotWriter& out) {
+    out.u64(0);
+    out.u8(0);
+  };
+  const auto mean = [first_bar](std::uint32_t count, double value) {
+    return [=](SnapshotWriter& out) {
+      first_bar(out);
+      out.u32(count);
+      out.f64(value);
+    };
+  };
+  const auto window = [first_bar](std::uint32_t count, PriceUnits price) {
+    return [=](SnapshotWriter& out) {
+      first_bar(out);
+      out.u32(count);
+      for (std::uint32_t i = 0; i < count; ++i) out.price(price);
+    };
+  };
+  const auto sums = [first_bar](const Wide& notional, const Wide& volume) {
+    return [=](SnapshotWriter& out) {
+      first_bar(out);
+      out.wide(notional);
+      out.wide(volume);
+    };
+  };
+  const auto session = [](Timestamp last) {
+    return [=](SnapshotWriter& out) {
+      out.u64(0);
+      out.u8(1);
+      out.i64(last.ns);
+      out.u32(0);
+      out.f64(0);
+    };
+  };
+  const Wide wide_end = Wide::product(kPriceUnitsEnd, kPriceUnitsEnd).times(100'000'000);
+  const std::vector<State> states{
+      {"ema(5)", mean(5, 99e18), true},
+      {"ema(5)", mean(6, 1)},
+      {"ema(5)", mean(5, 1e20)},
+      {"ema(5)", mean(5, -INFINITY)},
+      {"ema(5)", mean(5, NAN)},
+      {"sma(3)", window(3, kPriceUnitsEnd - 1), true},
+      {"sma(3)", window(4, 1)},
+      {"sma(3)", window(1, kPriceUnitsEnd)},
+      {"sma(3)", window(1, -kPriceUnitsEnd)},
+      {"vwap", sums(-wide_end + Wide(1), wide_end - Wide(1)), true},
+      {"vwap", sums(wide_end, 1)},
+      {"vwap", sums(1, -1)},
+      {"ema(5,session)", session(kTestStart), true},
+      {"ema(5,session)", session(kLatestPlausible)},
+      {"ema(5,session)", session(Timestamp{-1})},
+      {"ema(5)", session(kTestStart)},  // has no session
+  };
+  for (const State& state : states) {
+    Indicator indicator = indicator_of(state.indicator);
+    SnapshotWriter out;
+    out.bytes(state.indicator);
+    out.bytes(state.indicator.ends_with("session)") ? "us_equity" : "");
+    state.write(out);
+    const auto status = indicator.restore(std::move(out).finish());
+    EXPECT_EQ(status.has_value(), state.good) << state.indicator << " " << (&state - &states[0]);
+    if (status) continue;
+    EXPECT_EQ(status.error().code, ErrorCode::kCorrupt);
+  }
 }
 
 // FORMAT.md, byte by byte. A change of these is a new version.
