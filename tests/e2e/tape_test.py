@@ -235,21 +235,42 @@ def crc32c(data):
 
 
 class DamagedTape(TapeCase):
-    """Three commits at least, so that the second one's damage is no torn tail."""
+    """What a killed writer left: a segment that is not sealed, of several commits, so that damage in
+    the second one is no torn tail."""
 
     def setUp(self):
         super().setUp()
-        for n in range(4):
-            self.take_in(self.write(f"trades-{n}.csv", trades(300, first=n * 300)))
+        path = self.write("trades.csv", trades(20_000))
+        writer = subprocess.Popen(
+            product.command(*self.replay_command(path, "--speed", 2000)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            deadline = time.monotonic() + WAIT_S
+            while not os.path.exists(self.path()) or len(self.commits()) < 5:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+        finally:
+            writer.kill()
+            writer.wait()
+        (segment,) = json.loads(self.look("ls", "--format", "json").out)["segments"]
+        self.assertFalse(segment["sealed"])
+        os.truncate(self.path(), int(segment["bytes"]) - int(segment["torn_bytes"]))
         self.events = self.cat()
-        self.assertGreater(len(self.events), 1200)
         with open(self.path(), "rb") as file:
             self.bytes = file.read()
+
+    def commits(self):
+        """Whole blocks of several events."""
+        with open(self.path(), "rb") as file:
+            self.bytes = file.read()
+        return [block for block in self.blocks() if block[3] > 1]
 
     def blocks(self):
         """Byte offset, kind and first offset of each block."""
         at, found = 64, []
-        while at < len(self.bytes):
+        while at + 64 <= len(self.bytes):
             header = self.bytes[at : at + 64]
             self.assertEqual(header[:4], b"TDBK")
             first = int.from_bytes(header[24:32], "little")
@@ -259,7 +280,7 @@ class DamagedTape(TapeCase):
         return found
 
     def test_a_damaged_block_costs_its_events_and_no_others(self):
-        at, _, first, count = [block for block in self.blocks() if block[3] > 1][1]
+        at, _, first, count = self.commits()[1]
         self.change_byte(at + 64 + 9)
         done = self.look("verify", code=DAMAGED)
         self.assertIn(f"{self.path()} at byte {at}: ", done.out)
@@ -291,7 +312,7 @@ class DamagedTape(TapeCase):
         whole = self.look("verify")
         self.assertIn(f"{count} events lost since an earlier repair", whole.out)
         # And it goes on.
-        self.take_in(self.write("more.csv", trades(10, first=5000)))
+        self.take_in(self.write("more.csv", trades(10, first=50_000)))
         self.assertEqual(self.cat()[: len(left)], left)
         self.assertEqual(int(self.cat()[-1]["offset"]), len(self.cat()) + count - 1)
 
@@ -327,7 +348,7 @@ class DamagedTape(TapeCase):
 
     def test_bytes_flipped_anywhere_never_give_a_wrong_event(self):
         expected = {event["offset"]: event for event in self.events}
-        for at in range(0, len(self.bytes), 397):
+        for at in range(0, len(self.bytes), len(self.bytes) // 60 + 1):
             with self.subTest(byte=at):
                 self.change_byte(at)
                 damaged = product.run("tape", "verify", self.tape)
@@ -365,7 +386,7 @@ class HowTo(TapeCase):
         self.assertIn("at byte", self.look("verify", code=DAMAGED).out)
         repaired = self.look("repair").out
         self.assertIn("  what it was is kept in ", repaired)
-        self.assertIn("1 file repaired, 4096 events lost", repaired)
+        self.assertRegex(repaired, r"1 file repaired, [1-9]\d* events lost")
         self.assertEqual(self.look("repair").out, "nothing to repair\n")
 
 
@@ -432,7 +453,7 @@ class BesideAWriter(TapeCase):
                 out.write(text if first == 0 else text[text.index("\n") + 1 :])
         self.follow_all(path, count)
         listed = json.loads(self.look("ls", "--format", "json").out)["segments"]
-        self.assertEqual(len(listed), 2)
+        self.assertGreater(len(listed), 1)
         self.look("verify")
 
     def test_verify_and_ls_may_run_while_it_is_written(self):
