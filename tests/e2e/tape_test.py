@@ -235,8 +235,8 @@ def crc32c(data):
 
 
 class DamagedTape(TapeCase):
-    """What a killed writer left: a segment that is not sealed, of several commits, so that damage in
-    the second one is no torn tail."""
+    """What a killed writer left: a segment that is not sealed, of several commits, so that damage
+    in the second one is no torn tail."""
 
     def setUp(self):
         super().setUp()
