@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -112,9 +113,77 @@ class RealFile final : public File {
     return {};
   }
 
+  int fd() const { return fd_.get(); }
+  const std::string& path() const { return path_; }
+
  private:
   Descriptor fd_;
   std::string path_;
+};
+
+class RealSharedFile final : public SharedFile {
+ public:
+  RealSharedFile(int fd, std::string path, bool writable)
+      : file_(fd, std::move(path)), writable_(writable) {}
+  ~RealSharedFile() override {
+    for (const auto& [address, count] : maps_) ::munmap(address, count);
+  }
+  RealSharedFile(const RealSharedFile&) = delete;
+  RealSharedFile& operator=(const RealSharedFile&) = delete;
+
+  Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t count) const override {
+    return file_.read_at(offset, out, count);
+  }
+  Result<std::uint64_t> size() const override { return file_.size(); }
+  Status truncate(std::uint64_t size) override { return file_.truncate(size); }
+  Status sync() override { return file_.sync(); }
+
+  Status write_at(std::uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written =
+          ::pwrite(file_.fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        return fail_errno("write to", file_.path(), errno);
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+      offset += static_cast<std::uint64_t>(written);
+    }
+    return {};
+  }
+
+  // Open file description locks: they are against those of other objects in this process too, and
+  // closing another descriptor of the file does not end them.
+  Result<bool> lock(std::uint64_t offset, std::uint64_t count, Lock lock) override {
+    struct flock range{};
+    range.l_whence = SEEK_SET;
+    range.l_start = static_cast<off_t>(offset);
+    range.l_len = static_cast<off_t>(count);
+    range.l_type = F_UNLCK;
+    if (lock == Lock::kShared) range.l_type = F_RDLCK;
+    if (lock == Lock::kExclusive) range.l_type = F_WRLCK;
+    while (::fcntl(file_.fd(), F_OFD_SETLK, &range) != 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EACCES) return false;
+      return fail_errno("lock a part of", file_.path(), errno);
+    }
+    return true;
+  }
+
+  Result<char*> map(std::uint64_t offset, std::size_t count) override {
+    const std::size_t lead = offset % static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const int access = writable_ ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* address = ::mmap(nullptr, count + lead, access, MAP_SHARED, file_.fd(),
+                           static_cast<off_t>(offset - lead));
+    if (address == MAP_FAILED) return fail_errno("map", file_.path(), errno);
+    maps_.emplace_back(address, count + lead);
+    return static_cast<char*>(address) + lead;
+  }
+
+ private:
+  RealFile file_;
+  bool writable_;
+  std::vector<std::pair<void*, std::size_t>> maps_;
 };
 
 class RealLock final : public DiskLock {
@@ -177,6 +246,23 @@ class RealDisk final : public Disk {
                   fmt::format("cannot open '{}': it is a pipe or a device, and not a file", path));
     }
     return std::make_unique<RealFile>(fd, path);
+  }
+
+  Result<std::unique_ptr<SharedFile>> open_shared(const std::string& path,
+                                                  ShareMode mode) override {
+    int flags = O_CLOEXEC | (mode == ShareMode::kRead ? O_RDONLY : O_RDWR);
+    if (mode == ShareMode::kWriteOrCreate) flags |= O_CREAT;
+    const int fd = ::open(path.c_str(), flags | O_NONBLOCK, 0640);
+    if (fd < 0) return fail_errno("open", path, errno);
+    auto file = std::make_unique<RealSharedFile>(fd, path, mode != ShareMode::kRead);
+    struct stat info{};
+    if (::fstat(fd, &info) != 0) return fail_errno("look at", path, errno);
+    if (S_ISDIR(info.st_mode)) return fail_errno("open", path, EISDIR);
+    if (!S_ISREG(info.st_mode)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("cannot open '{}': it is a pipe or a device, and not a file", path));
+    }
+    return file;
   }
 
   Result<std::vector<std::string>> list(const std::string& directory) const override {

@@ -30,6 +30,30 @@ class File {
   virtual Status sync() = 0;
 };
 
+// A file written in place by one and read by others beside it: a database. Who uses it agrees by
+// locks on ranges of bytes and by memory that all see; both are the system's own, so other programs
+// can take part. Thread: one at a time; any number of objects of one file beside each other.
+class SharedFile {
+ public:
+  virtual ~SharedFile() = default;
+  // As File's.
+  virtual Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t count) const = 0;
+  virtual Result<std::uint64_t> size() const = 0;
+  virtual Status truncate(std::uint64_t size) = 0;
+  virtual Status sync() = 0;
+  // Overwrites what is there, and makes the file longer where it ends before. After an error, a
+  // part may be in the file.
+  virtual Status write_at(std::uint64_t offset, std::string_view bytes) = 0;
+  enum class Lock { kNone, kShared, kExclusive };
+  // Locks bytes, which need not exist, in place of what this object held of them. False: another
+  // object, of any process, holds what is against it; then nothing has changed. The locks end with
+  // the object and with its process.
+  virtual Result<bool> lock(std::uint64_t offset, std::uint64_t count, Lock lock) = 0;
+  // The bytes of the file from `offset`, which exist, as memory shared with all who map them. Lives
+  // as long as this object. Bytes that a truncate has cut off must not be touched.
+  virtual Result<char*> map(std::uint64_t offset, std::size_t count) = 0;
+};
+
 // Held while the object lives; the system releases it when the process dies.
 class DiskLock {
  public:
@@ -53,10 +77,18 @@ enum class OpenMode {
   kCreate,  // read and append; must not exist
 };
 
+enum class ShareMode {
+  kRead,           // must exist
+  kWrite,          // must exist
+  kWriteOrCreate,  // created where missing
+};
+
 class Disk {
  public:
   virtual ~Disk() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  virtual Result<std::unique_ptr<SharedFile>> open_shared(const std::string& path,
+                                                          ShareMode mode) = 0;
   // Names in `directory`, sorted, without "." and "..".
   virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
   // After it returns, the directories survive a power cut.

@@ -191,6 +191,77 @@ TEST_P(DiskTest, CreatesFoldersOnTheWay) {
   EXPECT_THAT(disk_->list(at("a/b/c")).value(), ElementsAre("f"));
 }
 
+// ---- Files written in place
+
+TEST_P(DiskTest, OverwritesAndExtends) {
+  auto file = disk_->open_shared(at("f"), ShareMode::kWriteOrCreate).value();
+  ASSERT_TRUE(file->write_at(0, "hello world"));
+  ASSERT_TRUE(file->write_at(6, "WORLDS"));
+  ASSERT_TRUE(file->write_at(14, "!"));
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(file->size(), 15u);
+  EXPECT_EQ(read(*disk_->open(at("f"), OpenMode::kRead).value()),
+            std::string("hello WORLDS\0\0!", 15));
+  ASSERT_TRUE(file->truncate(3));
+  ASSERT_TRUE(file->write_at(4, "p"));
+  auto again = disk_->open_shared(at("f"), ShareMode::kWriteOrCreate).value();
+  std::string bytes(9, '?');
+  EXPECT_EQ(again->read_at(1, bytes.data(), 9), 4u);
+  EXPECT_EQ(bytes.substr(0, 4), std::string("el\0p", 4));
+}
+
+TEST_P(DiskTest, SharedModes) {
+  for (const auto mode : {ShareMode::kRead, ShareMode::kWrite}) {
+    EXPECT_EQ(disk_->open_shared(at("f"), mode).error().code, ErrorCode::kNotFound);
+  }
+  const auto nowhere = disk_->open_shared(at("no/f"), ShareMode::kWriteOrCreate);
+  EXPECT_EQ(nowhere.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(nowhere.error().message, HasSubstr(at("no/f")));
+  create("f", "abc");
+  for (const auto mode : {ShareMode::kRead, ShareMode::kWrite}) {
+    EXPECT_EQ(disk_->open_shared(at("f"), mode).value()->size(), 3u);
+  }
+}
+
+TEST_P(DiskTest, LocksOfRanges) {
+  using enum SharedFile::Lock;
+  const auto open = [&] { return disk_->open_shared(at("f"), ShareMode::kWriteOrCreate).value(); };
+  auto a = open();
+  auto b = open();
+  EXPECT_EQ(a->lock(100, 10, kShared), true);
+  EXPECT_EQ(b->lock(105, 10, kShared), true);
+  EXPECT_EQ(b->lock(105, 10, kExclusive), false);
+  EXPECT_EQ(a->lock(114, 1, kExclusive), false);  // what b held it still holds
+  EXPECT_EQ(b->lock(110, 5, kExclusive), true);
+  EXPECT_EQ(a->lock(112, 1, kShared), false);
+  EXPECT_EQ(a->lock(105, 5, kNone), true);  // a part of it
+  EXPECT_EQ(b->lock(105, 10, kExclusive), true);
+  EXPECT_EQ(b->lock(104, 1, kExclusive), false);
+  EXPECT_EQ(b->lock(105, 10, kShared), true);  // in place of the other
+  EXPECT_EQ(a->lock(105, 10, kShared), true);
+  open();  // and closed: that ends no lock of the others
+  EXPECT_EQ(b->lock(104, 1, kExclusive), false);
+  a.reset();
+  EXPECT_EQ(b->lock(0, 1'000, kExclusive), true);
+}
+
+TEST_P(DiskTest, MappedMemoryIsShared) {
+  const auto open = [&] { return disk_->open_shared(at("f"), ShareMode::kWriteOrCreate).value(); };
+  auto a = open();
+  auto b = open();
+  ASSERT_TRUE(a->write_at(0, std::string(65'536, 'x')));
+  for (const std::uint64_t offset : {0u, 32'768u}) {
+    char* const mine = a->map(offset, 32'768).value();
+    char* const theirs = b->map(offset, 32'768).value();
+    EXPECT_EQ(theirs[7], 'x');
+    mine[7] = 'y';
+    mine[32'767] = 'z';
+    EXPECT_EQ(theirs[7], 'y');
+    EXPECT_EQ(theirs[32'767], 'z');
+    EXPECT_EQ(theirs[8], 'x');
+  }
+}
+
 TEST(RealDisk, AFileIsNoFolder) {
   const std::string path = testing::TempDir() + "td_disk_file_" + std::to_string(::getpid());
   const auto disk = real_disk();
@@ -453,6 +524,53 @@ TEST_F(PowerCutTest, AppendedToWhatWasCutOff) {
   EXPECT_THAT(after_cuts("d/f"), ElementsAre(kept + b));
 }
 
+// In place: a sector is as it was, as it is now, or torn; the file keeps its size, and what was not
+// written keeps its bytes.
+TEST_F(PowerCutTest, OverwrittenInPlace) {
+  auto file = disk_.open_shared("d/f", ShareMode::kWriteOrCreate).value();
+  ASSERT_TRUE(file->write_at(0, std::string(3 * kSector, 'a')));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.sync_directory("d"));
+  ASSERT_TRUE(file->write_at(100, std::string(kSector + 100, 'b')));
+  const std::string old(3 * kSector, 'a');
+  const std::string all = disk_.contents("d/f");
+  std::set<std::string> kinds;
+  for (const std::string& left : after_cuts("d/f")) {
+    ASSERT_EQ(left.size(), old.size());
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      ASSERT_TRUE(left[i] == old[i] || left[i] == all[i]) << i;
+    }
+    const auto is = [&](std::size_t sector, const std::string& what) {
+      return left.substr(sector * kSector, kSector) == what.substr(sector * kSector, kSector);
+    };
+    if (left == old) kinds.insert("nothing");
+    if (left == all) kinds.insert("all");
+    if (is(0, old) && is(1, all)) kinds.insert("the second first");
+    if (is(0, all) && is(1, old)) kinds.insert("the first first");
+    if (!is(0, old) && !is(0, all)) kinds.insert("torn");
+  }
+  EXPECT_THAT(kinds, ElementsAre("all", "nothing", "the first first", "the second first", "torn"));
+  ASSERT_TRUE(file->sync());
+  EXPECT_THAT(after_cuts("d/f"), ElementsAre(all));
+}
+
+TEST_F(PowerCutTest, WhatAFailedSyncLostIsThereOnceWrittenAgain) {
+  auto file = disk_.open_shared("d/f", ShareMode::kWriteOrCreate).value();
+  ASSERT_TRUE(file->write_at(0, "abcd"));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(disk_.sync_directory("d"));
+  ASSERT_TRUE(file->write_at(1, "XYZ"));
+  FaultSchedule lose{.operation = "sync", .fail_at = 1, .part = 0};
+  disk_.set_fault(std::ref(lose));
+  EXPECT_FALSE(file->sync());
+  ASSERT_TRUE(file->write_at(2, "Y"));
+  EXPECT_TRUE(file->sync());
+  EXPECT_EQ(disk_.contents("d/f"), "aXYZ");
+  const auto seen = after_cuts("d/f");
+  EXPECT_TRUE(seen.contains("abYd"));
+  for (const std::string& left : seen) EXPECT_EQ(left[2], 'Y') << left;
+}
+
 TEST_F(PowerCutTest, WhatAFailedSyncLostNoLaterOneBringsBack) {
   auto file = create("d/f");
   ASSERT_TRUE(file->append("ab"));
@@ -563,6 +681,7 @@ TEST(MemoryDisk, EveryOperationCanFail) {
   MemoryDisk disk;
   ASSERT_TRUE(disk.create_directories("d"));
   auto file = disk.open("d/f", OpenMode::kCreate).value();
+  auto shared = disk.open_shared("d/f", ShareMode::kWrite).value();
   std::vector<std::string> operations;
   disk.set_fault([&](std::string_view operation, const std::string& path) -> Status {
     operations.push_back(std::string(operation) + " " + path);
@@ -570,6 +689,12 @@ TEST(MemoryDisk, EveryOperationCanFail) {
   });
   char byte = 0;
   EXPECT_FALSE(disk.open("d/f", OpenMode::kRead));
+  EXPECT_FALSE(disk.open_shared("d/f", ShareMode::kRead));
+  EXPECT_FALSE(shared->write_at(0, "x"));
+  EXPECT_FALSE(shared->read_at(0, &byte, 1));
+  EXPECT_FALSE(shared->lock(0, 1, SharedFile::Lock::kShared));
+  EXPECT_TRUE(shared->lock(0, 1, SharedFile::Lock::kNone));
+  EXPECT_FALSE(shared->map(0, 1));
   EXPECT_FALSE(file->append("x"));
   EXPECT_FALSE(file->read_at(0, &byte, 1));
   EXPECT_FALSE(file->size());
@@ -584,10 +709,12 @@ TEST(MemoryDisk, EveryOperationCanFail) {
   EXPECT_FALSE(disk.lock("d/l"));
   EXPECT_FALSE(disk.free_bytes("d"));
   EXPECT_FALSE(disk.watch("d"));
-  EXPECT_THAT(operations, ElementsAre("open d/f", "append d/f", "read d/f", "size d/f",
-                                      "truncate d/f", "sync d/f", "list d", "create_directories e",
-                                      "rename d/g", "remove d/f", "remove_all d",
-                                      "sync_directory d", "lock d/l", "free_bytes d", "watch d"));
+  EXPECT_THAT(
+      operations,
+      ElementsAre("open d/f", "open d/f", "write d/f", "read d/f", "lock_range d/f", "map d/f",
+                  "append d/f", "read d/f", "size d/f", "truncate d/f", "sync d/f", "list d",
+                  "create_directories e", "rename d/g", "remove d/f", "remove_all d",
+                  "sync_directory d", "lock d/l", "free_bytes d", "watch d"));
   disk.set_fault({});
   EXPECT_THAT(disk.list("d").value(), ElementsAre("f"));
   EXPECT_FALSE(disk.list("e"));
@@ -648,6 +775,10 @@ TEST(MemoryDisk, CanBeFull) {
   EXPECT_EQ(disk.free_bytes("d"), 6u);
   ASSERT_TRUE(g->append("efghij"));
   EXPECT_FALSE(g->append("k"));
+  auto shared = disk.open_shared("d/g", ShareMode::kWrite).value();
+  EXPECT_TRUE(shared->write_at(0, "ABCDEFGHIJ"));
+  EXPECT_EQ(shared->write_at(8, "xyz").error().code, ErrorCode::kNoSpace);
+  EXPECT_EQ(disk.contents("d/g"), "ABCDEFGHxy");
   disk.set_capacity(3);
   EXPECT_EQ(disk.free_bytes("d"), 0u);
 }

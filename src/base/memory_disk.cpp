@@ -42,7 +42,7 @@ class MemoryFile final : public File {
                             fmt::format("cannot write to '{}': No space left on device", path_));
     }
     bytes = bytes.substr(0, room);
-    node_->bytes += bytes;
+    node_->append(bytes);
     if (!bytes.empty()) disk_->notice(node_.get());
     return std::move(outcome.status);
   }
@@ -68,7 +68,7 @@ class MemoryFile final : public File {
     std::lock_guard lock(disk_->mutex);
     MemoryDisk::Outcome outcome = disk_->check("sync", path_);
     if (outcome.status) node_->sync();
-    if (outcome.part) node_->lost_end = node_->bytes.size();
+    if (outcome.part) node_->lose();
     return std::move(outcome.status);
   }
 
@@ -76,6 +76,75 @@ class MemoryFile final : public File {
   std::shared_ptr<MemoryDisk::State> disk_;
   std::shared_ptr<MemoryDisk::Node> node_;
   std::string path_;
+};
+
+class MemorySharedFile final : public SharedFile {
+ public:
+  MemorySharedFile(std::shared_ptr<MemoryDisk::State> disk, std::shared_ptr<MemoryDisk::Node> node,
+                   std::string path)
+      : disk_(disk), node_(node), path_(path), file_(disk, node, std::move(path)) {}
+  ~MemorySharedFile() override {
+    std::lock_guard lock(disk_->mutex);
+    for (auto& [place, holders] : node_->locks) holders.erase(this);
+  }
+
+  Result<std::size_t> read_at(std::uint64_t offset, char* out, std::size_t count) const override {
+    return file_.read_at(offset, out, count);
+  }
+  Result<std::uint64_t> size() const override { return file_.size(); }
+  Status truncate(std::uint64_t size) override { return file_.truncate(size); }
+  Status sync() override { return file_.sync(); }
+
+  Status write_at(std::uint64_t offset, std::string_view bytes) override {
+    std::lock_guard lock(disk_->mutex);
+    MemoryDisk::Outcome outcome = disk_->check("write", path_);
+    if (!outcome.status) bytes = bytes.substr(0, share(outcome.part.value_or(0), bytes.size()));
+    const std::uint64_t end_max = node_->bytes.size() + disk_->room();
+    if (outcome.status && offset + bytes.size() > end_max) {
+      outcome.status = fail(ErrorCode::kNoSpace,
+                            fmt::format("cannot write to '{}': No space left on device", path_));
+    }
+    bytes = bytes.substr(0, end_max > offset ? end_max - offset : 0);
+    if (bytes.empty()) return std::move(outcome.status);
+    node_->write_at(offset, bytes);
+    disk_->notice(node_.get());
+    return std::move(outcome.status);
+  }
+
+  Result<bool> lock(std::uint64_t offset, std::uint64_t count, Lock lock) override {
+    std::lock_guard guard(disk_->mutex);
+    if (lock != Lock::kNone) TD_TRY(disk_->check("lock_range", path_).status);
+    for (std::uint64_t place = offset; place < offset + count; ++place) {
+      for (const auto& [holder, held] : node_->locks[place]) {
+        const bool clash = lock == Lock::kExclusive || held == Lock::kExclusive;
+        if (holder != this && lock != Lock::kNone && clash) return false;
+      }
+    }
+    for (std::uint64_t place = offset; place < offset + count; ++place) {
+      if (lock == Lock::kNone) {
+        node_->locks[place].erase(this);
+      } else {
+        node_->locks[place][this] = lock;
+      }
+    }
+    return true;
+  }
+
+  Result<char*> map(std::uint64_t offset, std::size_t count) override {
+    std::lock_guard lock(disk_->mutex);
+    TD_TRY(disk_->check("map", path_).status);
+    auto& bytes = node_->maps[offset];
+    if (!bytes) bytes = std::make_shared<std::string>(node_->bytes.substr(offset, count));
+    maps_.push_back(bytes);
+    return bytes->data();
+  }
+
+ private:
+  std::shared_ptr<MemoryDisk::State> disk_;
+  std::shared_ptr<MemoryDisk::Node> node_;
+  std::string path_;
+  MemoryFile file_;
+  std::vector<std::shared_ptr<std::string>> maps_;
 };
 
 class MemoryLock final : public DiskLock {
@@ -113,30 +182,47 @@ class MemoryWatch final : public DiskWatch {
   std::uint64_t seen_;
 };
 
+void MemoryDisk::Node::append(std::string_view more) { write_at(bytes.size(), more); }
+
+void MemoryDisk::Node::write_at(std::size_t offset, std::string_view more) {
+  const std::size_t end = offset + more.size();
+  settled = std::min({settled, offset, bytes.size()});
+  if (bytes.size() < end) bytes.resize(end);
+  more.copy(bytes.data() + offset, more.size());
+  if (offset < lost.size()) {
+    std::fill_n(lost.data() + offset, std::min(end, lost.size()) - offset, '\0');
+  }
+}
+
 void MemoryDisk::Node::truncate(std::size_t size) {
+  settled = std::min({settled, size, bytes.size()});
+  kept = std::min(kept, size);
   bytes.resize(size);
-  settled = std::min(settled, size);
-  lost_end = std::min(lost_end, size);
+  lost.resize(std::min(lost.size(), size));
+  maps.erase(maps.lower_bound(size), maps.end());
 }
 
 void MemoryDisk::Node::sync() {
-  const std::string before = durable.substr(settled);
-  durable.resize(settled);
-  durable.append(bytes, settled);
-  for (std::size_t i = settled; i < lost_end; ++i) {
-    durable[i] = i - settled < before.size() ? before[i - settled] : '\0';
+  durable.resize(bytes.size());
+  for (std::size_t i = settled; i < bytes.size(); ++i) {
+    if (i >= lost.size() || lost[i] == 0) durable[i] = bytes[i];
   }
-  settled = bytes.size();
+  settled = kept = bytes.size();
+}
+
+void MemoryDisk::Node::lose() {
+  lost.resize(bytes.size());
+  std::fill_n(lost.data() + settled, bytes.size() - settled, '\1');
 }
 
 std::string MemoryDisk::Node::survivor(Rng& rng) const {
-  const std::size_t sizes[] = {durable.size(), bytes.size(), settled,
-                               settled + rng.below(bytes.size() - settled + 1)};
+  const std::size_t sizes[] = {durable.size(), bytes.size(), kept,
+                               kept + rng.below(bytes.size() - kept + 1)};
   const std::size_t choice = rng.below(std::size(sizes));
   std::string left(sizes[choice], '\0');
   // What was cut off may be there again, even below what was appended later, or it was freed first.
   const bool freed = choice != 0 && rng.below(2) == 0;
-  const std::size_t old_end = freed ? settled : durable.size();
+  const std::size_t old_end = freed ? kept : durable.size();
   const bool garbage = rng.below(4) == 0;
   const auto before = [&](std::size_t i) {
     if (i < old_end) return durable[i];
@@ -222,6 +308,20 @@ Result<std::unique_ptr<File>> MemoryDisk::open(const std::string& path, OpenMode
   }
   if (found == state_->names.end()) return not_found("open", path);
   return std::make_unique<MemoryFile>(state_, found->second, path);
+}
+
+Result<std::unique_ptr<SharedFile>> MemoryDisk::open_shared(const std::string& path,
+                                                            ShareMode mode) {
+  std::lock_guard lock(state_->mutex);
+  TD_TRY(state_->check("open", path).status);
+  auto found = state_->names.find(path);
+  if (found == state_->names.end()) {
+    if (mode != ShareMode::kWriteOrCreate) return not_found("open", path);
+    if (!state_->directories.contains(parent_of(path))) return not_found("create", path);
+    state_->change({.from = {}, .to = path, .node = std::make_shared<Node>()});
+    found = state_->names.find(path);
+  }
+  return std::make_unique<MemorySharedFile>(state_, found->second, path);
 }
 
 Result<std::vector<std::string>> MemoryDisk::list(const std::string& directory) const {
@@ -346,7 +446,7 @@ std::unique_ptr<MemoryDisk> MemoryDisk::after_power_cut(Rng& rng) const {
   for (const auto& [path, node] : names) {
     auto copy = std::make_shared<Node>();
     copy->bytes = copy->durable = node->survivor(rng);
-    copy->settled = copy->bytes.size();
+    copy->settled = copy->kept = copy->bytes.size();
     left->state_->names[path] = copy;
     left->state_->synced_names[path] = copy;
     for (std::string parent = parent_of(path); !parent.empty(); parent = parent_of(parent)) {
@@ -370,8 +470,8 @@ void MemoryDisk::corrupt(const std::string& path, std::uint64_t offset, std::str
   std::lock_guard lock(state_->mutex);
   Node& node = *state_->names.at(path);
   node.bytes.replace(offset, bytes.size(), bytes);
-  if (offset < node.settled) {
-    bytes = bytes.substr(0, node.settled - offset);
+  if (offset < node.durable.size()) {
+    bytes = bytes.substr(0, node.durable.size() - offset);
     node.durable.replace(offset, bytes.size(), bytes);
   }
 }

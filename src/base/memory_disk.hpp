@@ -27,6 +27,8 @@ class MemoryDisk final : public Disk {
   MemoryDisk();
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
+  // What is written to mapped memory is not in the file, and not on the disk after a power cut.
+  Result<std::unique_ptr<SharedFile>> open_shared(const std::string& path, ShareMode mode) override;
   Result<std::vector<std::string>> list(const std::string& directory) const override;
   Status create_directories(const std::string& directory) override;
   Status rename(const std::string& from, const std::string& to) override;
@@ -40,8 +42,8 @@ class MemoryDisk final : public Disk {
   // What may be left of this disk after a power cut now: all that was synced, and by chance of the
   // rest as a journalled file system may have it.
   // - Of a file: its old size, its new one or one between; each 512-byte sector written, not
-  // written
-  //   (zeros, what stood there before, or now and then garbage) or torn inside.
+  //   written (zeros, what stood there before, or now and then garbage) or torn inside. Of a sector
+  //   written twice, not what it was between.
   // - Of the names: each change that was not synced in its folder, unless an earlier change of the
   //   same name is missing. Renaming is atomic.
   std::unique_ptr<MemoryDisk> after_power_cut(Rng& rng) const;
@@ -50,21 +52,23 @@ class MemoryDisk final : public Disk {
   struct Outcome {
     // An error becomes the operation's result, and it does nothing.
     Outcome(Status s) : status(std::move(s)) {}
-    // It fails, but has done a part (0 to 1). append: has written so much of its bytes. remove_all:
-    // has removed so many of the files. sync: has lost what it was to sync, as Linux does: that can
-    // be read until a power cut, and later syncs of the file succeed without making it durable.
+    // It fails, but has done a part (0 to 1). append, write: has written so much of its bytes.
+    // remove_all: has removed so many of the files. sync: has lost what it was to sync, as Linux
+    // does: that can be read until a power cut, and later syncs of the file succeed without making
+    // it durable.
     Outcome(Error error, double p) : status(std::unexpected(std::move(error))), part(p) {}
     Status status;
     std::optional<double> part;
   };
   // Called, under the disk's lock, before each operation with its name (that of the function:
-  // "open", "append", "read" for read_at, "size", "truncate", "sync", "list", "create_directories",
-  // "rename", "remove", "remove_all", "sync_directory", "lock", "free_bytes", "watch") and its
-  // path.
+  // "open" for both, "append", "read" for read_at, "write" for write_at, "size", "truncate",
+  // "sync", "lock_range" for a file's lock but when it unlocks, "map", "list",
+  // "create_directories", "rename", "remove", "remove_all", "sync_directory", "lock", "free_bytes",
+  // "watch") and its path.
   using Fault = std::function<Outcome(std::string_view operation, const std::string& path)>;
   void set_fault(Fault fault);
 
-  // Of the bytes in all files that have a name. An append beyond it writes what fits and fails with
+  // Of the bytes in all files that have a name. Writing beyond it writes what fits and fails with
   // kNoSpace. Unlimited unless set.
   void set_capacity(std::uint64_t bytes);
 
@@ -74,15 +78,24 @@ class MemoryDisk final : public Disk {
 
  private:
   friend class MemoryFile;
+  friend class MemorySharedFile;
   friend class MemoryLock;
   friend class MemoryWatch;
   struct Node {
-    std::string bytes;         // as processes see them
-    std::string durable;       // as they are for certain after a power cut, up to ...
-    std::size_t settled = 0;   // ... here; a sync need not look before it
-    std::size_t lost_end = 0;  // what is between is lost: syncs go over it
+    std::string bytes;        // as processes see them
+    std::string durable;      // as they were when last synced
+    std::size_t settled = 0;  // so many of them nobody wrote since
+    std::size_t kept = 0;     // so many of them nobody cut off since
+    // Not empty: those of `bytes` that are not 0 here are lost, and syncs go over them.
+    std::string lost;
+    // By place: what is mapped, and who locks it how. They need no disk.
+    std::map<std::uint64_t, std::shared_ptr<std::string>> maps;
+    std::map<std::uint64_t, std::map<const void*, SharedFile::Lock>> locks;
+    void append(std::string_view more);
+    void write_at(std::size_t offset, std::string_view more);
     void truncate(std::size_t size);
     void sync();
+    void lose();  // what a sync would have written
     std::string survivor(Rng& rng) const;
   };
   using Names = std::map<std::string, std::shared_ptr<Node>>;

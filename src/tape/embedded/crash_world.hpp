@@ -164,6 +164,10 @@ class LyingDisk final : public Disk {
     if (mode == OpenMode::kCreate) last_change_ = Change::kCreated;
     return std::make_unique<LyingFile>(*this, std::move(file), path, mode == OpenMode::kCreate);
   }
+  Result<std::unique_ptr<SharedFile>> open_shared(const std::string& path,
+                                                  ShareMode mode) override {
+    return disk_.open_shared(path, mode);
+  }
   Result<std::vector<std::string>> list(const std::string& directory) const override {
     return disk_.list(directory);
   }
