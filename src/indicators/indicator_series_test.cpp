@@ -235,8 +235,10 @@ TEST(IndicatorSeries, AnyBytesAreRefusedOrTaken) {
     if (!world.series.restore(bytes)) continue;
     ++taken;
     // Whatever it says, it says it without harm.
-    (void)world.series.update({&bars[rng.below(bars.size())], 1}, nothing, ignore);
-    (void)world.series.update({&open, 1}, nothing, ignore);
+    for (const Bar& bar : {bars[rng.below(bars.size())], open}) {
+      const auto done = world.series.update({&bar, 1}, nothing, ignore);
+      EXPECT_TRUE(done || done.error().code == ErrorCode::kInvalidArgument);
+    }
   }
   EXPECT_GT(taken, 1000);
 }
