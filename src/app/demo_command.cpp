@@ -194,7 +194,7 @@ Status run_demo(const DemoArguments& arguments) {
               quality::Quarantine::with_file(*disk, folder + "/quarantine.ndjson"));
     TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(*disk, clock, *parts.catalog,
                                                              {.directory = folder + "/tape"}));
-    TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(folder + "/store.db"));
+    TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(*disk, folder + "/store.db"));
     TD_ASSIGN(parts.source, open_source(arguments, *disk, data, *parts.catalog));
     const pipeline::PipelineOptions options{
         .specs = demo_specs(),

@@ -74,7 +74,8 @@ Result<BarPage> Deck::bars(const store::BarQuery& query) const {
   BarPage page;
   page.run = run->number;
   // Asked before the bars: they are never older than the offset says.
-  TD_ASSIGN(page.offset, run->pipeline->store().applied());
+  TD_ASSIGN(const auto checkpoint, run->pipeline->store().checkpoint(PartitionId()));
+  page.offset = checkpoint.applied;
   TD_ASSIGN(page.bars, run->pipeline->store().bars(query));
   return page;
 }

@@ -40,18 +40,37 @@ class FakeSource final : public feeds::Source {
 
 class FakeStore final : public store::Store {
  public:
-  Status write(std::span<const market::BarRow> rows, Offset applied) override {
+  Status write(std::span<const store::BarResult> bars, std::span<const store::MeanRow>,
+               const store::Checkpoint& checkpoint) override {
     std::lock_guard lock(mutex_);
-    for (const market::BarRow& row : rows) {
+    for (const auto& [row, state] : bars) {
       rows_.insert_or_assign({row.series, row.spec, row.bar.ts_open}, row);
     }
-    applied_ = applied;
+    applied_ = checkpoint.applied;
     ++writes_;
     return {};
   }
-  Result<Offset> applied() const override {
+  Status sync() override { return {}; }
+  Result<store::Checkpoint> checkpoint(PartitionId partition) const override {
     std::lock_guard lock(mutex_);
-    return applied_;
+    return store::Checkpoint{.partition = partition, .applied = applied_};
+  }
+  Result<std::optional<store::BarResult>> find(const market::SeriesKey& series,
+                                               const market::BarSpec& spec,
+                                               Timestamp ts_open) const override {
+    std::lock_guard lock(mutex_);
+    const auto found = rows_.find({series, spec, ts_open});
+    if (found == rows_.end()) return std::nullopt;
+    return store::BarResult{.row = found->second, .state = {}};
+  }
+  Result<std::vector<market::Bar>> revisions(const market::SeriesKey&, const market::BarSpec&,
+                                             Timestamp) const override {
+    return std::vector<market::Bar>();
+  }
+  Result<std::vector<store::MeanRow>> means(const market::SeriesKey&, market::ConditionMode,
+                                            std::optional<Timestamp>, std::optional<Timestamp>,
+                                            std::size_t) const override {
+    return std::vector<store::MeanRow>();
   }
   Result<std::vector<market::Bar>> bars(const store::BarQuery& query) const override {
     std::lock_guard lock(mutex_);

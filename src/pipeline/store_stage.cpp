@@ -21,10 +21,10 @@ Result<Step> StoreStage::step() {
     }
   }
   if (batches == 0) return in_.drained() ? Step::done() : Step::idle();
-  std::vector<market::BarRow> rows;
-  rows.reserve(newest.size());
-  for (auto& [key, row] : newest) rows.push_back(std::move(row));
-  if (Status written = store_.write(rows, applied); !written) {
+  std::vector<store::BarResult> bars;
+  bars.reserve(newest.size());
+  for (auto& [key, row] : newest) bars.push_back({.row = std::move(row), .state = {}});
+  if (Status written = store_.write(bars, {}, {.applied = applied}); !written) {
     return std::unexpected(written.error().within("store"));
   }
   return Step::progress();

@@ -1,9 +1,10 @@
 // src/store/store.hpp: the door of this room. The store takes results idempotently and can be read.
-// Thread: write and clear by one thread; reading from any, beside it.
+// Thread: write, sync and clear by one thread; reading from any, beside it.
 #pragma once
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -18,16 +19,62 @@ struct BarQuery {
   std::optional<Timestamp> start;  // ts_open >= start
   std::optional<Timestamp> end;    // ts_open < end
   std::size_t limit = 10'000;      // keeps the newest
+  // As it was known then: of each bar the newest revision with ts_known <= as_of; a bar that had
+  // none is left out.
+  std::optional<Timestamp> as_of;
+};
+
+// A changed bar, and what whoever makes bars needs to go on with it.
+struct BarResult {
+  market::BarRow row;
+  std::string state;  // opaque; the newest is kept with the bar
+};
+
+// A mean of all trades of a series up to a tick of ts_recv. Never revised.
+struct MeanRow {
+  market::SeriesKey series;
+  market::ConditionMode conditions = market::ConditionMode::kEligible;
+  Timestamp ts_tick;
+  std::uint64_t trades = 0;
+  market::DecimalSum price_sum;
+  market::DecimalSum notional;
+};
+
+// Up to where a partition of the tape is in the results, and what is needed to go on from there.
+// Entries are opaque; they replace those of the same key, an empty value removes its key.
+struct Checkpoint {
+  PartitionId partition{};
+  Offset applied;  // events before it are in the results
+  std::vector<std::pair<std::string, std::string>> changed{};
 };
 
 class Store {
  public:
   virtual ~Store() = default;
-  // Writes whole bars, each replacing the one with its key (series, spec, ts_open), and `applied`
-  // (trades before it are in the results) in one transaction.
-  virtual Status write(std::span<const market::BarRow> rows, Offset applied) = 0;
-  virtual Result<Offset> applied() const = 0;  // 0 in a new store
+  // All of it in one transaction. Each bar replaces the one with its key (series, spec, ts_open);
+  // one with revision > 0 is kept beside the earlier ones (90 days, at most 100 a bar). Means are
+  // added; one that is there stays. After a crash the store holds all of some of the first writes,
+  // in their order, and nothing of the others.
+  virtual Status write(std::span<const BarResult> bars, std::span<const MeanRow> means,
+                       const Checkpoint& checkpoint) = 0;
+  // After it returns, what was written survives a power cut.
+  virtual Status sync() = 0;
+  // Of a partition: its offset, and all entries, ascending by key. Offset 0 and none in a new store.
+  virtual Result<Checkpoint> checkpoint(PartitionId partition) const = 0;
+  // The bar with its state; nothing where there is none.
+  virtual Result<std::optional<BarResult>> find(const market::SeriesKey& series,
+                                                const market::BarSpec& spec,
+                                                Timestamp ts_open) const = 0;
   virtual Result<std::vector<market::Bar>> bars(const BarQuery& query) const = 0;  // ascending
+  // Every revision of one bar that is kept, ascending; the last one is what bars() gives.
+  virtual Result<std::vector<market::Bar>> revisions(const market::SeriesKey& series,
+                                                     const market::BarSpec& spec,
+                                                     Timestamp ts_open) const = 0;
+  virtual Result<std::vector<MeanRow>> means(const market::SeriesKey& series,
+                                             market::ConditionMode conditions,
+                                             std::optional<Timestamp> start,
+                                             std::optional<Timestamp> end,
+                                             std::size_t limit) const = 0;
   // Forgets all results: they are computed again from the tape.
   virtual Status clear() = 0;
 };
