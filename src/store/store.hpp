@@ -59,7 +59,8 @@ class Store {
                        const Checkpoint& checkpoint) = 0;
   // After it returns, what was written survives a power cut.
   virtual Status sync() = 0;
-  // Of a partition: its offset, and all entries, ascending by key. Offset 0 and none in a new store.
+  // Of a partition: its offset, and all entries, ascending by key. Offset 0 and none in a new
+  // store.
   virtual Result<Checkpoint> checkpoint(PartitionId partition) const = 0;
   // The bar with its state; nothing where there is none.
   virtual Result<std::optional<BarResult>> find(const market::SeriesKey& series,

@@ -42,6 +42,16 @@ std::array<char, kReservedBytes> checksum(const char* page, std::uint64_t offset
   return bytes;
 }
 
+bool is_intact(const char* page, std::uint64_t offset) {
+  const auto wanted = checksum(page, offset);
+  return std::memcmp(page + kPageBytes - kReservedBytes, wanted.data(), wanted.size()) == 0;
+}
+
+bool is_blank(const char* page) {
+  const std::string_view sum(page + kPageBytes - kReservedBytes, kReservedBytes);
+  return sum.find_first_not_of('\0') == sum.npos;
+}
+
 bool is_page(std::uint64_t offset, std::size_t count) {
   return count == kPageBytes && offset % kPageBytes == 0;
 }
@@ -87,7 +97,7 @@ class DiskFile {
     if (is_database_) {
       if (offset == 0 && count > kReservedField)
         has_checksums_ = out[kReservedField] == kReservedBytes;
-      if (*got == count && !take_checksum(out, count, offset)) {
+      if (!take_checksum(out, count, *got, offset)) {
         return vfs_.failed(
             {ErrorCode::kCorrupt,
              fmt::format("'{}' is damaged at byte {}, or another program wrote to it", path_,
@@ -237,18 +247,15 @@ class DiskFile {
 
  private:
   // Verifies a page and takes its checksum out: SQLite hands it on with what it writes to the log.
-  // A page without one is of a program that copied our log into the database.
-  bool take_checksum(char* bytes, std::size_t count, std::uint64_t offset) const {
+  // A page without one is of a program that copied our log into the database, which copied the
+  // first page too: each write changes that.
+  bool take_checksum(char* bytes, std::size_t count, std::size_t got, std::uint64_t offset) {
     if (!has_checksums_ || count < 512) return true;  // a look into the header is no page
-    if (!is_page(offset, count)) return false;
-    char* const found = bytes + kPageBytes - kReservedBytes;
-    const auto wanted = checksum(bytes, offset);
-    const std::string_view none("\0\0\0\0\0\0\0\0", kReservedBytes);
-    if (std::memcmp(found, wanted.data(), wanted.size()) != 0 &&
-        std::memcmp(found, none.data(), none.size()) != 0) {
-      return false;
-    }
-    std::memset(found, 0, kReservedBytes);
+    if (!is_page(offset, count) || got < count) return false;
+    const bool has_one = !is_blank(bytes);
+    if (offset == 0) may_lack_checksums_ = !has_one;
+    if (has_one ? !is_intact(bytes, offset) : !may_lack_checksums_) return false;
+    std::memset(bytes + kPageBytes - kReservedBytes, 0, kReservedBytes);
     return true;
   }
 
@@ -304,6 +311,7 @@ class DiskFile {
   bool is_name_synced_;
   bool may_be_lost_;
   bool has_checksums_ = false;
+  bool may_lack_checksums_ = false;
   int level_ = SQLITE_LOCK_NONE;
   std::unique_ptr<SharedFile> memory_;
   std::vector<char*> regions_;
@@ -442,6 +450,33 @@ DiskVfs::DiskVfs(Disk& disk) : state_(new VfsState{.disk = disk, .name = {}}) {
 }
 
 DiskVfs::~DiskVfs() { sqlite3_vfs_unregister(&state_->vfs); }
+
+Status add_checksums(Disk& disk, const std::string& path) {
+  auto file = disk.open_shared(path, ShareMode::kWrite);
+  if (!file && file.error().code == ErrorCode::kNotFound) return {};
+  if (!file) return std::unexpected(std::move(file.error()));
+  std::array<char, kPageBytes> page;
+  const auto read = [&](std::uint64_t offset) -> Result<bool> {
+    TD_ASSIGN(const std::size_t got, (*file)->read_at(offset, page.data(), page.size()));
+    return got == page.size();
+  };
+  const auto add = [&](std::uint64_t offset) -> Status {
+    const auto sum = checksum(page.data(), offset);
+    return (*file)->write_at(offset + kPageBytes - sum.size(), {sum.data(), sum.size()});
+  };
+  TD_ASSIGN(const bool has_first, read(0));
+  if (!has_first || page[kReservedField] != kReservedBytes || !is_blank(page.data())) return {};
+  for (std::uint64_t offset = kPageBytes;; offset += kPageBytes) {
+    TD_ASSIGN(const bool is_there, read(offset));
+    if (!is_there) break;
+    if (is_blank(page.data())) TD_TRY(add(offset));
+  }
+  // The first page last: it tells that the others lack theirs.
+  TD_TRY((*file)->sync());
+  TD_TRY(read(0));
+  TD_TRY(add(0));
+  return (*file)->sync();
+}
 
 const char* DiskVfs::name() const { return state_->name.c_str(); }
 const std::optional<Error>& DiskVfs::error() const { return state_->error; }

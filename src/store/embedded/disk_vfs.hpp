@@ -36,4 +36,8 @@ class DiskVfs {
   std::unique_ptr<struct VfsState> state_;
 };
 
+// What `sqlite3` copied into the database has no checksums: gives it some. For who alone writes to
+// it, before it is opened.
+Status add_checksums(Disk& disk, const std::string& path);
+
 }  // namespace tapedeck::store::embedded

@@ -592,8 +592,25 @@ class Readers {
 
 enum class Found { kOurs, kNew, kOfSchema1 };
 
-// What is in the file. Errors where it is not for us.
-Result<Found> look(Connection& connection) {
+// Each write adds one to it, in the first page.
+constexpr const char* kReadWrites = "PRAGMA user_version";
+
+// What the database itself has of kReadWrites, whatever there is in the log.
+Result<std::int32_t> copied_writes(Disk& disk, const std::string& path) {
+  constexpr std::uint64_t kUserVersion = 60;  // in SQLite's header, big-endian
+  const auto file = disk.open_shared(path, ShareMode::kRead);
+  if (!file && file.error().code == ErrorCode::kNotFound) return 0;
+  if (!file) return std::unexpected(file.error());
+  char bytes[4] = {};
+  TD_TRY((*file)->read_at(kUserVersion, bytes, sizeof bytes));
+  std::uint32_t value = 0;
+  for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
+  return static_cast<std::int32_t>(value);
+}
+
+// What is in the file. Errors where it is not for us. `copied`: copied_writes(), asked before the
+// file was opened.
+Result<Found> look(Connection& connection, std::int32_t copied) {
   int reserved = -1;
   sqlite3_file_control(connection.db(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
   TD_ASSIGN(const std::int64_t tables,
@@ -617,6 +634,14 @@ Result<Found> look(Connection& connection) {
     return connection.refused(ErrorCode::kCorrupt,
                               fmt::format("its header is damaged: {}", kRebuild));
   }
+  // A log that has less than was copied from it has lost pages that belong together with others.
+  TD_ASSIGN(const std::int64_t writes, read_integer(connection, kReadWrites));
+  const auto ahead = static_cast<std::uint32_t>(copied) - static_cast<std::uint32_t>(writes);
+  if (static_cast<std::int32_t>(ahead) > 0) {
+    return connection.refused(
+        ErrorCode::kCorrupt,
+        fmt::format("its log is damaged (it ends {} writes too early): {}", ahead, kRebuild));
+  }
   return Found::kOurs;
 }
 
@@ -624,14 +649,21 @@ class Writer {
  public:
   static Result<std::unique_ptr<Writer>> open(Disk& disk, const std::string& path,
                                               Duration busy_wait) {
+    const auto unopened = [&](const Error& error) {
+      return fail(error.code, fmt::format("store '{}': {}: {}", path, error.message,
+                                          Connection::advice(error.code)));
+    };
     auto lock = disk.lock(path + ".lock");
     if (!lock) {
       return fail(lock.error().code, fmt::format("store '{}': {}: {}", path, lock.error().message,
                                                  Connection::advice(lock.error().code)));
     }
     constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    if (Status added = add_checksums(disk, path); !added) return unopened(added.error());
+    const auto copied = copied_writes(disk, path);
+    if (!copied) return unopened(copied.error());
     TD_ASSIGN(auto connection, Connection::open(disk, path, kFlags, busy_wait));
-    TD_ASSIGN(Found found, look(*connection));
+    TD_ASSIGN(Found found, look(*connection, *copied));
     if (found == Found::kOfSchema1) {
       // Nothing of it is lost.
       TD_TRY(connection->run("PRAGMA journal_mode = DELETE"));
@@ -736,6 +768,7 @@ class Writer {
   Status in_transaction(Work work) {
     TD_TRY(connection_->run("BEGIN IMMEDIATE"));
     Status done = work();
+    if (done) done = count_write();
     if (done) done = connection_->run("COMMIT");
     if (!done) {
       series_ids_.clear();  // some may be of rows that are now undone
@@ -746,6 +779,12 @@ class Writer {
       }
     }
     return done;
+  }
+
+  Status count_write() {
+    TD_ASSIGN(const std::int64_t writes, read_integer(*connection_, kReadWrites));
+    const auto next = static_cast<std::int32_t>(static_cast<std::uint32_t>(writes) + 1);
+    return connection_->run(fmt::format("PRAGMA user_version = {}", next).c_str());
   }
 
   Status copy_log() {
@@ -1003,9 +1042,10 @@ Result<std::unique_ptr<const Store>> open_sqlite_reader(Disk& disk, const std::s
     return fail(file.error().code, fmt::format("store '{}': {}: name the file of a store", path,
                                                file.error().message));
   }
+  TD_ASSIGN(const std::int32_t copied, copied_writes(disk, path));
   {
     TD_ASSIGN(const auto connection, Connection::open(disk, path, SQLITE_OPEN_READONLY, busy_wait));
-    TD_ASSIGN(const Found found, look(*connection));
+    TD_ASSIGN(const Found found, look(*connection, copied));
     if (found != Found::kOurs) {
       return connection->refused(ErrorCode::kUnsupported,
                                  "is empty or of an earlier release: let this release write to it "
