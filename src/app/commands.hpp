@@ -26,7 +26,11 @@ struct ReplayArguments {
   std::string bars = "1m";
   std::string format = "csv";
   std::string conditions = "eligible";
-  std::string session = "extended";
+  std::string session;  // empty: extended; of daily bars regular
+  std::string source = "trades";
+  std::string columns = "replay";
+  bool averages = false;  // sliding, of 15 s, instead of bars
+  bool means = false;     // cumulative, each 5 s, instead of bars
   bool digest = false;
   std::string output;
   std::size_t batch = 4096;

@@ -44,17 +44,33 @@ void add_files(CLI::App& command, FileArguments& arguments) {
 void add_replay(CLI::App& app, ReplayArguments& arguments) {
   CLI::App& command = *app.add_subcommand("replay", "Files in, bars out");
   add_files(command, arguments.files);
-  command.add_option("--bars", arguments.bars, "Interval: 1s 5s 15s 30s 1m 5m 15m 30m 1h")
+  command.add_option("--bars", arguments.bars, "Interval: 1s 5s 15s 30s 1m 5m 15m 30m 1h 1d")
       ->capture_default_str();
   command.add_option("--format", arguments.format, "csv, json or ndjson")->capture_default_str();
   command
       .add_option("--conditions", arguments.conditions,
                   "Which trades make a bar: eligible (the venue's rules) or all")
       ->capture_default_str();
+  command.add_option("--session", arguments.session,
+                     "extended (every trade) or regular (the regular session's only); "
+                     "without it extended, and regular for bars of 1d");
   command
-      .add_option("--session", arguments.session,
-                  "extended (every trade) or regular (the regular session's only)")
+      .add_option("--source", arguments.source,
+                  "What bars are made of: trades, last (prices without sizes) or vendor (bars that "
+                  "came as bars)")
       ->capture_default_str();
+  command
+      .add_option("--columns", arguments.columns,
+                  "Of CSV: replay, or full with takers' sides, VWAP and source")
+      ->capture_default_str();
+  CLI::Option* averages = command.add_flag(
+      "--averages", arguments.averages,
+      "Instead of bars: averages of price and of price x size over 15 s, sliding by 5 s");
+  command
+      .add_flag(
+          "--means", arguments.means,
+          "Instead of bars: means of price and of price x size of all trades so far, each 5 s")
+      ->excludes(averages);
   command.add_flag("--digest", arguments.digest,
                    "Print only the SHA-256 of the bars; they go to --output, if given");
   command.add_option("--output", arguments.output, "Write the bars to this file");

@@ -91,16 +91,38 @@ class Progress {
 };
 
 struct Plan {
-  market::BarSpec spec;
+  std::vector<market::BarSpec> specs;
   BarFormat format = BarFormat::kCsv;
+  BarColumns columns = BarColumns::kReplay;
 };
 
 Result<Plan> plan_of(const ReplayArguments& arguments) {
   Plan plan;
-  TD_ASSIGN(plan.spec.interval, market::parse_interval(arguments.bars));
-  TD_ASSIGN(plan.spec.conditions, market::parse_condition_mode(arguments.conditions));
-  TD_ASSIGN(plan.spec.session, market::parse_session_mode(arguments.session));
+  market::BarSpec spec;
+  TD_ASSIGN(spec.interval, market::parse_interval(arguments.bars));
+  TD_ASSIGN(spec.conditions, market::parse_condition_mode(arguments.conditions));
+  TD_ASSIGN(spec.source, market::parse_bar_source(arguments.source));
+  if (!arguments.session.empty()) {
+    TD_ASSIGN(spec.session, market::parse_session_mode(arguments.session));
+  } else if (spec.interval == market::kTradingDay && !arguments.averages && !arguments.means) {
+    spec.session = market::SessionMode::kRegular;
+  }
+  if (arguments.averages) {
+    spec.interval = seconds(15);
+    spec.slide = seconds(5);
+  }
   TD_ASSIGN(plan.format, parse_bar_format(arguments.format));
+  TD_ASSIGN(plan.columns, parse_bar_columns(arguments.columns));
+  plan.specs = {spec};
+  if (spec.source == market::BarSource::kVendor) {
+    plan.specs.clear();
+    for (const auto adjusted :
+         {market::Adjusted::kRaw, market::Adjusted::kSplit, market::Adjusted::kTotal}) {
+      spec.adjusted = adjusted;
+      plan.specs.push_back(spec);
+    }
+  }
+  if (arguments.means) plan.specs.clear();
   return plan;
 }
 
@@ -140,7 +162,9 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
   parts.source = std::move(source);
 
   pipeline::PipelineOptions pipeline_options{
-      .specs = {plan.spec},
+      .specs = plan.specs,
+      .means = arguments.means,
+      .keeps_tape = !arguments.tape.empty(),
       .pace = {},
       .batch_events = arguments.batch,
       .window_threads = arguments.threads > 1 ? arguments.threads - 1 : 1};
@@ -168,7 +192,16 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
   for (const market::BarRow& row : bars) digest.add(row);
   const std::string hex = digest.finish_hex() + "\n";
   if (!arguments.digest || !arguments.output.empty()) {
-    TD_TRY(output.finish(render_bars(bars, plan.format)));
+    if (arguments.means) {
+      TD_ASSIGN(const auto mode, market::parse_condition_mode(arguments.conditions));
+      auto means = pipeline.take_means();
+      std::erase_if(means, [&](const store::MeanRow& row) { return row.conditions != mode; });
+      TD_TRY(output.finish(render_means(means)));
+    } else if (arguments.averages) {
+      TD_TRY(output.finish(render_averages(bars)));
+    } else {
+      TD_TRY(output.finish(render_bars(bars, plan.format, plan.columns)));
+    }
   }
   if (arguments.digest) {
     TD_ASSIGN(Output standard_output, Output::open(""));

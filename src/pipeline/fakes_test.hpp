@@ -43,25 +43,29 @@ class FakeStore final : public store::Store {
   Status write(std::span<const store::BarResult> bars, std::span<const store::MeanRow>,
                const store::Checkpoint& checkpoint) override {
     std::lock_guard lock(mutex_);
-    for (const auto& [row, state] : bars) {
-      rows_.insert_or_assign({row.series, row.spec, row.bar.ts_open}, row);
+    for (const store::BarResult& bar : bars) {
+      bars_.insert_or_assign({bar.row.series, bar.row.spec, bar.row.bar.ts_open}, bar);
     }
-    applied_ = checkpoint.applied;
+    checkpoint_.applied = checkpoint.applied;
+    for (const auto& [key, value] : checkpoint.changed) {
+      std::erase_if(checkpoint_.changed, [&](const auto& entry) { return entry.first == key; });
+      if (!value.empty()) checkpoint_.changed.emplace_back(key, value);
+    }
     ++writes_;
     return {};
   }
   Status sync() override { return {}; }
-  Result<store::Checkpoint> checkpoint(PartitionId partition) const override {
+  Result<store::Checkpoint> checkpoint(PartitionId) const override {
     std::lock_guard lock(mutex_);
-    return store::Checkpoint{.partition = partition, .applied = applied_};
+    return checkpoint_;
   }
   Result<std::optional<store::BarResult>> find(const market::SeriesKey& series,
                                                const market::BarSpec& spec,
                                                Timestamp ts_open) const override {
     std::lock_guard lock(mutex_);
-    const auto found = rows_.find({series, spec, ts_open});
-    if (found == rows_.end()) return std::nullopt;
-    return store::BarResult{.row = found->second, .state = {}};
+    const auto found = bars_.find({series, spec, ts_open});
+    if (found == bars_.end()) return std::nullopt;
+    return found->second;
   }
   Result<std::vector<market::Bar>> revisions(const market::SeriesKey&, const market::BarSpec&,
                                              Timestamp) const override {
@@ -75,33 +79,34 @@ class FakeStore final : public store::Store {
   Result<std::vector<market::Bar>> bars(const store::BarQuery& query) const override {
     std::lock_guard lock(mutex_);
     std::vector<market::Bar> found;
-    for (const auto& [key, row] : rows_) {
+    for (const auto& [key, bar] : bars_) {
+      const market::BarRow& row = bar.row;
       if (row.series == query.series && row.spec == query.spec) found.push_back(row.bar);
     }
     return found;
   }
   Status clear() override {
     std::lock_guard lock(mutex_);
-    rows_.clear();
-    applied_ = {};
+    bars_.clear();
+    checkpoint_ = {};
     return {};
   }
 
   std::string digest() const {
     std::lock_guard lock(mutex_);
     market::BarDigest digest;
-    for (const auto& [key, row] : rows_) digest.add(row);
+    for (const auto& [key, bar] : bars_) digest.add(bar.row);
     return digest.finish_hex();
   }
   std::size_t size() const {
     std::lock_guard lock(mutex_);
-    return rows_.size();
+    return bars_.size();
   }
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::tuple<market::SeriesKey, market::BarSpec, Timestamp>, market::BarRow> rows_;
-  Offset applied_;
+  std::map<std::tuple<market::SeriesKey, market::BarSpec, Timestamp>, store::BarResult> bars_;
+  store::Checkpoint checkpoint_;
   std::uint64_t writes_ = 0;
 };
 

@@ -9,17 +9,17 @@ namespace tapedeck::pipeline {
 LiveTable::LiveTable(std::vector<market::BarSpec> specs, std::function<void()> on_change)
     : specs_(std::move(specs)), on_change_(std::move(on_change)) {}
 
-void LiveTable::publish(std::span<const market::BarRow> rows, Offset applied) {
+void LiveTable::publish(std::span<const store::BarResult> results, Offset applied) {
   {
     std::lock_guard lock(mutex_);
-    for (const market::BarRow& row : rows) {
+    for (const auto& [row, state] : results) {
       Bars& bars = bars_[{row.series, row.spec}];
       bars.insert_or_assign(row.bar.ts_open, row.bar);
       if (bars.size() > Live::kBarsKept) bars.erase(bars.begin());
     }
     applied_ = std::max(applied_, applied);
   }
-  if (!rows.empty() && on_change_) on_change_();
+  if (!results.empty() && on_change_) on_change_();
 }
 
 Result<BarPage> LiveTable::bars_since(const market::SeriesKey& series, const market::BarSpec& spec,

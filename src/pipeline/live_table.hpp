@@ -17,7 +17,7 @@ class LiveTable {
  public:
   LiveTable(std::vector<market::BarSpec> specs, std::function<void()> on_change);
 
-  void publish(std::span<const market::BarRow> rows, Offset applied);
+  void publish(std::span<const store::BarResult> results, Offset applied);
   // As Live::bars_since, without the run.
   Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                              Offset since) const;

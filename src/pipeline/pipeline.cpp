@@ -1,5 +1,7 @@
 #include "pipeline/pipeline.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -27,40 +29,108 @@ Pipeline::~Pipeline() = default;
 
 Status Pipeline::prepare() {
   TD_TRY(read_what_is_there());
-  if (parts_.store) TD_TRY(parts_.store->clear());
-
   const tape::Tape& tape = *parts_.tape;
-  TD_CHECK(!parts_.store || tape.partitions() == 1);
+  TD_ASSIGN(const auto checkpoints, find_checkpoints());
   feed_ = std::make_unique<FeedStage>(std::move(parts_.source), seen_, *parts_.quarantine, to_tape_,
                                       clock_, options_.pace, options_.batch_events, counts_);
   tape_stage_ = std::make_unique<TapeStage>(
       to_tape_, *parts_.tape, [this] { return unread(); }, options_.on_full_disk);
-  tape_care_ =
-      std::make_unique<TapeCareStage>(*parts_.tape, [this] { return tape_stage_->is_done(); });
+  // Without a store all is computed from the tape at each start, and all of it is kept.
+  tape_care_ = std::make_unique<TapeCareStage>(
+      *parts_.tape, [this] { return tape_stage_->is_done(); },
+      [this] { return store_stage_ ? store_stage_->synced() : std::vector<Offset>(); });
   for (std::uint32_t p = 0; p < tape.partitions(); ++p) {
     for (std::uint32_t i = 0; i < options_.window_threads; ++i) {
-      std::vector<windows::BarBuilder> builders;
-      for (const market::BarSpec& spec : options_.specs) {
-        builders.emplace_back(*parts_.catalog, tables_,
-                              windows::BarBuilderOptions{.spec = spec,
-                                                         .lateness = options_.lateness,
-                                                         .bars_kept_max = options_.bars_kept_max});
-      }
       const PartitionId partition(p);
-      TD_ASSIGN(auto reader,
-                tape.read({.partition = partition, .first = tape.first_offset(partition)}));
+      if (options_.keeps_tape) {
+        pasts_.push_back(std::make_unique<TapeAndStorePast>(tape, partition, *parts_.catalog,
+                                                            parts_.store.get()));
+      }
+      windows::BarBuilder builder(
+          *parts_.catalog, tables_,
+          windows::BarBuilderOptions{.specs = options_.specs,
+                                     .lateness = options_.lateness,
+                                     .bars_kept_max = options_.bars_kept_max,
+                                     .means = options_.means},
+          options_.keeps_tape ? pasts_.back().get() : nullptr);
+      const Offset first = parts_.store ? checkpoints[p].applied : tape.first_offset(partition);
+      if (parts_.store) TD_TRY(builder.restore(checkpoints[p].changed));
+      TD_ASSIGN(auto reader, tape.read({.partition = partition, .first = first}));
       windows_.push_back(std::make_unique<WindowStage>(
-          std::move(reader), *parts_.catalog, std::move(builders),
-          WindowShare{.partition = partition,
-                      .first = tape.first_offset(partition),
-                      .index = i,
-                      .count = options_.window_threads},
+          std::move(reader), *parts_.catalog, std::move(builder),
+          WindowShare{
+              .partition = partition, .first = first, .index = i, .count = options_.window_threads},
           [this] { return tape_stage_->is_done(); }, parts_.store ? &live_ : nullptr,
-          parts_.store ? &to_store_ : nullptr));
+          parts_.store ? &to_store_ : nullptr,
+          [this, partition] {
+            return store_stage_ ? store_stage_->stored(partition) : Offset(~std::uint64_t{0});
+          }));
     }
   }
-  if (parts_.store) store_stage_ = std::make_unique<StoreStage>(to_store_, *parts_.store);
+  if (parts_.store) {
+    std::vector<Offset> stored;
+    for (const store::Checkpoint& checkpoint : checkpoints) stored.push_back(checkpoint.applied);
+    live_.publish({}, stored.front());
+    store_stage_ = std::make_unique<StoreStage>(
+        to_store_, *parts_.store, clock_, std::move(stored), definition(), [this] {
+          return std::ranges::all_of(windows_,
+                                     [](const auto& window) { return window->is_done(); });
+        });
+  }
   return {};
+}
+
+std::string Pipeline::definition() const {
+  // The number rises when what bars are changes: then stored ones are made again.
+  std::string text = fmt::format("bars 1 lateness {}", options_.lateness.ns);
+  for (const market::BarSpec& spec : options_.specs) {
+    text += fmt::format("; {} {} {} {} {} {}", spec.interval.ns, to_string(spec.conditions),
+                        to_string(spec.session), to_string(spec.source), to_string(spec.adjusted),
+                        spec.slide.ns);
+  }
+  return options_.means ? text + "; means" : text;
+}
+
+Result<std::vector<store::Checkpoint>> Pipeline::find_checkpoints() {
+  std::vector<store::Checkpoint> checkpoints;
+  if (!parts_.store) return checkpoints;
+  const tape::Tape& tape = *parts_.tape;
+  bool begin_again = false;
+  for (std::uint32_t p = 0; p < tape.partitions(); ++p) {
+    const PartitionId partition(p);
+    TD_ASSIGN(auto checkpoint, parts_.store->checkpoint(partition));
+    const auto by =
+        std::ranges::find(checkpoint.changed, StoreStage::kDefinition,
+                          [](const auto& entry) -> std::string_view { return entry.first; });
+    if (checkpoint.applied > tape.durable_end(partition)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("the store has results of {} events of partition {}, and the tape "
+                              "holds {}: they do not belong together, or a part of the tape is "
+                              "lost. Put the tape back, or move the store away: its results are "
+                              "made again from the tape",
+                              checkpoint.applied.value, p, tape.durable_end(partition).value));
+    }
+    begin_again |= checkpoint.applied != Offset() &&
+                   (by == checkpoint.changed.end() || by->second != definition());
+    checkpoints.push_back(std::move(checkpoint));
+  }
+  for (std::uint32_t p = 0; p < tape.partitions(); ++p) {
+    const Offset first = tape.first_offset(PartitionId(p));
+    if ((begin_again ? Offset() : checkpoints[p].applied) >= first) continue;
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("bars are to be made from offset {} of partition {} on, and the tape "
+                            "begins at {}: keep the bars that the store has (the same intervals, "
+                            "conditions and lateness as before), or name another store, whose "
+                            "bars begin where the tape does",
+                            begin_again ? 0 : checkpoints[p].applied.value, p, first.value));
+  }
+  if (begin_again) {
+    TD_TRY(parts_.store->clear());
+    for (std::uint32_t p = 0; p < tape.partitions(); ++p) {
+      checkpoints[p] = {.partition = PartitionId(p), .applied = {}, .changed = {}};
+    }
+  }
+  return checkpoints;
 }
 
 Status Pipeline::read_what_is_there() {
@@ -108,6 +178,17 @@ std::vector<market::BarRow> Pipeline::take_bars() {
   }
   std::ranges::sort(rows, {}, [](const market::BarRow& row) {
     return std::tie(row.series, row.spec, row.bar.ts_open);
+  });
+  return rows;
+}
+
+std::vector<store::MeanRow> Pipeline::take_means() {
+  std::vector<store::MeanRow> rows;
+  for (const auto& window : windows_) {
+    for (store::MeanRow& row : window->take_means(true)) rows.push_back(std::move(row));
+  }
+  std::ranges::sort(rows, {}, [](const store::MeanRow& row) {
+    return std::tie(row.series, row.conditions, row.ts_tick);
   });
   return rows;
 }

@@ -11,6 +11,7 @@
 #include "pipeline/driver.hpp"
 #include "pipeline/feed_stage.hpp"
 #include "pipeline/live_table.hpp"
+#include "pipeline/past.hpp"
 #include "pipeline/store_stage.hpp"
 #include "pipeline/tape_stage.hpp"
 #include "pipeline/window_stage.hpp"
@@ -29,10 +30,12 @@ struct PipelineOptions {
   std::vector<market::BarSpec> specs;
   Duration lateness = seconds(10);
   std::size_t bars_kept_max = 0;  // as BarBuilderOptions
+  bool means = false;             // as BarBuilderOptions
+  bool keeps_tape = true;         // the tape can be read again, for trades that are corrected
   std::optional<Pace> pace;
   std::size_t batch_events = 4096;   // at most, from feed to tape in one piece
-  std::uint32_t window_threads = 1;  // for each partition; 1 of both where there is a store: its
-                                     // checkpoint is one offset
+  std::uint32_t window_threads = 1;  // for each partition; 1 where there is a store, whose
+                                     // checkpoint is one offset for each
   OnFullDisk on_full_disk = OnFullDisk::kStop;
 };
 
@@ -44,7 +47,9 @@ class Pipeline {
   ~Pipeline();
 
   // Reads what is on the tape already, so that its events are not taken twice and a play goes on
-  // where it ended. All results are computed again from the tape: the store is emptied.
+  // where it ended; and the store's checkpoint, so that results go on where they ended. Results of
+  // other bars than these are made again from the tape. Errors: kInvalidArgument where tape and
+  // store do not belong together, or the tape no longer holds what is needed, with what to do.
   Status prepare();
   // Returns when the source is at its end and all is stored, on an error, or after stop().
   Status run(Driver& driver);
@@ -54,18 +59,24 @@ class Pipeline {
 
   // All bars. After run(), where there is no store.
   std::vector<market::BarRow> take_bars();
+  std::vector<store::MeanRow> take_means();
 
   const market::Catalog& catalog() const { return *parts_.catalog; }
   const tape::Tape& tape() const { return *parts_.tape; }
   const store::Store& store() const { return *parts_.store; }
   const quality::Quarantine& quarantine() const { return *parts_.quarantine; }
   const LiveTable& live() const { return live_; }
+  // Results of the events before it are in the store.
+  Offset stored() const { return store_stage_ ? store_stage_->stored(PartitionId()) : Offset(); }
   const FeedCounts& feed_counts() const { return counts_; }
   Timestamp market_time() const { return feed_ ? feed_->market_time() : Timestamp{}; }
   bool is_loading() const { return !feed_ || feed_->is_loading(); }
 
  private:
   std::uint64_t unread() const;
+  // What the bars are made by. Others are not comparable.
+  std::string definition() const;
+  Result<std::vector<store::Checkpoint>> find_checkpoints();
   Status read_what_is_there();
 
   PipelineParts parts_;
@@ -80,6 +91,7 @@ class Pipeline {
   BarQueue to_store_;
   std::unique_ptr<FeedStage> feed_;
   std::unique_ptr<TapeStage> tape_stage_;
+  std::vector<std::unique_ptr<TapeAndStorePast>> pasts_;
   std::vector<std::unique_ptr<WindowStage>> windows_;
   std::unique_ptr<TapeCareStage> tape_care_;
   std::unique_ptr<StoreStage> store_stage_;

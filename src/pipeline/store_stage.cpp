@@ -5,29 +5,84 @@
 
 namespace tapedeck::pipeline {
 
+StoreStage::StoreStage(BarQueue& in, store::Store& store, const Clock& clock,
+                       std::vector<Offset> stored, std::string definition,
+                       std::function<bool()> upstream_done)
+    : in_(in),
+      store_(store),
+      clock_(clock),
+      definition_(std::move(definition)),
+      upstream_done_(std::move(upstream_done)),
+      defined_(stored.size()),
+      stored_(stored.size()),
+      synced_(stored.size()),
+      last_sync_(clock.elapsed()) {
+  for (std::size_t p = 0; p < stored.size(); ++p) {
+    // What was found when the program started has survived.
+    stored_[p] = synced_[p] = stored[p].value;
+  }
+}
+
 Result<Step> StoreStage::step() {
   using Key = std::tuple<market::SeriesKey, market::BarSpec, Timestamp>;
-  std::map<Key, market::BarRow> newest;
-  Offset applied;
-  std::size_t batches = 0;
-  while (batches < kBatchesMax) {
+  struct Joined {
+    std::map<Key, store::BarResult> bars;
+    std::vector<store::MeanRow> means;
+    std::map<std::string, std::string> entries;
+    Offset applied;
+  };
+  // Asked before looking: what was put in before upstream was done is still taken.
+  const bool last_look = upstream_done_();
+  std::map<PartitionId, Joined> partitions;
+  for (std::size_t batches = 0; batches < kBatchesMax; ++batches) {
     auto batch = in_.try_pop();
     if (!batch) break;
-    ++batches;
-    applied = batch->applied;
-    for (market::BarRow& row : batch->rows) {
-      Key key{row.series, row.spec, row.bar.ts_open};
-      newest.insert_or_assign(std::move(key), std::move(row));
+    Joined& joined = partitions[batch->checkpoint.partition];
+    joined.applied = batch->checkpoint.applied;
+    for (store::BarResult& bar : batch->bars) {
+      Key key{bar.row.series, bar.row.spec, bar.row.bar.ts_open};
+      joined.bars.insert_or_assign(std::move(key), std::move(bar));
+    }
+    for (store::MeanRow& mean : batch->means) joined.means.push_back(std::move(mean));
+    for (auto& [key, value] : batch->checkpoint.changed) {
+      joined.entries.insert_or_assign(std::move(key), std::move(value));
     }
   }
-  if (batches == 0) return in_.drained() ? Step::done() : Step::idle();
-  std::vector<store::BarResult> bars;
-  bars.reserve(newest.size());
-  for (auto& [key, row] : newest) bars.push_back({.row = std::move(row), .state = {}});
-  if (Status written = store_.write(bars, {}, {.applied = applied}); !written) {
-    return std::unexpected(written.error().within("store"));
+  for (auto& [partition, joined] : partitions) {
+    if (!defined_[partition.value]) joined.entries.emplace(kDefinition, definition_);
+    std::vector<store::BarResult> bars;
+    bars.reserve(joined.bars.size());
+    for (auto& [key, bar] : joined.bars) bars.push_back(std::move(bar));
+    store::Checkpoint checkpoint{.partition = partition, .applied = joined.applied};
+    for (auto& entry : joined.entries) checkpoint.changed.emplace_back(entry.first, entry.second);
+    if (Status written = store_.write(bars, joined.means, checkpoint); !written) {
+      return std::unexpected(written.error().within("store"));
+    }
+    defined_[partition.value] = true;
+    stored_[partition.value] = joined.applied.value;
   }
-  return Step::progress();
+  if (clock_.elapsed() - last_sync_ >= kSyncEvery) TD_TRY(sync());
+  if (!partitions.empty()) return Step::progress();
+  if (!last_look) return Step::idle_for(kSyncEvery);
+  TD_TRY(sync());
+  return Step::done();
+}
+
+Status StoreStage::sync() {
+  std::vector<std::uint64_t> now;
+  for (const auto& stored : stored_) now.push_back(stored.load());
+  if (Status synced = store_.sync(); !synced) {
+    return std::unexpected(synced.error().within("store"));
+  }
+  for (std::size_t p = 0; p < now.size(); ++p) synced_[p] = now[p];
+  last_sync_ = clock_.elapsed();
+  return {};
+}
+
+std::vector<Offset> StoreStage::synced() const {
+  std::vector<Offset> offsets;
+  for (const auto& synced : synced_) offsets.emplace_back(synced.load());
+  return offsets;
 }
 
 }  // namespace tapedeck::pipeline

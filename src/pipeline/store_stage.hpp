@@ -1,6 +1,13 @@
-// src/pipeline/store_stage.hpp: writes changed bars to the store, many changes of one bar as one.
+// src/pipeline/store_stage.hpp: writes results to the store with the checkpoint that they belong
+// to, many changes of one bar as one; and makes them durable from time to time.
 #pragma once
 
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
 #include "pipeline/stage.hpp"
 #include "pipeline/window_stage.hpp"
 #include "store/store.hpp"
@@ -11,14 +18,36 @@ class StoreStage final : public Stage {
  public:
   // Changes of at most this many batches are joined in one transaction.
   static constexpr std::size_t kBatchesMax = 1024;
+  static constexpr Duration kSyncEvery = seconds(10);
+  // Entry of a checkpoint: what the bars in the store are made by.
+  static constexpr std::string_view kDefinition = "definition";
 
-  StoreStage(BarQueue& in, store::Store& store) : in_(in), store_(store) {}
+  // `stored`: by partition, up to where results are in the store already. `upstream_done`: no batch
+  // will come any more.
+  StoreStage(BarQueue& in, store::Store& store, const Clock& clock, std::vector<Offset> stored,
+             std::string definition, std::function<bool()> upstream_done);
+
   std::string_view name() const override { return "store"; }
   Result<Step> step() override;
 
+  // Results of the events before it are in the store, and survive the end of the program. Any
+  // thread.
+  Offset stored(PartitionId partition) const { return Offset(stored_[partition.value].load()); }
+  // As stored(), and they survive a power cut.
+  std::vector<Offset> synced() const;
+
  private:
+  Status sync();
+
   BarQueue& in_;
   store::Store& store_;
+  const Clock& clock_;
+  const std::string definition_;
+  std::function<bool()> upstream_done_;
+  std::vector<bool> defined_;  // by partition: the definition is in the store
+  std::vector<std::atomic<std::uint64_t>> stored_;
+  std::vector<std::atomic<std::uint64_t>> synced_;
+  Duration last_sync_;
 };
 
 }  // namespace tapedeck::pipeline

@@ -35,8 +35,7 @@ Result<Step> TapeStage::step() {
 
 Result<Step> TapeCareStage::step() {
   if (upstream_done_()) return Step::done();
-  // Nothing may go until checkpoints say what is no longer needed, so no offsets are given.
-  const auto more = tape_.maintain({});
+  const auto more = tape_.maintain(keep_from_());
   return more && *more ? Step::progress() : Step::idle_for(kLookEvery);
 }
 

@@ -44,8 +44,10 @@ class TapeCareStage final : public Stage {
  public:
   static constexpr Duration kLookEvery = seconds(1);
 
-  TapeCareStage(tape::Tape& tape, std::function<bool()> upstream_done)
-      : tape_(tape), upstream_done_(std::move(upstream_done)) {}
+  // `keep_from`: see Tape::maintain.
+  TapeCareStage(tape::Tape& tape, std::function<bool()> upstream_done,
+                std::function<std::vector<Offset>()> keep_from)
+      : tape_(tape), upstream_done_(std::move(upstream_done)), keep_from_(std::move(keep_from)) {}
 
   std::string_view name() const override { return "tape-care"; }
   Result<Step> step() override;
@@ -53,6 +55,7 @@ class TapeCareStage final : public Stage {
  private:
   tape::Tape& tape_;
   std::function<bool()> upstream_done_;
+  std::function<std::vector<Offset>()> keep_from_;
 };
 
 }  // namespace tapedeck::pipeline

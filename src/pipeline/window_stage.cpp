@@ -5,15 +5,17 @@
 namespace tapedeck::pipeline {
 
 WindowStage::WindowStage(std::unique_ptr<tape::TapeReader> reader, const market::Catalog& catalog,
-                         std::vector<windows::BarBuilder> builders, WindowShare share,
-                         std::function<bool()> upstream_done, LiveTable* live, BarQueue* store)
+                         windows::BarBuilder builder, WindowShare share,
+                         std::function<bool()> upstream_done, LiveTable* live, BarQueue* store,
+                         std::function<Offset()> stored)
     : reader_(std::move(reader)),
       catalog_(catalog),
-      builders_(std::move(builders)),
+      builder_(std::move(builder)),
       share_(share),
       upstream_done_(std::move(upstream_done)),
       live_(live),
       store_(store),
+      stored_(std::move(stored)),
       name_(share.count == 1 && share.partition == PartitionId()
                 ? "windows"
                 : fmt::format("win-p{}-{}", share.partition.value, share.index)),
@@ -30,49 +32,76 @@ Result<Step> WindowStage::step() {
   if (!batch) return std::unexpected(batch.error());
   if (!*batch) {
     if (!last_look) return Step::idle();
-    if (store_ != nullptr) store_->close();
+    done_ = true;
     return Step::done();
   }
   TD_TRY(apply(**batch));
   if (live_ != nullptr || store_ != nullptr) {
-    BarBatch changed{take_bars(), (*batch)->end()};
-    if (live_ != nullptr) live_->publish(changed.rows, changed.applied);
+    BarBatch changed = results((*batch)->end());
+    if (live_ != nullptr) live_->publish(changed.bars, changed.checkpoint.applied);
     if (store_ != nullptr && !store_->try_push(changed)) waiting_ = std::move(changed);
   }
   applied_ = (*batch)->end().value;
   return Step::progress();
 }
 
+BarBatch WindowStage::results(Offset applied) {
+  BarBatch batch;
+  batch.checkpoint = {.partition = share_.partition, .applied = applied, .changed = {}};
+  for (windows::BarChange& change : builder_.take_changes(stored_ ? stored_() : applied)) {
+    batch.bars.push_back(
+        {.row = {catalog_.series(change.series).key, change.spec, std::move(change.bar)},
+         .state = std::move(change.keys)});
+  }
+  batch.means = take_means(false);
+  batch.checkpoint.changed = builder_.take_state();
+  return batch;
+}
+
 std::vector<market::BarRow> WindowStage::take_bars() {
   std::vector<market::BarRow> rows;
-  for (windows::BarBuilder& builder : builders_) {
-    for (const windows::BarChange& change : builder.take_changes()) {
-      rows.push_back({catalog_.series(change.series).key, builder.spec(), change.bar});
+  for (windows::BarChange& change : builder_.take_changes()) {
+    if (change.bar.trades == 0 && change.bar.excluded == 0 &&
+        change.spec.source != market::BarSource::kVendor) {
+      continue;  // all of its trades were taken back
     }
+    rows.push_back({catalog_.series(change.series).key, change.spec, std::move(change.bar)});
+  }
+  return rows;
+}
+
+std::vector<store::MeanRow> WindowStage::take_means(bool all) {
+  std::vector<store::MeanRow> rows;
+  for (windows::MeanChange& mean : builder_.take_means(all)) {
+    rows.push_back({.series = catalog_.series(mean.series).key,
+                    .conditions = mean.conditions,
+                    .ts_tick = mean.ts_tick,
+                    .trades = mean.trades,
+                    .price_sum = mean.price_sum,
+                    .notional = mean.notional});
   }
   return rows;
 }
 
 Status WindowStage::apply(const market::Batch& batch) {
-  for (windows::BarBuilder& builder : builders_) {
-    Offset offset = batch.first;
-    for (const market::Trade& trade : batch.trades) {
-      if (share_.takes(trade.series)) TD_TRY(builder.add(trade, offset));
-      ++offset;
+  const auto add_all = [&](const auto& events) -> Status {
+    for (const auto& event : events) {
+      if (share_.takes(event.series)) TD_TRY(builder_.add(event));
     }
-    for (const market::FeedMark& mark : batch.marks) {
-      builder.add(mark, offset);
-      ++offset;
-    }
+    return {};
+  };
+  TD_TRY(add_all(batch.trades));
+  TD_TRY(add_all(batch.ticks));
+  TD_TRY(add_all(batch.vendor_bars));
+  Offset offset = batch.first;
+  for (const market::Correction& correction : batch.corrections) {
+    if (share_.takes(correction.series)) TD_TRY(builder_.add(correction, offset));
+    ++offset;
   }
-  std::uint64_t late = 0;
-  std::uint64_t not_applied = 0;
-  for (const windows::BarBuilder& builder : builders_) {
-    late += builder.late();
-    not_applied += builder.not_applied();
-  }
-  late_ = late;
-  not_applied_ = not_applied;
+  for (const market::FeedMark& mark : batch.marks) builder_.add(mark);
+  TD_TRY(builder_.flush(batch.end()));
+  late_ = builder_.late();
+  unapplied_ = builder_.unapplied();
   return {};
 }
 

@@ -11,15 +11,17 @@
 #include "market/bar.hpp"
 #include "pipeline/live_table.hpp"
 #include "pipeline/stage.hpp"
+#include "store/store.hpp"
 #include "tape/tape.hpp"
 #include "windows/bar_builder.hpp"
 
 namespace tapedeck::pipeline {
 
-// Changed bars, and the offset up to which they hold.
+// Changed bars and new means, and the offset up to which they hold; what is needed to go on there.
 struct BarBatch {
-  std::vector<market::BarRow> rows;
-  Offset applied;
+  std::vector<store::BarResult> bars;
+  std::vector<store::MeanRow> means;
+  store::Checkpoint checkpoint;
 };
 using BarQueue = BoundedQueue<BarBatch>;
 
@@ -34,36 +36,43 @@ struct WindowShare {
 class WindowStage final : public Stage {
  public:
   // `upstream_done`: nothing more will become durable. Where changed bars go is up to `live` and
-  // `store`; without both they stay in the builders, for take_bars().
+  // `store`; without both they stay in the builder, for take_bars(). `stored`: events before it
+  // are in the store.
   WindowStage(std::unique_ptr<tape::TapeReader> reader, const market::Catalog& catalog,
-              std::vector<windows::BarBuilder> builders, WindowShare share,
-              std::function<bool()> upstream_done, LiveTable* live, BarQueue* store);
+              windows::BarBuilder builder, WindowShare share, std::function<bool()> upstream_done,
+              LiveTable* live, BarQueue* store, std::function<Offset()> stored);
 
   std::string_view name() const override { return name_; }
   Result<Step> step() override;
   PartitionId partition() const { return share_.partition; }
   Offset applied() const { return Offset(applied_.load()); }
+  bool is_done() const { return done_.load(); }
   std::uint64_t late() const { return late_.load(); }
-  std::uint64_t not_applied() const { return not_applied_.load(); }
+  std::uint64_t unapplied() const { return unapplied_.load(); }
 
   // All bars that changed since they were last taken, in no order. Only when it does not run.
   std::vector<market::BarRow> take_bars();
+  // New means; `all`: those of ticks under way too, when nothing will come any more.
+  std::vector<store::MeanRow> take_means(bool all);
 
  private:
   Status apply(const market::Batch& batch);
+  BarBatch results(Offset applied);
 
   std::unique_ptr<tape::TapeReader> reader_;
   const market::Catalog& catalog_;
-  std::vector<windows::BarBuilder> builders_;
+  windows::BarBuilder builder_;
   const WindowShare share_;
   std::function<bool()> upstream_done_;
   LiveTable* live_;
   BarQueue* store_;
+  std::function<Offset()> stored_;
   const std::string name_;
   std::optional<BarBatch> waiting_;  // for room in the store's queue
   std::atomic<std::uint64_t> applied_;
+  std::atomic<bool> done_{false};
   std::atomic<std::uint64_t> late_{0};
-  std::atomic<std::uint64_t> not_applied_{0};
+  std::atomic<std::uint64_t> unapplied_{0};
 };
 
 }  // namespace tapedeck::pipeline

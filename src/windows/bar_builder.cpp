@@ -3,128 +3,797 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <array>
+#include <limits>
+#include <tuple>
+
+#include "base/check.hpp"
+#include "base/wire.hpp"
 
 namespace tapedeck::windows {
 
 using market::Bar;
+using market::BarSource;
+using market::BarSpec;
 using market::ConditionMode;
+using market::Correction;
+using market::CorrectionKind;
+using market::FeedMark;
 using market::OrderKey;
+using market::PriceTick;
+using market::RevisionReason;
 using market::SessionMode;
 using market::Trade;
 using market::TradeEffect;
 using market::TradeSession;
+using market::VendorBar;
 
-struct BarBuilder::BuiltBar {
-  Bar bar;
-  OrderKey open_key;   // of the trade that set bar.open
-  OrderKey close_key;  // of the one that set bar.close
-  bool changed = false;
+namespace {
+
+constexpr Duration kBase = seconds(1);  // what every window is made of
+constexpr std::uint8_t kStateVersion = 1;
+constexpr std::string_view kSeriesEntry = "series/";
+constexpr std::string_view kKnownEntry = "known";
+constexpr std::array kModes{ConditionMode::kEligible, ConditionMode::kAll};
+
+using IdentityKey = std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>;
+IdentityKey key_of(const market::Identity& identity) {
+  return {identity.origin.value, identity.seq, identity.position};
+}
+
+// What the venue said last of a trade.
+struct Amendment {
+  CorrectionKind kind = CorrectionKind::kCancel;
+  market::Side side = market::Side::kUnknown;
+  market::Decimal price{}, size{};
+  OrderKey order{};
+};
+
+// The trade as amended; nothing where it was taken back.
+std::optional<Trade> amended(const Trade& trade, const Amendment* amendment) {
+  if (amendment == nullptr) return trade;
+  if (amendment->kind == CorrectionKind::kCancel) return std::nullopt;
+  Trade changed = trade;
+  changed.price = amendment->price;
+  changed.size = amendment->size;
+  changed.side = amendment->side;
+  return changed;
+}
+
+struct Mean {
+  std::uint64_t trades = 0;
+  market::DecimalSum price_sum;
+  market::DecimalSum notional;
+  bool changed = false;  // since the last tick
+};
+
+}  // namespace
+
+struct BarBuilder::Window {
+  BarCell cell;
+  Timestamp ts_close{};
+  bool changed = false;  // since take_changes()
   bool revised = false;  // changed after it was final
 };
 
+struct BarBuilder::SpecBars {
+  std::map<Timestamp, Window> windows;  // by ts_open
+  Timestamp first_open{};               // no window that opens before it is open still
+  // Windows that open before it may be in the past, though they are not here.
+  Timestamp past_before{std::numeric_limits<std::int64_t>::min()};
+  Timestamp newest{std::numeric_limits<std::int64_t>::min()};
+};
+
+// What came in a second since the last flush. Without a condition table both modes are the same,
+// and only the first is kept.
+struct BarBuilder::Delta {
+  std::array<BarCell, kModes.size()> by_mode;
+};
+
 struct BarBuilder::SeriesBars {
+  using DeltaKey = std::tuple<Timestamp, BarSource, bool>;  // second, source, regular session
+
+  explicit SeriesBars(Duration lateness) : watermark(lateness), watermark_before(lateness) {}
+
   SeriesId id;
   const market::Series* series = nullptr;
   const market::ConditionTable* table = nullptr;  // null: every trade is eligible
   const market::Calendar* calendar = nullptr;
-  market::TradingDay day;  // of the last trade
+  market::TradingDay day;  // of the last event
+  std::uint64_t effect_conditions = 0;
+  std::optional<TradeEffect> effect;  // of the last event, for the next one like it
+  TradeSession effect_session{};
   Watermark watermark;
-  std::map<Timestamp, BuiltBar> bars;  // by ts_open
-  Timestamp first_open{};              // no bar that opens before it is open still
-  std::optional<Timestamp> gone_before;
-
-  explicit SeriesBars(Duration lateness) : watermark(lateness) {}
+  Watermark watermark_before;  // at the last flush: what is late is late by this one
+  bool touched = false;
+  bool changed = false;
+  std::map<DeltaKey, Delta> deltas;
+  DeltaKey last_key{};
+  Delta* last_delta = nullptr;
+  std::vector<VendorBar> vendor_bars;  // since the last flush
+  std::vector<SpecBars> specs;         // as options_.specs
+  std::map<IdentityKey, Amendment> amendments;
+  std::map<Timestamp, RevisionReason> amended_times;  // of trades, since the last flush
+  std::array<Mean, kModes.size()> means;
+  Timestamp recv_clock{};
+  std::optional<Timestamp> tick;  // under way
 };
 
-BarBuilder::BarBuilder(const market::Catalog& catalog, const market::ConditionTables& tables,
-                       BarBuilderOptions options)
-    : catalog_(catalog), tables_(tables), options_(options) {}
+struct BarBuilder::Rebuild {
+  std::size_t spec = 0;
+  Timestamp ts_open{}, ts_close{};
+  RevisionReason reason{};
+};
+
+BarBuilder::BarBuilder(market::Catalog& catalog, const market::ConditionTables& tables,
+                       BarBuilderOptions options, Past* past)
+    : catalog_(catalog),
+      tables_(tables),
+      options_(std::move(options)),
+      past_(past),
+      texts_(std::make_unique<KeyTexts>()) {}
 BarBuilder::~BarBuilder() = default;
 BarBuilder::BarBuilder(BarBuilder&&) noexcept = default;
 
-Status BarBuilder::add(const Trade& trade, Offset offset) {
+// ---- Events
+
+Status BarBuilder::add(const Trade& trade) {
   TD_ASSIGN(SeriesBars * found, bars_of(trade.series));
   SeriesBars& bars = *found;
+  touch(bars);
   const market::Origin& origin = origin_of(trade.identity.origin);
-
-  if (!bars.day.contains(trade.ts_event)) bars.day = bars.calendar->day_of(trade.ts_event);
-  const TradeSession by_clock = bars.day.session_of(trade.ts_event);
-  TradeEffect effect{.session = by_clock};
-  if (bars.table != nullptr) {
-    effect = market::effect_of(*bars.table, trade.conditions, by_clock);
-    if (options_.spec.conditions == ConditionMode::kAll) {
-      effect.open_close = effect.high_low = effect.volume = true;
+  const Trade* counted = &trade;
+  std::optional<Trade> changed;
+  if (!bars.amendments.empty()) {
+    const auto amendment = bars.amendments.find(key_of(trade.identity));
+    if (amendment != bars.amendments.end()) {
+      changed = amended(trade, &amendment->second);
+      counted = changed ? &*changed : nullptr;
     }
   }
-  const bool in_session =
-      options_.spec.session == SessionMode::kExtended || effect.session == TradeSession::kRegular;
-  if (in_session) {
-    const Timestamp ts_open = floor_to(trade.ts_event, options_.spec.interval);
-    if (bars.gone_before && ts_open < *bars.gone_before) {
-      ++late_;
-      ++not_applied_;
-    } else {
-      const auto [entry, added] = bars.bars.try_emplace(ts_open);
-      BuiltBar& built = entry->second;
-      if (added) {
-        built.bar.ts_open = ts_open;
-        // It was final already, as a bar without trades.
-        built.bar.is_final = bars.watermark.has_passed(ts_open + options_.spec.interval);
-        if (!built.bar.is_final) bars.first_open = std::min(bars.first_open, ts_open);
-      }
-      apply(built, trade, order_key(trade, *bars.series, origin), effect);
-      if (built.bar.volume.overflowed() || built.bar.notional.overflowed()) {
-        return fail(ErrorCode::kOverflow,
-                    fmt::format("the volume of {} in the bar at {} does not fit 128 bits",
-                                to_string(bars.series->key), to_iso(ts_open)));
-      }
-      built.bar.offset = std::max(built.bar.offset, offset + 1);
-      if (built.bar.is_final) {
-        ++late_;
-        built.revised = true;
-      }
-      touch(bars, built);
-    }
+  if (counted != nullptr) {
+    const TradeEffect effect = effect_on(bars, trade.ts_event, trade.conditions);
+    Delta& delta = delta_of(bars, trade.ts_event, BarSource::kTrades,
+                            effect.session == TradeSession::kRegular);
+    const OrderKey key = order_key(trade, *bars.series, origin);
+    delta.by_mode[0].apply(*counted, key, effect);
+    if (bars.table != nullptr) delta.by_mode[1].apply(*counted, key, TradeEffect{});
   }
+  add_to_means(bars, trade.ts_recv, counted, false);
   bars.watermark.observe(trade.ts_event, trade.ts_recv, origin.recv_assumed);
-  close_passed(bars, offset);
+  ts_known_ = std::max(ts_known_, trade.ts_recv);
   return {};
 }
 
-void BarBuilder::add(const market::FeedMark& mark, Offset offset) {
+Status BarBuilder::add(const PriceTick& tick) {
+  TD_ASSIGN(SeriesBars * found, bars_of(tick.series));
+  SeriesBars& bars = *found;
+  touch(bars);
+  const market::Origin& origin = origin_of(tick.identity.origin);
+  const TradeEffect effect = effect_on(bars, tick.ts_event, tick.conditions);
+  Delta& delta =
+      delta_of(bars, tick.ts_event, BarSource::kLast, effect.session == TradeSession::kRegular);
+  const OrderKey key = order_key(
+      {.ts_event = tick.ts_event, .identity = tick.identity, .venue_sequence = tick.venue_sequence},
+      *bars.series, origin);
+  delta.by_mode[0].apply(tick, key, effect);
+  if (bars.table != nullptr) delta.by_mode[1].apply(tick, key, TradeEffect{});
+  bars.watermark.observe(tick.ts_event, tick.ts_recv, origin.recv_assumed);
+  ts_known_ = std::max(ts_known_, tick.ts_recv);
+  return {};
+}
+
+Status BarBuilder::add(const VendorBar& bar) {
+  TD_ASSIGN(SeriesBars * found, bars_of(bar.series));
+  SeriesBars& bars = *found;
+  touch(bars);
+  bars.vendor_bars.push_back(bar);
+  bars.watermark.observe(bar.ts_event, bar.ts_recv, origin_of(bar.identity.origin).recv_assumed);
+  ts_known_ = std::max(ts_known_, bar.ts_recv);
+  return {};
+}
+
+Status BarBuilder::add(const Correction& correction, Offset offset) {
+  TD_ASSIGN(SeriesBars * found, bars_of(correction.series));
+  SeriesBars& bars = *found;
+  if (past_ == nullptr) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("a trade of {} is taken back or corrected, and bars can only be made "
+                            "again from a tape that is kept: name a folder for one (--tape)",
+                            to_string(bars.series->key)));
+  }
+  touch(bars);
+  const market::Origin& origin = origin_of(correction.identity.origin);
+  bars.watermark.observe(correction.ts_event, correction.ts_recv, origin.recv_assumed);
+  ts_known_ = std::max(ts_known_, correction.ts_recv);
+  tick(bars, correction.ts_recv);
+  const Amendment amendment{.kind = correction.kind,
+                            .side = correction.side,
+                            .price = correction.price,
+                            .size = correction.size,
+                            .order = {.ts_event = correction.ts_event,
+                                      .venue_sequence = correction.venue_sequence,
+                                      .origin_first = origin.first,
+                                      .origin_key = origin.key,
+                                      .seq = correction.identity.seq,
+                                      .position = correction.identity.position}};
+  const auto [entry, is_first] = bars.amendments.try_emplace(key_of(correction.target), amendment);
+  if (!is_first && amendment.order < entry->second.order) return {};
+  const std::optional<Amendment> before =
+      is_first ? std::nullopt : std::optional(std::exchange(entry->second, amendment));
+  TD_ASSIGN(const auto trade,
+            past_->trade(bars.id, correction.target, correction.ts_event, offset));
+  if (!trade) {
+    ++unknown_targets_;  // should it come later, it is counted as amended
+    return {};
+  }
+  const auto old = amended(*trade, before ? &*before : nullptr);
+  const auto now = amended(*trade, &amendment);
+  const bool same_mean = old && now && old->price == now->price && old->size == now->size;
+  if (old && !same_mean) add_to_means(bars, correction.ts_recv, &*old, true);
+  if (now && !same_mean) add_to_means(bars, correction.ts_recv, &*now, false);
+  bars.amended_times[trade->ts_event] = correction.kind == CorrectionKind::kCancel
+                                            ? RevisionReason::kCancel
+                                            : RevisionReason::kCorrection;
+  return {};
+}
+
+void BarBuilder::add(const FeedMark& mark) {
+  ts_known_ = std::max(ts_known_, mark.ts_recv);
   for (const auto& bars : series_) {
     if (!bars) continue;
+    touch(*bars);
     if (mark.state == market::FeedState::kEnded) {
       bars->watermark.observe_end();
     } else {
       bars->watermark.observe_mark(mark.ts_recv);
     }
-    close_passed(*bars, offset);
   }
 }
 
-std::vector<BarChange> BarBuilder::take_changes() {
-  std::vector<BarChange> changes;
-  changes.reserve(changed_.size());
-  for (const auto& [bars, ts_open] : changed_) {
-    BuiltBar& built = bars->bars.at(ts_open);
-    if (built.revised) ++built.bar.revision;
-    built.changed = built.revised = false;
-    changes.push_back({bars->id, built.bar});
+BarBuilder::Delta& BarBuilder::delta_of(SeriesBars& bars, Timestamp ts_event, BarSource source,
+                                        bool regular) {
+  const SeriesBars::DeltaKey key{floor_to(ts_event, kBase), source, regular};
+  if (bars.last_delta == nullptr || bars.last_key != key) {
+    bars.last_delta = &bars.deltas[key];
+    bars.last_key = key;
   }
-  changed_.clear();
+  return *bars.last_delta;
+}
+
+TradeEffect BarBuilder::effect_on(SeriesBars& bars, Timestamp ts_event, std::uint64_t conditions) {
+  if (!bars.day.contains(ts_event)) bars.day = bars.calendar->day_of(ts_event);
+  const TradeSession by_clock = bars.day.session_of(ts_event);
+  if (bars.table == nullptr) return {.session = by_clock};
+  if (!bars.effect || bars.effect_conditions != conditions || bars.effect_session != by_clock) {
+    bars.effect = market::effect_of(*bars.table, conditions, by_clock);
+    bars.effect_conditions = conditions;
+    bars.effect_session = by_clock;
+  }
+  return *bars.effect;
+}
+
+// ---- From seconds to bars
+
+Status BarBuilder::flush(Offset end) {
+  for (SeriesBars* bars : touched_) {
+    TD_TRY(count(*bars, end));
+    TD_TRY(rebuild(*bars, end));
+    close_passed(*bars, end);
+    bars->watermark_before = bars->watermark;
+    bars->touched = false;
+    if (!std::exchange(bars->changed, true)) changed_.push_back(bars);
+  }
+  touched_.clear();
+  return {};
+}
+
+// Calls `f(ts_open, ts_close)` for each window of `spec` that holds `t`.
+template <class F>
+void BarBuilder::for_each_window(SeriesBars& bars, const BarSpec& spec, Timestamp t, F&& f) {
+  if (spec.interval == market::kTradingDay) {
+    if (!bars.day.contains(t)) bars.day = bars.calendar->day_of(t);
+    f(bars.day.from, bars.day.until);
+    return;
+  }
+  const Duration step = spec.slide.ns == 0 ? spec.interval : spec.slide;
+  Timestamp ts_open = floor_to(t, step);
+  for (; t < ts_open + spec.interval; ts_open = ts_open - step) f(ts_open, ts_open + spec.interval);
+}
+
+Result<BarBuilder::Window*> BarBuilder::window_of(SeriesBars& bars, std::size_t spec,
+                                                  Timestamp ts_open) {
+  SpecBars& own = bars.specs[spec];
+  if (!own.windows.empty() && own.windows.rbegin()->first == ts_open) {
+    return &own.windows.rbegin()->second;
+  }
+  const auto found = own.windows.lower_bound(ts_open);
+  if (found != own.windows.end() && found->first == ts_open) return &found->second;
+
+  Window window;
+  window.ts_close = close_of(bars, options_.specs[spec], ts_open);
+  if (ts_open < own.past_before) {
+    if (past_ == nullptr) return nullptr;
+    auto stored = past_->bar(bars.id, options_.specs[spec], ts_open);
+    if (!stored && stored.error().code == ErrorCode::kNotFound) return nullptr;
+    if (!stored) return std::unexpected(std::move(stored.error()));
+    if (*stored) {
+      TD_ASSIGN(window.cell, decode_keys((*stored)->bar, (*stored)->keys, *texts_));
+      return &own.windows.emplace_hint(found, ts_open, std::move(window))->second;
+    }
+  }
+  window.cell.bar.ts_open = ts_open;
+  // It may have been final already, as a bar without trades.
+  window.cell.bar.is_final = bars.watermark_before.has_passed(window.ts_close);
+  if (!window.cell.bar.is_final) own.first_open = std::min(own.first_open, ts_open);
+  own.newest = std::max(own.newest, ts_open);
+  return &own.windows.emplace_hint(found, ts_open, std::move(window))->second;
+}
+
+Timestamp BarBuilder::close_of(SeriesBars& bars, const BarSpec& spec, Timestamp ts_open) {
+  if (spec.interval != market::kTradingDay) return ts_open + spec.interval;
+  if (!bars.day.contains(ts_open)) bars.day = bars.calendar->day_of(ts_open);
+  return bars.day.until;
+}
+
+Status BarBuilder::count(SeriesBars& bars, Offset end) {
+  for (const auto& [key, delta] : bars.deltas) {
+    const auto& [second, source, regular] = key;
+    for (std::size_t i = 0; i < options_.specs.size(); ++i) {
+      const BarSpec& spec = options_.specs[i];
+      if (spec.source != source || (spec.session == SessionMode::kRegular && !regular)) continue;
+      const bool all = bars.table != nullptr && spec.conditions == ConditionMode::kAll;
+      const BarCell& part = delta.by_mode[all ? 1 : 0];
+      Status status;
+      for_each_window(bars, spec, second, [&](Timestamp ts_open, Timestamp) {
+        if (!status) return;
+        const auto window = window_of(bars, i, ts_open);
+        if (!window) {
+          status = std::unexpected(window.error());
+          return;
+        }
+        const std::uint64_t trades = part.bar.trades + part.bar.excluded;
+        if (*window == nullptr) {
+          late_ += trades;
+          unapplied_ += trades;
+          return;
+        }
+        Bar& bar = (*window)->cell.bar;
+        if (bar.is_final) late_ += trades;
+        (*window)->cell.merge(part);
+        if (bar.volume.overflowed() || bar.notional.overflowed() || bar.price_sum.overflowed()) {
+          status = fail(ErrorCode::kOverflow,
+                        fmt::format("the volume of {} in the bar at {} does not fit 128 bits",
+                                    to_string(bars.series->key), to_iso(bar.ts_open)));
+        }
+        change(bars, i, **window, end, RevisionReason::kLate);
+      });
+      TD_TRY(status);
+    }
+  }
+  bars.deltas.clear();
+  bars.last_delta = nullptr;
+
+  for (const VendorBar& vendor : bars.vendor_bars) {
+    const OrderKey key = order_key({.ts_event = vendor.ts_event,
+                                    .identity = vendor.identity,
+                                    .venue_sequence = vendor.venue_sequence},
+                                   *bars.series, origin_of(vendor.identity.origin));
+    for (std::size_t i = 0; i < options_.specs.size(); ++i) {
+      const BarSpec& spec = options_.specs[i];
+      if (spec.source != BarSource::kVendor || spec.interval != vendor.interval ||
+          spec.adjusted != vendor.adjusted) {
+        continue;
+      }
+      TD_ASSIGN(Window * window, window_of(bars, i, vendor.ts_event));
+      if (window == nullptr) {
+        ++late_;
+        ++unapplied_;
+        continue;
+      }
+      BarCell& cell = window->cell;
+      if (cell.bar.open && key < cell.close_key) continue;  // the last by order counts
+      cell.bar.open = vendor.open;
+      cell.bar.high = vendor.high;
+      cell.bar.low = vendor.low;
+      cell.bar.close = vendor.close;
+      cell.bar.volume = {};
+      cell.bar.volume.add(vendor.volume);
+      cell.close_key = key;
+      change(bars, i, *window, end, RevisionReason::kLate);
+    }
+  }
+  bars.vendor_bars.clear();
+  return {};
+}
+
+void BarBuilder::change(SeriesBars& bars, std::size_t spec, Window& window, Offset end,
+                        RevisionReason reason) {
+  Bar& bar = window.cell.bar;
+  bar.offset = end;
+  bar.ts_known = ts_known_;
+  if (bar.is_final) {
+    window.revised = true;
+    bar.reason = reason;
+  }
+  if (std::exchange(window.changed, true)) return;
+  changed_bars_.push_back({&bars, spec, bar.ts_open});
+}
+
+void BarBuilder::close_passed(SeriesBars& bars, Offset end) {
+  for (std::size_t i = 0; i < bars.specs.size(); ++i) {
+    SpecBars& own = bars.specs[i];
+    auto it = own.windows.lower_bound(own.first_open);
+    for (; it != own.windows.end(); ++it) {
+      Window& window = it->second;
+      if (window.cell.bar.is_final) continue;
+      if (!bars.watermark.has_passed(window.ts_close)) {
+        own.first_open = it->first;
+        break;
+      }
+      change(bars, i, window, end, RevisionReason::kNone);
+      window.cell.bar.is_final = true;
+    }
+    if (it == own.windows.end() && !own.windows.empty()) {
+      own.first_open = own.windows.rbegin()->first;
+    }
+  }
+}
+
+// ---- What was taken back or corrected
+
+Status BarBuilder::rebuild(SeriesBars& bars, Offset end) {
+  if (bars.amended_times.empty()) return {};
+  // Windows of up to a minute are made again from their trades, those of one minute in one reading;
+  // longer ones from the bars of their minutes, where those are made too.
+  std::map<Timestamp, std::vector<Rebuild>> by_minute;
+  std::vector<Rebuild> longer;
+  std::map<std::pair<std::size_t, Timestamp>, bool> seen;
+  for (const auto& [t, reason] : bars.amended_times) {
+    for (std::size_t i = 0; i < options_.specs.size(); ++i) {
+      const BarSpec& spec = options_.specs[i];
+      if (spec.source != BarSource::kTrades) continue;
+      for_each_window(bars, spec, t, [&, reason = reason, t = t](Timestamp from, Timestamp to) {
+        if (std::exchange(seen[{i, from}], true)) return;
+        const Rebuild window{.spec = i, .ts_open = from, .ts_close = to, .reason = reason};
+        if (spec.interval <= minutes(1)) {
+          by_minute[floor_to(t, minutes(1))].push_back(window);
+        } else {
+          longer.push_back(window);
+        }
+      });
+    }
+  }
+  bars.amended_times.clear();
+  for (const auto& [minute, windows] : by_minute) {
+    TD_TRY(rebuild_from_trades(bars, windows, end));
+  }
+  for (const Rebuild& window : longer) {
+    BarSpec minute = options_.specs[window.spec];
+    minute.interval = minutes(1);
+    const auto found = std::ranges::find(options_.specs, minute);
+    if (found == options_.specs.end()) {
+      TD_TRY(rebuild_from_trades(bars, {window}, end));
+    } else {
+      TD_TRY(rebuild_from_minutes(bars, window,
+                                  static_cast<std::size_t>(found - options_.specs.begin()), end));
+    }
+  }
+  return {};
+}
+
+Status BarBuilder::rebuild_from_trades(SeriesBars& bars, const std::vector<Rebuild>& windows,
+                                       Offset end) {
+  Timestamp from = windows.front().ts_open;
+  Timestamp to = windows.front().ts_close;
+  for (const Rebuild& window : windows) {
+    from = std::min(from, window.ts_open);
+    to = std::max(to, window.ts_close);
+  }
+  std::vector<BarCell> cells(windows.size());
+  ++reads_of_trades_;
+  const Status read = past_->trades(bars.id, from, to, end, [&](const Trade& trade) {
+    const auto amendment = bars.amendments.find(key_of(trade.identity));
+    const auto counted =
+        amended(trade, amendment == bars.amendments.end() ? nullptr : &amendment->second);
+    if (!counted) return;
+    const TradeEffect effect = effect_on(bars, trade.ts_event, trade.conditions);
+    const OrderKey key = order_key(trade, *bars.series, origin_of(trade.identity.origin));
+    for (std::size_t w = 0; w < windows.size(); ++w) {
+      if (trade.ts_event < windows[w].ts_open || trade.ts_event >= windows[w].ts_close) continue;
+      const BarSpec& spec = options_.specs[windows[w].spec];
+      if (spec.session == SessionMode::kRegular && effect.session != TradeSession::kRegular) {
+        continue;
+      }
+      const bool all = spec.conditions == ConditionMode::kAll;
+      cells[w].apply(*counted, key, all ? TradeEffect{} : effect);
+    }
+  });
+  if (!read && read.error().code == ErrorCode::kNotFound) {
+    // Some of its trades are gone from the tape. A bar is never made from a part of them.
+    ++unapplied_;
+    return {};
+  }
+  TD_TRY(read);
+  for (std::size_t w = 0; w < windows.size(); ++w) {
+    replace(bars, windows[w], std::move(cells[w]), end);
+  }
+  return {};
+}
+
+Status BarBuilder::rebuild_from_minutes(SeriesBars& bars, const Rebuild& window,
+                                        std::size_t minute_spec, Offset end) {
+  BarCell cell;
+  const Timestamp newest = bars.specs[minute_spec].newest;
+  for (Timestamp t = window.ts_open; t < window.ts_close && t <= newest; t = t + minutes(1)) {
+    const SpecBars& own = bars.specs[minute_spec];
+    if (!own.windows.contains(t) && t >= own.past_before) continue;  // there is none
+    TD_ASSIGN(const Window* minute, window_of(bars, minute_spec, t));
+    if (minute == nullptr) {
+      ++unapplied_;
+      return {};
+    }
+    cell.merge(minute->cell);
+  }
+  replace(bars, window, std::move(cell), end);
+  return {};
+}
+
+void BarBuilder::replace(SeriesBars& bars, const Rebuild& window, BarCell cell, Offset end) {
+  const auto found = window_of(bars, window.spec, window.ts_open);
+  if (!found || *found == nullptr) {
+    ++unapplied_;
+    return;
+  }
+  BarCell& old = (*found)->cell;
+  if (old.is_void() && cell.is_void()) return;
+  const Bar& before = old.bar;
+  cell.bar.ts_open = before.ts_open;
+  cell.bar.is_final = before.is_final;
+  cell.bar.revision = before.revision;
+  cell.bar.reason = before.reason;
+  cell.bar.unapplied = before.unapplied;
+  old = std::move(cell);
+  change(bars, window.spec, **found, end, window.reason);
+}
+
+// ---- Means
+
+void BarBuilder::add_to_means(SeriesBars& bars, Timestamp ts_recv, const Trade* trade,
+                              bool take_away) {
+  if (!options_.means) return;
+  tick(bars, ts_recv);
+  if (trade == nullptr) return;
+  const bool eligible = effect_on(bars, trade->ts_event, trade->conditions).volume;
+  for (std::size_t m = 0; m < kModes.size(); ++m) {
+    if (kModes[m] == ConditionMode::kEligible && !eligible) continue;
+    Mean& mean = bars.means[m];
+    market::Decimal price = trade->price;
+    if (take_away) price.mantissa = -price.mantissa;
+    mean.trades += take_away ? ~std::uint64_t{0} : 1;
+    mean.price_sum.add(price);
+    mean.notional.add_product(price, trade->size);
+    mean.changed = true;
+  }
+  bars.tick = floor_to(bars.recv_clock, MeanChange::kTick) + MeanChange::kTick;
+}
+
+void BarBuilder::tick(SeriesBars& bars, Timestamp clock) {
+  if (!options_.means) return;
+  bars.recv_clock = std::max(bars.recv_clock, clock);
+  const Timestamp next = floor_to(bars.recv_clock, MeanChange::kTick) + MeanChange::kTick;
+  if (!bars.tick || next <= *bars.tick) return;
+  for (std::size_t m = 0; m < kModes.size(); ++m) {
+    Mean& mean = bars.means[m];
+    if (!std::exchange(mean.changed, false)) continue;
+    means_.push_back({.series = bars.id,
+                      .conditions = kModes[m],
+                      .ts_tick = *bars.tick,
+                      .trades = mean.trades,
+                      .price_sum = mean.price_sum,
+                      .notional = mean.notional});
+  }
+  bars.tick.reset();
+}
+
+std::vector<MeanChange> BarBuilder::take_means(bool all) {
+  for (const auto& bars : series_) {
+    if (all && bars && bars->tick) tick(*bars, *bars->tick);
+  }
+  return std::exchange(means_, {});
+}
+
+// ---- Results and state
+
+std::vector<BarChange> BarBuilder::take_changes(Offset stored) {
+  std::vector<BarChange> changes;
+  changes.reserve(changed_bars_.size());
+  for (const Changed& changed : changed_bars_) {
+    Window& window = changed.bars->specs[changed.spec].windows.at(changed.ts_open);
+    if (window.revised) ++window.cell.bar.revision;
+    window.changed = window.revised = false;
+    changes.push_back({changed.bars->id, options_.specs[changed.spec], window.cell.bar,
+                       encode_keys(window.cell)});
+  }
   if (options_.bars_kept_max > 0) {
-    for (const auto& bars : series_) {
-      while (bars && bars->bars.size() > options_.bars_kept_max &&
-             bars->bars.begin()->second.bar.is_final) {
-        bars->gone_before = bars->bars.begin()->first + options_.spec.interval;
-        bars->bars.erase(bars->bars.begin());
+    for (const Changed& changed : changed_bars_) {
+      SpecBars& own = changed.bars->specs[changed.spec];
+      while (own.windows.size() > options_.bars_kept_max) {
+        const auto& [ts_open, oldest] = *own.windows.begin();
+        if (!oldest.cell.bar.is_final || oldest.changed || oldest.cell.bar.offset > stored) break;
+        own.past_before = std::max(own.past_before, ts_open + Duration{1});
+        own.windows.erase(own.windows.begin());
       }
     }
   }
+  changed_bars_.clear();
   return changes;
 }
+
+std::vector<std::pair<std::string, std::string>> BarBuilder::take_state() {
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (SeriesBars* bars : changed_) {
+    bars->changed = false;
+    entries.emplace_back(std::string(kSeriesEntry) + to_string(bars->series->key), state_of(*bars));
+  }
+  changed_.clear();
+  std::string known;
+  put_fixed(known, ts_known_.ns);
+  entries.emplace_back(kKnownEntry, std::move(known));
+  return entries;
+}
+
+std::string BarBuilder::state_of(const SeriesBars& bars) const {
+  std::string out;
+  put_fixed(out, kStateVersion);
+  const market::Series& series = *bars.series;
+  put_text(out, series.key.venue);
+  put_text(out, series.key.channel);
+  put_text(out, series.key.instrument);
+  put_fixed(out, static_cast<std::uint8_t>(series.order));
+  put_text(out, series.calendar);
+  put_text(out, series.conditions);
+  bars.watermark.encode(out);
+  put_fixed(out, bars.recv_clock.ns);
+  put_fixed(out, static_cast<std::uint8_t>(bars.tick.has_value()));
+  put_fixed(out, bars.tick.value_or(Timestamp{}).ns);
+  for (const Mean& mean : bars.means) {
+    put_varint(out, mean.trades);
+    put_text(out, mean.price_sum.to_string());
+    put_text(out, mean.notional.to_string());
+    put_fixed(out, static_cast<std::uint8_t>(mean.changed));
+  }
+  put_varint(out, bars.specs.size());
+  for (const SpecBars& own : bars.specs) {
+    put_fixed(out, std::max(own.newest, own.past_before).ns);
+    std::vector<Timestamp> open;
+    for (auto it = own.windows.lower_bound(own.first_open); it != own.windows.end(); ++it) {
+      if (!it->second.cell.bar.is_final) open.push_back(it->first);
+    }
+    put_varint(out, open.size());
+    for (const Timestamp ts_open : open) put_fixed(out, ts_open.ns);
+  }
+  put_varint(out, bars.amendments.size());
+  for (const auto& [target, amendment] : bars.amendments) {
+    const auto& [origin_id, seq, position] = target;
+    const market::Origin& origin = catalog_.origin(OriginId(origin_id));
+    put_fixed(out, static_cast<std::uint8_t>(origin.kind));
+    put_text(out, origin.key);
+    put_fixed(out, origin.first.ns);
+    put_fixed(out, static_cast<std::uint8_t>(origin.recv_assumed));
+    put_varint(out, seq);
+    put_varint(out, position);
+    put_fixed(out, static_cast<std::uint8_t>(amendment.kind));
+    put_fixed(out, static_cast<std::uint8_t>(amendment.side));
+    put_fixed(out, amendment.price.mantissa);
+    put_fixed(out, amendment.price.scale);
+    put_fixed(out, amendment.size.mantissa);
+    put_fixed(out, amendment.size.scale);
+    put_fixed(out, amendment.order.ts_event.ns);
+    put_fixed(out, amendment.order.venue_sequence);
+    put_fixed(out, amendment.order.origin_first.ns);
+    put_text(out, amendment.order.origin_key);
+    put_varint(out, amendment.order.seq);
+    put_varint(out, amendment.order.position);
+  }
+  return out;
+}
+
+Status BarBuilder::restore(const std::vector<std::pair<std::string, std::string>>& entries) {
+  for (const auto& [key, value] : entries) {
+    if (key == kKnownEntry) {
+      WireReader reader(value);
+      ts_known_ = {reader.fixed<std::int64_t>()};
+      if (!reader.ok()) return fail(ErrorCode::kCorrupt, "a checkpoint's clock does not decode");
+    } else if (key.starts_with(kSeriesEntry)) {
+      if (Status restored = restore_series(value); !restored) {
+        return std::unexpected(restored.error().within("checkpoint: " + key));
+      }
+    }
+  }
+  return {};
+}
+
+Status BarBuilder::restore_series(std::string_view state) {
+  const auto corrupt = [] { return fail(ErrorCode::kCorrupt, "it does not decode"); };
+  WireReader reader(state);
+  if (reader.fixed<std::uint8_t>() != kStateVersion) return corrupt();
+  market::Series series;
+  series.key.venue = reader.text();
+  series.key.channel = reader.text();
+  series.key.instrument = reader.text();
+  const auto order = reader.fixed<std::uint8_t>();
+  series.calendar = reader.text();
+  series.conditions = reader.text();
+  if (!reader.ok() || order > 1) return corrupt();
+  series.order = static_cast<market::TradeOrder>(order);
+  TD_ASSIGN(SeriesBars * bars, bars_of(catalog_.intern(series)));
+  if (!bars->watermark.decode(reader)) return corrupt();
+  bars->watermark_before = bars->watermark;
+  bars->recv_clock = {reader.fixed<std::int64_t>()};
+  const bool has_tick = reader.fixed<std::uint8_t>() != 0;
+  const Timestamp tick{reader.fixed<std::int64_t>()};
+  if (has_tick) bars->tick = tick;
+  for (Mean& mean : bars->means) {
+    mean.trades = reader.varint();
+    TD_ASSIGN(mean.price_sum, market::parse_decimal_sum(reader.text()));
+    TD_ASSIGN(mean.notional, market::parse_decimal_sum(reader.text()));
+    mean.changed = reader.fixed<std::uint8_t>() != 0;
+  }
+  if (reader.varint() != bars->specs.size()) return corrupt();
+  for (std::size_t i = 0; i < bars->specs.size(); ++i) {
+    SpecBars& own = bars->specs[i];
+    own.newest = {reader.fixed<std::int64_t>()};
+    own.past_before = own.newest;
+    if (own.newest.ns != std::numeric_limits<std::int64_t>::min()) {
+      own.past_before = own.newest + Duration{1};
+      own.first_open = own.newest;
+    }
+    for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
+      const Timestamp ts_open{reader.fixed<std::int64_t>()};
+      if (!reader.ok() || past_ == nullptr) return corrupt();
+      TD_ASSIGN(const Window* window, window_of(*bars, i, ts_open));
+      if (window == nullptr) return fail(ErrorCode::kCorrupt, "an open bar is not in the store");
+      own.first_open = std::min(own.first_open, ts_open);
+    }
+  }
+  for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
+    market::Origin origin;
+    const auto kind = reader.fixed<std::uint8_t>();
+    origin.key = reader.text();
+    origin.first = {reader.fixed<std::int64_t>()};
+    origin.recv_assumed = reader.fixed<std::uint8_t>() != 0;
+    if (!reader.ok() || kind > 3) return corrupt();
+    origin.kind = static_cast<market::OriginKind>(kind);
+    market::Identity target{.origin = catalog_.intern(origin), .seq = 0, .position = 0};
+    target.seq = reader.varint();
+    target.position = reader.varint();
+    Amendment amendment;
+    const auto correction = reader.fixed<std::uint8_t>();
+    const auto side = reader.fixed<std::uint8_t>();
+    amendment.price.mantissa = reader.fixed<std::int64_t>();
+    amendment.price.scale = reader.fixed<std::uint8_t>();
+    amendment.size.mantissa = reader.fixed<std::int64_t>();
+    amendment.size.scale = reader.fixed<std::uint8_t>();
+    amendment.order.ts_event = {reader.fixed<std::int64_t>()};
+    amendment.order.venue_sequence = reader.fixed<std::uint64_t>();
+    amendment.order.origin_first = {reader.fixed<std::int64_t>()};
+    amendment.order.origin_key = *texts_->emplace(reader.text()).first;
+    amendment.order.seq = reader.varint();
+    amendment.order.position = reader.varint();
+    if (correction > 1 || side > 2 || amendment.price.scale > market::kScaleMax ||
+        amendment.size.scale > market::kScaleMax) {
+      return corrupt();
+    }
+    amendment.kind = static_cast<CorrectionKind>(correction);
+    amendment.side = static_cast<market::Side>(side);
+    bars->amendments[key_of(target)] = amendment;
+  }
+  if (!reader.ok() || !reader.at_end()) return corrupt();
+  return {};
+}
+
+// ---- Series
 
 Result<BarBuilder::SeriesBars*> BarBuilder::bars_of(SeriesId id) {
   if (series_.size() <= id.value) series_.resize(id.value + 1);
@@ -133,6 +802,7 @@ Result<BarBuilder::SeriesBars*> BarBuilder::bars_of(SeriesId id) {
   auto bars = std::make_unique<SeriesBars>(options_.lateness);
   bars->id = id;
   bars->series = &catalog_.series(id);
+  bars->specs.resize(options_.specs.size());
   TD_ASSIGN(bars->calendar, market::find_calendar(bars->series->calendar));
   if (!bars->series->conditions.empty()) {
     const auto table = tables_.find(bars->series->conditions);
@@ -155,50 +825,8 @@ const market::Origin& BarBuilder::origin_of(OriginId id) {
   return *origin;
 }
 
-void BarBuilder::apply(BuiltBar& built, const Trade& trade, const OrderKey& key,
-                       const TradeEffect& effect) {
-  Bar& bar = built.bar;
-  if (effect.open_close) {
-    if (!bar.open || key < built.open_key) {
-      bar.open = trade.price;
-      built.open_key = key;
-    }
-    if (!bar.close || built.close_key < key) {
-      bar.close = trade.price;
-      built.close_key = key;
-    }
-  }
-  if (effect.high_low) {
-    if (!bar.high || *bar.high < trade.price) bar.high = trade.price;
-    if (!bar.low || trade.price < *bar.low) bar.low = trade.price;
-  }
-  if (effect.volume) {
-    bar.volume.add(trade.size);
-    bar.notional.add_product(trade.price, trade.size);
-    ++bar.trades;
-  } else {
-    ++bar.excluded;
-  }
-}
-
-void BarBuilder::touch(SeriesBars& bars, BuiltBar& built) {
-  if (std::exchange(built.changed, true)) return;
-  changed_.emplace_back(&bars, built.bar.ts_open);
-}
-
-void BarBuilder::close_passed(SeriesBars& bars, Offset offset) {
-  for (auto it = bars.bars.lower_bound(bars.first_open); it != bars.bars.end(); ++it) {
-    BuiltBar& built = it->second;
-    if (built.bar.is_final) continue;
-    if (!bars.watermark.has_passed(built.bar.ts_open + options_.spec.interval)) {
-      bars.first_open = built.bar.ts_open;
-      return;
-    }
-    built.bar.is_final = true;
-    built.bar.offset = std::max(built.bar.offset, offset + 1);  // all before it are counted
-    touch(bars, built);
-  }
-  if (!bars.bars.empty()) bars.first_open = bars.bars.rbegin()->first;
+void BarBuilder::touch(SeriesBars& bars) {
+  if (!std::exchange(bars.touched, true)) touched_.push_back(&bars);
 }
 
 }  // namespace tapedeck::windows

@@ -1,12 +1,15 @@
-// src/windows/bar_builder.hpp: the door of this room: trades in, bars of one kind out, for any
-// number of series. A bar is the same whatever the order in which its trades came: each column is a
-// sum, an extreme, or follows the trades' own order (market::OrderKey). Thread: one. Clock: none.
-// Memory: about 300 bytes for each bar that is kept.
+// src/windows/bar_builder.hpp: the door of this room: events in, bars out, of any number of kinds
+// and series; and the cumulative means of a series. A bar is the same whatever the order in which
+// its trades came and however they were batched: trades are gathered by the second, and every bar
+// is the exact merge of its seconds (BarCell).
+// Thread: one. Clock: none. Memory: about 500 bytes for each bar that is kept.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,63 +17,132 @@
 #include "market/calendar.hpp"
 #include "market/conditions.hpp"
 #include "market/event.hpp"
+#include "windows/bar_cell.hpp"
+#include "windows/past.hpp"
 #include "windows/watermark.hpp"
 
 namespace tapedeck::windows {
 
 struct BarBuilderOptions {
-  market::BarSpec spec;
+  std::vector<market::BarSpec> specs;
   Duration lateness = seconds(10);
-  // Final bars that are kept of each series, so that a late trade can revise them. An older trade
-  // is counted as not applied. 0: all are kept.
+  // Final bars that are kept of each bar series, so that a late trade can revise them at once; an
+  // older one is asked for (Past). 0: all are kept.
   std::size_t bars_kept_max = 0;
+  bool means = false;  // make the cumulative means too
 };
 
 struct BarChange {
   SeriesId series;
-  market::Bar bar;  // the whole value
+  market::BarSpec spec;
+  market::Bar bar;   // the whole value
+  std::string keys;  // what the bar needs to be revised later; opaque
+};
+
+// The mean of all trades of a series that update volume, up to the last event before ts_tick by
+// ts_recv. Never revised: what comes late, or is taken back, counts from then on.
+struct MeanChange {
+  static constexpr Duration kTick = seconds(5);
+  SeriesId series;
+  market::ConditionMode conditions = market::ConditionMode::kEligible;
+  Timestamp ts_tick;
+  std::uint64_t trades = 0;
+  market::DecimalSum price_sum;
+  market::DecimalSum notional;
 };
 
 class BarBuilder {
  public:
-  // Borrows catalog and tables for its life.
-  BarBuilder(const market::Catalog& catalog, const market::ConditionTables& tables,
-             BarBuilderOptions options);
+  // Borrows all for its life. `past` may be null: then what is no longer held cannot be revised,
+  // and a correction is refused.
+  BarBuilder(market::Catalog& catalog, const market::ConditionTables& tables,
+             BarBuilderOptions options, Past* past = nullptr);
   ~BarBuilder();
   BarBuilder(BarBuilder&&) noexcept;
 
-  // Errors: kNotFound for a series whose calendar or condition table there is none; kOverflow for a
-  // sum that 128 bits do not hold.
-  Status add(const market::Trade& trade, Offset offset);
-  void add(const market::FeedMark& mark, Offset offset);
+  // Events in the order of the tape. Errors: kNotFound for a series whose calendar or condition
+  // table there is none; kUnsupported for a correction without a past; what Past says.
+  Status add(const market::Trade& trade);
+  Status add(const market::PriceTick& tick);
+  Status add(const market::VendorBar& bar);
+  Status add(const market::Correction& correction, Offset offset);
+  void add(const market::FeedMark& mark);
+  // Counts what was added into its bars: all events before `end`. Errors: kOverflow for a sum that
+  // 128 bits do not hold; what Past says.
+  Status flush(Offset end);
 
   // The bars that changed since the last call, each once, in no order. A final bar that changed has
-  // got a new revision: one a call, however many trades changed it.
-  std::vector<BarChange> take_changes();
+  // got a new revision: one a call, however many trades changed it. Forgets final bars beyond
+  // bars_kept_max whose last change is before `stored`.
+  std::vector<BarChange> take_changes(Offset stored = Offset(~std::uint64_t{0}));
+  // Means of ticks that have passed. `all`: those of ticks under way too; nothing may come then.
+  std::vector<MeanChange> take_means(bool all = false);
 
-  const market::BarSpec& spec() const { return options_.spec; }
-  std::uint64_t late() const { return late_; }                // came when their bar was final
-  std::uint64_t not_applied() const { return not_applied_; }  // of those: their bar was gone
+  // What is needed to go on from here, besides the bars: entries that changed since the last call,
+  // by key. To be stored with what take_changes() and take_means() gave.
+  std::vector<std::pair<std::string, std::string>> take_state();
+  // All entries that were stored, into a new builder of the same options. Errors: kCorrupt.
+  Status restore(const std::vector<std::pair<std::string, std::string>>& entries);
+
+  std::uint64_t late() const { return late_; }  // came when their bar was final
+  std::uint64_t unapplied() const {
+    return unapplied_;
+  }  // of those: their bar could not be revised
+  std::uint64_t unknown_targets() const { return unknown_targets_; }  // corrections of no trade yet
+  std::uint64_t reads_of_trades() const { return reads_of_trades_; }  // for rebuilding
 
  private:
+  struct Window;
+  struct SpecBars;
+  struct Delta;
   struct SeriesBars;
-  struct BuiltBar;
+  struct Rebuild;
 
   Result<SeriesBars*> bars_of(SeriesId series);
   const market::Origin& origin_of(OriginId origin);
-  void close_passed(SeriesBars& bars, Offset offset);
-  void touch(SeriesBars& bars, BuiltBar& built);
-  static void apply(BuiltBar& built, const market::Trade& trade, const market::OrderKey& key,
-                    const market::TradeEffect& effect);
+  void touch(SeriesBars& bars);
+  Delta& delta_of(SeriesBars& bars, Timestamp ts_event, market::BarSource source, bool regular);
+  market::TradeEffect effect_on(SeriesBars& bars, Timestamp ts_event, std::uint64_t conditions);
+  template <class F>
+  void for_each_window(SeriesBars& bars, const market::BarSpec& spec, Timestamp t, F&& f);
+  Timestamp close_of(SeriesBars& bars, const market::BarSpec& spec, Timestamp ts_open);
+  Result<Window*> window_of(SeriesBars& bars, std::size_t spec, Timestamp ts_open);
+  Status count(SeriesBars& bars, Offset end);
+  Status rebuild(SeriesBars& bars, Offset end);
+  Status rebuild_from_trades(SeriesBars& bars, const std::vector<Rebuild>& windows, Offset end);
+  Status rebuild_from_minutes(SeriesBars& bars, const Rebuild& window, std::size_t minute_spec,
+                              Offset end);
+  void replace(SeriesBars& bars, const Rebuild& window, BarCell cell, Offset end);
+  void change(SeriesBars& bars, std::size_t spec, Window& window, Offset end,
+              market::RevisionReason reason);
+  void close_passed(SeriesBars& bars, Offset end);
+  void add_to_means(SeriesBars& bars, Timestamp ts_recv, const market::Trade* trade,
+                    bool take_away);
+  void tick(SeriesBars& bars, Timestamp clock);
+  std::string state_of(const SeriesBars& bars) const;
+  Status restore_series(std::string_view state);
 
-  const market::Catalog& catalog_;
+  market::Catalog& catalog_;
   const market::ConditionTables& tables_;
   const BarBuilderOptions options_;
-  std::vector<std::unique_ptr<SeriesBars>> series_;         // by SeriesId
-  std::vector<const market::Origin*> origins_;              // by OriginId
-  std::vector<std::pair<SeriesBars*, Timestamp>> changed_;  // bars, by ts_open
+  Past* past_;
+  std::unique_ptr<KeyTexts> texts_;
+  std::vector<std::unique_ptr<SeriesBars>> series_;  // by SeriesId
+  std::vector<const market::Origin*> origins_;       // by OriginId
+  std::vector<SeriesBars*> touched_;                 // since the last flush
+  std::vector<SeriesBars*> changed_;                 // since the last take_state
+  struct Changed {
+    SeriesBars* bars;
+    std::size_t spec;
+    Timestamp ts_open;
+  };
+  std::vector<Changed> changed_bars_;
+  std::vector<MeanChange> means_;
+  Timestamp ts_known_{};  // the greatest ts_recv so far
   std::uint64_t late_ = 0;
-  std::uint64_t not_applied_ = 0;
+  std::uint64_t unapplied_ = 0;
+  std::uint64_t unknown_targets_ = 0;
+  std::uint64_t reads_of_trades_ = 0;
 };
 
 }  // namespace tapedeck::windows

@@ -63,19 +63,24 @@ class BarBuilderTest : public testing::Test {
 
   static BarBuilderOptions options(ConditionMode conditions = ConditionMode::kEligible,
                                    SessionMode session = SessionMode::kExtended) {
-    return {.spec = {minutes(1), conditions, session}};
+    return {.specs = {{minutes(1), conditions, session}}};
   }
 
   std::map<Timestamp, Bar> bars_of(const std::vector<Trade>& trades, BarBuilderOptions with) {
     BarBuilder builder(catalog_, tables_, with);
     Offset offset;
     for (const Trade& t : trades) {
-      EXPECT_TRUE(builder.add(t, offset));
+      EXPECT_TRUE(count(builder, t, offset));
       ++offset;
     }
     std::map<Timestamp, Bar> bars;
     for (const BarChange& change : builder.take_changes()) bars[change.bar.ts_open] = change.bar;
     return bars;
+  }
+
+  static Status count(BarBuilder& builder, const Trade& trade, Offset offset) {
+    TD_TRY(builder.add(trade));
+    return builder.flush(offset + 1);
   }
 
   market::ConditionTable table_;
@@ -189,13 +194,14 @@ TEST_F(BarBuilderTest, ArrivalOrderNeverChangesABar) {
 
 TEST_F(BarBuilderTest, ABarBecomesFinalByTheWatermarkAndALateTradeRevisesIt) {
   BarBuilder builder(catalog_, tables_, options());
-  ASSERT_TRUE(builder.add(trade(kOpen, "10", "1", 0), Offset(0)));
-  ASSERT_TRUE(builder.add(trade(kOpen + seconds(65), "11", "1", 1), Offset(1)));
+  ASSERT_TRUE(count(builder, trade(kOpen, "10", "1", 0), Offset(0)));
+  ASSERT_TRUE(count(builder, trade(kOpen + seconds(65), "11", "1", 1), Offset(1)));
   auto changes = builder.take_changes();
   ASSERT_EQ(changes.size(), 2u);
   EXPECT_FALSE(changes[0].bar.is_final || changes[1].bar.is_final);
 
-  ASSERT_TRUE(builder.add(trade(kOpen + seconds(70), "11", "1", 2), Offset(2)));  // 10 s lateness
+  ASSERT_TRUE(
+      count(builder, trade(kOpen + seconds(70), "11", "1", 2), Offset(2)));  // 10 s lateness
   changes = builder.take_changes();
   ASSERT_EQ(changes.size(), 2u);
   const auto first = std::ranges::find(changes, kOpen, [](const auto& c) { return c.bar.ts_open; });
@@ -203,8 +209,8 @@ TEST_F(BarBuilderTest, ABarBecomesFinalByTheWatermarkAndALateTradeRevisesIt) {
   EXPECT_EQ(first->bar.revision, 0u);
   EXPECT_EQ(first->bar.offset, Offset(3));
 
-  ASSERT_TRUE(builder.add(trade(kOpen + seconds(1), "9", "1", 3), Offset(3)));
-  ASSERT_TRUE(builder.add(trade(kOpen + seconds(2), "8", "1", 4), Offset(4)));
+  ASSERT_TRUE(count(builder, trade(kOpen + seconds(1), "9", "1", 3), Offset(3)));
+  ASSERT_TRUE(count(builder, trade(kOpen + seconds(2), "8", "1", 4), Offset(4)));
   changes = builder.take_changes();
   ASSERT_EQ(changes.size(), 1u);
   EXPECT_EQ(show(changes[0].bar), "10 10 8 8 v3 n27 t3 x0");
@@ -216,8 +222,9 @@ TEST_F(BarBuilderTest, ABarBecomesFinalByTheWatermarkAndALateTradeRevisesIt) {
 
 TEST_F(BarBuilderTest, TheEndOfAFeedMakesAllFinal) {
   BarBuilder builder(catalog_, tables_, options());
-  ASSERT_TRUE(builder.add(trade(kOpen, "10", "1", 0), Offset(0)));
-  builder.add({.feed = "replay", .state = market::FeedState::kEnded, .ts_recv = kOpen}, Offset(1));
+  ASSERT_TRUE(count(builder, trade(kOpen, "10", "1", 0), Offset(0)));
+  builder.add({.feed = "replay", .state = market::FeedState::kEnded, .ts_recv = kOpen});
+  ASSERT_TRUE(builder.flush(Offset(2)));
   const auto changes = builder.take_changes();
   ASSERT_EQ(changes.size(), 1u);
   EXPECT_TRUE(changes[0].bar.is_final);
@@ -228,13 +235,13 @@ TEST_F(BarBuilderTest, ATradeOlderThanWhatIsKeptIsCountedAsNotApplied) {
   with.bars_kept_max = 2;
   BarBuilder builder(catalog_, tables_, with);
   for (int i = 0; i < 6; ++i) {
-    ASSERT_TRUE(builder.add(trade(kOpen + minutes(i), "10", "1", static_cast<std::uint64_t>(i)),
-                            Offset(static_cast<std::uint64_t>(i))));
+    ASSERT_TRUE(count(builder, trade(kOpen + minutes(i), "10", "1", static_cast<std::uint64_t>(i)),
+                      Offset(static_cast<std::uint64_t>(i))));
   }
   builder.take_changes();
-  ASSERT_TRUE(builder.add(trade(kOpen, "99", "1", 7), Offset(6)));
+  ASSERT_TRUE(count(builder, trade(kOpen, "99", "1", 7), Offset(6)));
   EXPECT_TRUE(builder.take_changes().empty());
-  EXPECT_EQ(builder.not_applied(), 1u);
+  EXPECT_EQ(builder.unapplied(), 1u);
 }
 
 TEST_F(BarBuilderTest, SaysWhichSumDoesNotFit) {
@@ -243,7 +250,7 @@ TEST_F(BarBuilderTest, SaysWhichSumDoesNotFit) {
   Status status;
   for (std::uint64_t i = 0; status && i < 10; ++i) {
     huge.identity.seq = i;
-    status = builder.add(huge, Offset(i));
+    status = count(builder, huge, Offset(i));
   }
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kOverflow);
@@ -254,7 +261,7 @@ TEST_F(BarBuilderTest, AnUnknownConditionTableIsAnError) {
   BarBuilder builder(catalog_, tables_, options());
   Trade t = trade(kOpen, "1", "1", 0);
   t.series = catalog_.intern(market::Series{.key = {"x", "trade", "Q"}, .conditions = "other"});
-  const Status status = builder.add(t, Offset(0));
+  const Status status = builder.add(t);
   ASSERT_FALSE(status);
   EXPECT_THAT(status.error().message, testing::HasSubstr("'other'"));
 }

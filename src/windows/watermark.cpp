@@ -29,6 +29,24 @@ bool Watermark::has_passed(Timestamp ts_close) const {
   return ended_ || (greatest_ && ts_close <= *greatest_ - lateness_);
 }
 
+void Watermark::encode(std::string& out) const {
+  for (const auto& t : {greatest_, greatest_recv_, unconfirmed_}) {
+    put_fixed(out, static_cast<std::uint8_t>(t.has_value()));
+    if (t) put_fixed(out, t->ns);
+  }
+  put_fixed(out, static_cast<std::uint8_t>(ended_));
+}
+
+bool Watermark::decode(WireReader& reader) {
+  for (auto* t : {&greatest_, &greatest_recv_, &unconfirmed_}) {
+    const bool has_value = reader.fixed<std::uint8_t>() != 0;
+    t->reset();
+    if (has_value) *t = Timestamp{reader.fixed<std::int64_t>()};
+  }
+  ended_ = reader.fixed<std::uint8_t>() != 0;
+  return reader.ok();
+}
+
 void Watermark::advance(Timestamp t) { greatest_ = greatest_ ? std::max(*greatest_, t) : t; }
 
 }  // namespace tapedeck::windows

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/time.hpp"
+#include "base/wire.hpp"
 
 namespace tapedeck::windows {
 
@@ -23,6 +24,10 @@ class Watermark {
   void observe_mark(Timestamp ts_recv);
   // Its feed has ended: nothing more is expected at all.
   void observe_end() { ended_ = true; }
+
+  // For a checkpoint: what it has seen, and back. False for bytes that encode() did not write.
+  void encode(std::string& out) const;
+  bool decode(WireReader& reader);
 
   // A window that ends at or before it is complete.
   bool has_passed(Timestamp ts_close) const;

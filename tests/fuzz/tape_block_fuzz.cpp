@@ -4,9 +4,9 @@
 #include <array>
 
 #include "base/check.hpp"
+#include "base/wire.hpp"
 #include "tape/embedded/block.hpp"
 #include "tape/embedded/segment.hpp"
-#include "tape/embedded/wire.hpp"
 
 namespace {
 

@@ -14,10 +14,10 @@
 #include "base/check.hpp"
 #include "base/crc32c.hpp"
 #include "base/memory_disk.hpp"
+#include "base/wire.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 #include "tape/embedded/folder.hpp"
 #include "tape/embedded/segment.hpp"
-#include "tape/embedded/wire.hpp"
 
 namespace {
 

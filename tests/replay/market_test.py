@@ -20,7 +20,7 @@ from product import oracle
 sys.path.insert(0, os.path.join(product.ROOT, "tests"))
 import market_sim
 
-# What replay does not do yet.
+# A replay without a tape cannot read trades again that are taken back or corrected.
 WITHOUT = ("corrections",)
 REFUSED = 3
 
@@ -57,6 +57,56 @@ class Market(unittest.TestCase):
             ):
                 with self.subTest(seed=seed, interval=interval, conditions=conditions):
                     self.agrees([path], reader, interval, conditions, session)
+
+    def test_everything_with_corrections(self):
+        for seed in (11, 12):
+            path = self.market(seed, ())["all"]
+            reader = oracle.Oracle().add_file(path)
+            tapes = itertools.count()
+
+            def agrees(want, *options):
+                tape = os.path.join(self.folder, f"tape-{seed}-{next(tapes)}")
+                with self.subTest(seed=seed, options=options):
+                    done = product.run("replay", path, *options, "--tape", tape)
+                    self.assertEqual(done.code, REFUSED, done.err[-2000:])
+                    self.assertEqual(product.differences(done.out, want), [])
+                    self.assertEqual(done.out, want)
+
+            for interval, conditions, session in itertools.product(
+                ("1s", "15s", "1m", "15m", "1d"), ("all", "eligible"), ("extended", "regular")
+            ):
+                choice = (interval, conditions, session)
+                agrees(
+                    oracle.full_csv_text(reader.bars(*choice), *choice),
+                    *("--bars", interval, "--conditions", conditions, "--session", session),
+                    *("--columns", "full"),
+                )
+            for conditions, session in itertools.product(
+                ("all", "eligible"), ("extended", "regular")
+            ):
+                choice = ("15s", conditions, session)
+                agrees(
+                    oracle.averages_csv_text(reader.averages(*choice), *choice),
+                    *("--averages", "--conditions", conditions, "--session", session),
+                )
+            for conditions in ("all", "eligible"):
+                choice = ("5s", conditions, "extended")
+                agrees(
+                    oracle.means_csv_text(reader.means(*choice), *choice),
+                    *("--means", "--conditions", conditions),
+                )
+            for source, interval in itertools.product(("last", "vendor"), ("1m", "1h")):
+                choice = (interval, "all", "extended", source)
+                agrees(
+                    oracle.full_csv_text(reader.bars(*choice), *choice),
+                    *("--bars", interval, "--source", source, "--conditions", "all"),
+                    *("--columns", "full"),
+                )
+
+    def test_a_correction_without_a_tape_says_what_to_do(self):
+        done = product.replay([self.market(13, ())["all"]])
+        self.assertEqual(done.code, 1)
+        self.assertIn("--tape", done.err)
 
     def test_feed_by_feed_in_any_order(self):
         paths = self.market(4)

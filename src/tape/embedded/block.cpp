@@ -6,9 +6,9 @@
 
 #include "base/check.hpp"
 #include "base/crc32c.hpp"
+#include "base/wire.hpp"
 #include "tape/embedded/column.hpp"
 #include "tape/embedded/rows.hpp"
-#include "tape/embedded/wire.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "base/rng.hpp"
+#include "base/wire.hpp"
 #include "tape/embedded/rows.hpp"
-#include "tape/embedded/wire.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {

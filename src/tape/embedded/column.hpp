@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "tape/embedded/wire.hpp"
+#include "base/wire.hpp"
 
 namespace tapedeck::tape::embedded {
 

@@ -42,7 +42,9 @@ struct End {
   bool power;  // else only the process dies
 };
 
-void PrintTo(const End& end, std::ostream* out) { *out << (end.power ? "power cut" : "death"); }
+std::ostream& operator<<(std::ostream& out, const End& end) {
+  return out << (end.power ? "power cut" : "death");
+}
 
 class CrashDiskAt : public testing::TestWithParam<End> {};
 

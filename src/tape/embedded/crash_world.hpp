@@ -269,7 +269,7 @@ class LyingDisk final : public Disk {
     return sync == swallowed_ || (sync == Sync::kCommit && swallowed_ == Sync::kCommitIsLate);
   }
   void settle() {
-    if (File* late = std::exchange(late_, nullptr)) (void)late->sync();
+    if (File* late = std::exchange(late_, nullptr)) std::ignore = late->sync();
   }
 
   MemoryDisk& disk_;

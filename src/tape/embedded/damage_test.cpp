@@ -127,7 +127,7 @@ class DamageTest : public testing::Test {
           }
         }
         (void)(*view)->durable_end({});
-        (void)(*view)->identities([](const IdentityRun&) {});
+        std::ignore = (*view)->identities([](const IdentityRun&) {});
       } else {
         EXPECT_EQ(view.error().code, ErrorCode::kCorrupt) << view.error().message;
       }
@@ -162,7 +162,7 @@ class DamageTest : public testing::Test {
       EXPECT_THAT(error->message, HasSubstr(damaged));
       EXPECT_THAT(error->message, HasSubstr("at byte"));
     }
-    (void)(*tape)->identities([](const IdentityRun&) {});
+    std::ignore = (*tape)->identities([](const IdentityRun&) {});
     clock.advance(world_.options.scrub_every + seconds(1));
     for (int i = 0; i < 10; ++i) {
       if (const auto more = (*tape)->maintain({}); !more) {

@@ -41,12 +41,12 @@ struct EmbeddedTapeOptions {
   std::uint64_t segment_bytes_max = 64u << 20;
   std::uint64_t segment_events_max = 4u << 20;
   std::uint64_t segment_blocks_max = 64u << 10;
-  Duration segment_age_max = seconds(24 * 3600);
-  Retention retention{};                          // of each partition
-  Retention raw_retention{};                      // of raw frames
-  std::uint64_t free_warn_bytes = 2u << 30;       // less room than this is a warning,
-  std::uint64_t free_stop_bytes = 256u << 20;     // and than this a stop, until there is more
-  Duration scrub_every = seconds(7 * 24 * 3600);  // all that is sealed is read back as often
+  Duration segment_age_max = seconds(86'400);  // a day
+  Retention retention{};                       // of each partition
+  Retention raw_retention{};                   // of raw frames
+  std::uint64_t free_warn_bytes = 2u << 30;    // less room than this is a warning,
+  std::uint64_t free_stop_bytes = 256u << 20;  // and than this a stop, until there is more
+  Duration scrub_every = seconds(604'800);     // all that is sealed is read back every week
 };
 
 // Creates the folder where missing. Series and origins that are on the tape enter the catalog. A

@@ -19,7 +19,9 @@ struct Failure {
   std::optional<double> part{};
   std::uint64_t count = 1;
   bool whole = true;
-  friend void PrintTo(const Failure& failure, std::ostream* out) { *out << failure.name; }
+  friend std::ostream& operator<<(std::ostream& out, const Failure& failure) {
+    return out << failure.name;
+  }
 };
 
 class EveryOperationFails : public testing::TestWithParam<Failure> {
@@ -205,13 +207,14 @@ TEST_F(FullDisk, RetentionMakesRoom) {
   for (int commits = 0; commits < 2'000 && committed; ++commits) {
     committed = write(9);
     ASSERT_EQ(world.take_promises(), "");
-    (void)world.tape().maintain({Offset(), Offset()});
+    std::ignore = world.tape().maintain({Offset(), Offset()});
   }
   ASSERT_FALSE(committed);
   EXPECT_EQ(committed.error().code, ErrorCode::kNoSpace);
   EXPECT_EQ(world.tape().first_offset({}), Offset());
   for (int i = 0; i < 40 && !committed; ++i) {
-    (void)world.tape().maintain({Offset(world.logs[0].promised), Offset(world.logs[1].promised)});
+    std::ignore =
+        world.tape().maintain({Offset(world.logs[0].promised), Offset(world.logs[1].promised)});
     for (LogModel& log : world.logs) log.droppable = log.promised;
     committed = world.tape().commit();
     ASSERT_EQ(world.take_promises(), "");

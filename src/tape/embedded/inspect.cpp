@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "base/interval_set.hpp"
+#include "base/wire.hpp"
 #include "tape/embedded/folder.hpp"
 #include "tape/embedded/sealing.hpp"
-#include "tape/embedded/wire.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {

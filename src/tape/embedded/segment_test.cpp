@@ -8,8 +8,8 @@
 
 #include "base/memory_disk.hpp"
 #include "base/rng.hpp"
+#include "base/wire.hpp"
 #include "tape/embedded/column.hpp"
-#include "tape/embedded/wire.hpp"
 
 namespace tapedeck::tape::embedded {
 namespace {

@@ -1,4 +1,4 @@
-// src/tape/embedded/wire.hpp: little-endian integers and varints, with bounds checked on reading.
+// src/base/wire.hpp: little-endian integers and varints, with bounds checked on reading.
 #pragma once
 
 #include <bit>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace tapedeck::tape::embedded {
+namespace tapedeck {
 
 static_assert(std::endian::native == std::endian::little,
               "a big-endian host needs byte swaps here");
@@ -118,4 +118,4 @@ class WireReader {
   bool ok_ = true;
 };
 
-}  // namespace tapedeck::tape::embedded
+}  // namespace tapedeck
