@@ -146,7 +146,7 @@ TEST(Index, CutOrFlippedItIsRefusedOrDecodes) {
   for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string flipped = bytes;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-    (void)decode_index(flipped, kEnd, 4'001);
+    std::ignore = decode_index(flipped, kEnd, 4'001);
   }
 }
 
