@@ -1,6 +1,8 @@
 // src/pipeline/fakes_test.hpp: a source that gives what it was told to, and a store in memory.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -40,9 +42,17 @@ class FakeSource final : public feeds::Source {
 
 class FakeStore final : public store::Store {
  public:
+  // Holds what `other` does, without its last `lost` writes.
+  void take_over(const FakeStore& other, std::size_t lost = 0) {
+    for (std::size_t i = 0; i + lost < other.log_.size(); ++i) {
+      EXPECT_TRUE(write(other.log_[i].bars, {}, other.log_[i].checkpoint));
+    }
+  }
+
   Status write(std::span<const store::BarResult> bars, std::span<const store::MeanRow>,
                const store::Checkpoint& checkpoint) override {
     std::lock_guard lock(mutex_);
+    log_.push_back({{bars.begin(), bars.end()}, checkpoint});
     for (const store::BarResult& bar : bars) {
       bars_.insert_or_assign({bar.row.series, bar.row.spec, bar.row.bar.ts_open}, bar);
     }
@@ -107,6 +117,11 @@ class FakeStore final : public store::Store {
   mutable std::mutex mutex_;
   std::map<std::tuple<market::SeriesKey, market::BarSpec, Timestamp>, store::BarResult> bars_;
   store::Checkpoint checkpoint_;
+  struct Write {
+    std::vector<store::BarResult> bars;
+    store::Checkpoint checkpoint;
+  };
+  std::vector<Write> log_;
   std::uint64_t writes_ = 0;
 };
 
