@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/check.hpp"
-#include "store/embedded/disk_vfs.hpp"
+#include "store/embedded/connection.hpp"
 
 namespace tapedeck::store::embedded {
 namespace {
@@ -26,7 +26,7 @@ constexpr Duration kRevisionsKept = hours(24) * 90;
 constexpr std::int64_t kRevisionsMax = 100;  // of a bar, the last one among them
 
 // The log is copied into the database once it has so many pages. (Besides, with each sync.)
-constexpr int kLogPages = 4'000;
+constexpr int kLogPages = 8'000;
 
 // A bar, in the order in which it is bound and read.
 constexpr std::string_view kBarColumns =
@@ -220,9 +220,6 @@ constexpr const char* kReadCheckpoint = R"sql(
   WHERE partition = ? ORDER BY key
 )sql";
 
-constexpr std::string_view kRebuild =
-    "move the file away: the bars are computed again from the tape";
-
 std::string with_columns(const char* sql) {
   return fmt::format(fmt::runtime(sql), kBarColumns, kThisBarSeries);
 }
@@ -236,186 +233,6 @@ std::string upsert() {
   }
   return fmt::format(fmt::runtime(kWriteBar), kBarColumns, values);
 }
-
-// ---- One connection to the file. Errors of SQLite become ours here.
-
-class Connection {
- public:
-  static Result<std::unique_ptr<Connection>> open(Disk& disk, const std::string& path, int flags,
-                                                  Duration busy_wait) {
-    auto connection = std::make_unique<Connection>(disk, path);
-    const int code = sqlite3_open_v2(DiskVfs::name_of(path).c_str(), &connection->db_,
-                                     flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                                     connection->vfs_.name());
-    if (code != SQLITE_OK) return connection->failed("cannot be opened");
-    const std::int64_t busy_wait_ms = busy_wait.ns / milliseconds(1).ns;
-    sqlite3_busy_timeout(connection->db_, static_cast<int>(busy_wait_ms));
-    TD_TRY(connection->run("PRAGMA temp_store = MEMORY"));
-    return connection;
-  }
-
-  Connection(Disk& disk, std::string path) : vfs_(disk), path_(std::move(path)) {}
-  ~Connection() { sqlite3_close(db_); }  // its statements are gone
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  sqlite3* db() const { return db_; }
-  void forget_error() { vfs_.forget_error(); }
-
-  Status run(const char* sql) {
-    forget_error();
-    if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
-      return failed("cannot be written");
-    }
-    return {};
-  }
-
-  std::unexpected<Error> refused(ErrorCode code, std::string_view why) const {
-    return fail(code, fmt::format("store '{}': {}", path_, why));
-  }
-
-  // The error of the last call, with what to do about it.
-  std::unexpected<Error> failed(std::string_view what) const {
-    return failed(what, db_ == nullptr ? SQLITE_NOMEM : sqlite3_extended_errcode(db_));
-  }
-  std::unexpected<Error> failed(std::string_view what, int extended) const {
-    const auto& error = vfs_.error();
-    const std::string message = error            ? error->message
-                                : db_ == nullptr ? sqlite3_errstr(extended)
-                                                 : sqlite3_errmsg(db_);
-    const auto told = [&](ErrorCode code) {
-      return refused(code, fmt::format("{} ({}): {}", what, message, advice(code)));
-    };
-    switch (extended & 0xFF) {
-      case SQLITE_BUSY:
-      case SQLITE_LOCKED:
-      case SQLITE_PROTOCOL:
-        return told(ErrorCode::kBusy);
-      case SQLITE_ERROR:  // our own statements fail on tables that are not as we made them
-      case SQLITE_CORRUPT:
-      case SQLITE_NOTADB:
-      case SQLITE_CONSTRAINT:
-      case SQLITE_MISMATCH:
-      case SQLITE_TOOBIG:
-        return told(ErrorCode::kCorrupt);
-      case SQLITE_FULL:
-        return told(ErrorCode::kNoSpace);
-      case SQLITE_READONLY:
-      case SQLITE_PERM:
-        return told(ErrorCode::kPermission);
-      default:
-        return told(error ? error->code : ErrorCode::kIo);
-    }
-  }
-
-  static std::string_view advice(ErrorCode code) {
-    switch (code) {
-      case ErrorCode::kBusy:
-        return "another process is writing to it: end that one first";
-      case ErrorCode::kCorrupt:
-        return kRebuild;
-      case ErrorCode::kNoSpace:
-        return "make room on the disk";
-      case ErrorCode::kPermission:
-        return "make the file and its folder writable";
-      case ErrorCode::kNotFound:
-        return "create its folder first";
-      default:
-        return "look at the disk and the memory of this machine";
-    }
-  }
-
- private:
-  DiskVfs vfs_;
-  std::string path_;
-  sqlite3* db_ = nullptr;
-};
-
-struct Blob {
-  std::string_view bytes;
-};
-
-// A prepared statement, used for one execution at a time: bind in order, step, read in order.
-class Statement {
- public:
-  static Result<Statement> prepare(Connection& connection, const std::string& sql) {
-    connection.forget_error();
-    sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v3(connection.db(), sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &statement,
-                           nullptr) != SQLITE_OK) {
-      return connection.failed("cannot be read");
-    }
-    return Statement(connection, statement);
-  }
-
-  Statement(Statement&& other) noexcept
-      : connection_(other.connection_), statement_(std::exchange(other.statement_, nullptr)) {}
-  Statement& operator=(Statement&&) = delete;
-  ~Statement() { sqlite3_finalize(statement_); }
-
-  // The values live until the step is over.
-  template <class... Values>
-  void bind(const Values&... values) {
-    reset();
-    next_ = 0;
-    (add(values), ...);
-  }
-  // Out of memory is the only way in which binding can fail; the step then fails too.
-  void add(std::int64_t value) { sqlite3_bind_int64(statement_, ++next_, value); }
-  void add(const std::string& value) {
-    sqlite3_bind_text64(statement_, ++next_, value.data(), value.size(), SQLITE_STATIC,
-                        SQLITE_UTF8);
-  }
-  void add(Blob value) {
-    const char* const bytes = value.bytes.empty() ? "" : value.bytes.data();  // null is NULL
-    sqlite3_bind_blob64(statement_, ++next_, bytes, value.bytes.size(), SQLITE_STATIC);
-  }
-  void add_copy(const std::string& value) {
-    sqlite3_bind_text64(statement_, ++next_, value.data(), value.size(), SQLITE_TRANSIENT,
-                        SQLITE_UTF8);
-  }
-  void add_null() { sqlite3_bind_null(statement_, ++next_); }
-
-  // True: there is a row.
-  Result<bool> step() {
-    connection_->forget_error();
-    const int code = sqlite3_step(statement_);
-    if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
-    auto error = connection_->failed("failed");
-    reset();
-    return error;
-  }
-  Status run() {
-    TD_TRY(step());
-    reset();
-    return {};
-  }
-  template <class... Values>
-  Status run_with(const Values&... values) {
-    bind(values...);
-    return run();
-  }
-  // Ends the read transaction that a step began.
-  void reset() { sqlite3_reset(statement_); }
-
-  bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
-  std::int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
-  std::string_view text(int column) const {
-    const void* bytes = sqlite3_column_blob(statement_, column);
-    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
-    return bytes == nullptr ? std::string_view()
-                            : std::string_view(static_cast<const char*>(bytes), size);
-  }
-
- private:
-  Statement(Connection& connection, sqlite3_stmt* statement)
-      : connection_(&connection), statement_(statement) {}
-
-  Connection* connection_;
-  sqlite3_stmt* statement_;
-  int next_ = 0;
-};
 
 Result<std::int64_t> read_integer(Connection& connection, const char* sql) {
   TD_ASSIGN(auto statement, Statement::prepare(connection, sql));
@@ -674,9 +491,9 @@ class Writer {
       found = Found::kNew;
     }
     if (found == Found::kNew) TD_TRY(create(*connection));
-    TD_TRY(
-        connection->run("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = OFF; "
-                        "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0"));
+    TD_TRY(connection->run(
+        "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = OFF; "
+        "PRAGMA secure_delete = OFF; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16384"));
     Connection& c = *connection;
     TD_ASSIGN(auto find_series, Statement::prepare(c, kFindSeries));
     TD_ASSIGN(auto add_series, Statement::prepare(c, kAddSeries));
