@@ -4,7 +4,6 @@
 #include <sqlite3.h>
 
 #include <array>
-#include <atomic>
 #include <cstring>
 #include <vector>
 
@@ -367,8 +366,7 @@ const sqlite3_io_methods kMethods{
         },
     .xShmLock = [](sqlite3_file* file, int first, int count,
                    int flags) noexcept { return of(file).lock_memory(first, count, flags); },
-    .xShmBarrier =
-        [](sqlite3_file*) noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); },
+    .xShmBarrier = [](sqlite3_file*) noexcept { __sync_synchronize(); },
     .xShmUnmap = [](sqlite3_file* file,
                     int remove) noexcept { return of(file).unmap(remove != 0); },
     .xFetch = nullptr,
