@@ -42,9 +42,7 @@ const market::ConditionTables& condition_tables() {
 
 std::span<const feeds::FeedKind> recorded_kinds() {
   static const std::array kinds{
-      feeds::binance::feed_kind(),
-      feeds::coinbase::feed_kind(),
-      feeds::kraken::feed_kind(),
+      feeds::binance::feed_kind(), feeds::coinbase::feed_kind(), feeds::kraken::feed_kind(),
       feeds::events::feed_kind<condition_tables>(),  // the last: it is no venue
   };
   return kinds;

@@ -1,14 +1,13 @@
 // src/pipeline/fakes_test.hpp: a source that gives what it was told to, and a store in memory.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <map>
 #include <mutex>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "base/check.hpp"
 #include "base/rng.hpp"
 #include "feeds/feed.hpp"
 #include "market/trade.hpp"
@@ -45,7 +44,7 @@ class FakeStore final : public store::Store {
   // Holds what `other` does, without its last `lost` writes.
   void take_over(const FakeStore& other, std::size_t lost = 0) {
     for (std::size_t i = 0; i + lost < other.log_.size(); ++i) {
-      EXPECT_TRUE(write(other.log_[i].bars, {}, other.log_[i].checkpoint));
+      TD_CHECK(write(other.log_[i].bars, {}, other.log_[i].checkpoint));
     }
   }
 
