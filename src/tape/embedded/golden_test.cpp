@@ -163,7 +163,8 @@ struct Writing {
   }
   Batch frame(std::uint64_t seq, std::string body) {
     return {.kind = StreamKind::kRawFrame,
-            .frames = {{.ts_recv = {kNow + 1}, .identity = {session(), seq, 0}, .body = body}}};
+            .frames = {
+                {.ts_recv = {kNow + 1}, .identity = {session(), seq, 0}, .body = std::move(body)}}};
   }
 
   MemoryDisk disk;
@@ -186,8 +187,8 @@ Files files_of(const Disk& disk, Disk& opener, const std::string& folder) {
   };
   take("TAPE");
   for (const std::string log : {"p0", "p1", "raw"}) {
-    if (const auto names = disk.list(folder + "/" + log)) {
-      for (const std::string& name : *names) take(log + "/" + name);
+    if (const auto names = disk.list(fmt::format("{}/{}", folder, log))) {
+      for (const std::string& name : *names) take(fmt::format("{}/{}", log, name));
     }
   }
   return files;
@@ -217,7 +218,7 @@ class Golden : public testing::Test {
     if (std::getenv("TAPEDECK_WRITE_GOLDEN") != nullptr) {
       EXPECT_TRUE(disk->remove_all(folder));
       for (const auto& [file, bytes] : write()) {
-        const std::string path = folder + "/" + file;
+        const std::string path = fmt::format("{}/{}", folder, file);
         EXPECT_TRUE(disk->create_directories(path.substr(0, path.rfind('/'))));
         EXPECT_TRUE((*disk->open(path, OpenMode::kCreate))->append(bytes));
       }

@@ -140,7 +140,7 @@ std::vector<std::string> files_of(const Disk& disk) {
   std::vector<std::string> paths{"tape/TAPE"};
   for (const std::string folder : {"tape/p0", "tape/raw"}) {
     const auto names = disk.list(folder);
-    for (const std::string& name : *names) paths.push_back(folder + "/" + name);
+    for (const std::string& name : *names) paths.push_back(fmt::format("{}/{}", folder, name));
   }
   return paths;
 }

@@ -158,12 +158,12 @@ inline bool at_scales(const Event& event, const Lane<kDecimals<Event>>& lane,
 template <class Event>
 class Lanes {
  public:
-  static constexpr std::size_t N = kDecimals<Event>;
+  static constexpr std::size_t kDecimalCount = kDecimals<Event>;
 
   // To be called with all events of the block before the first of() of one.
   void see(const Event& event) {
-    Lane<N>& lane = lanes_[first_of(event.series)];
-    for (std::size_t d = 0; d < N; ++d) {
+    Lane<kDecimalCount>& lane = lanes_[first_of(event.series)];
+    for (std::size_t d = 0; d < kDecimalCount; ++d) {
       const std::uint8_t scale = (event.*RowSchema<Event>::kDecimals[d].value).scale;
       lane.scales[d] = std::max(lane.scales[d], scale);
     }
@@ -171,14 +171,14 @@ class Lanes {
   }
 
   // The lane of an event, and its decimals there.
-  std::uint64_t of(const Event& event, std::array<std::int64_t, N>& decimals) {
+  std::uint64_t of(const Event& event, std::array<std::int64_t, kDecimalCount>& decimals) {
     const std::uint32_t first = by_series_[event.series.value];
     if (at_scales(event, lanes_[first], decimals)) return first;
     for (std::size_t i = widest_count_; i < lanes_.size(); ++i) {
       if (lanes_[i].series == event.series && at_scales(event, lanes_[i], decimals)) return i;
     }
-    Lane<N> own{.series = event.series};
-    for (std::size_t d = 0; d < N; ++d) {
+    Lane<kDecimalCount> own{.series = event.series};
+    for (std::size_t d = 0; d < kDecimalCount; ++d) {
       own.scales[d] = (event.*RowSchema<Event>::kDecimals[d].value).scale;
     }
     TD_CHECK(at_scales(event, own, decimals));
@@ -186,7 +186,7 @@ class Lanes {
     return lanes_.size() - 1;
   }
 
-  std::vector<Lane<N>>& all() { return lanes_; }
+  std::vector<Lane<kDecimalCount>>& all() { return lanes_; }
 
  private:
   std::uint32_t first_of(SeriesId series) {
@@ -200,7 +200,7 @@ class Lanes {
   }
 
   std::vector<std::uint32_t> by_series_;  // by SeriesId
-  std::vector<Lane<N>> lanes_;
+  std::vector<Lane<kDecimalCount>> lanes_;
   std::size_t widest_count_ = 0;
 };
 
@@ -318,7 +318,7 @@ Decimal canonical(std::int64_t mantissa, std::uint8_t scale) {
 template <class Event>
 EncodedRows encode_rows(std::span<const Event> events, SegmentDictionary& dictionary) {
   using Schema = RowSchema<Event>;
-  constexpr std::size_t N = kDecimals<Event>;
+  constexpr std::size_t kDecimalCount = kDecimals<Event>;
   EncodedRows encoded;
   // One pass learns all that the other needs: a block does not fit the cache.
   TimeUnit event_unit;
@@ -337,7 +337,7 @@ EncodedRows encode_rows(std::span<const Event> events, SegmentDictionary& dictio
 
   const SequenceForm sequence_form = shorter_sequence_form(events);
 
-  for (const Lane<N>& lane : lanes.all()) dictionary.local(lane.series);
+  for (const Lane<kDecimalCount>& lane : lanes.all()) dictionary.local(lane.series);
   Numbering conditions;
   Numbering origins;
   OriginId last_origin{};
@@ -350,9 +350,9 @@ EncodedRows encode_rows(std::span<const Event> events, SegmentDictionary& dictio
     const auto piece = events.subspan(from, std::min(kPiece, events.size() - from));
     for (std::size_t i = 0; i < piece.size(); ++i) {
       const Event& event = piece[i];
-      std::array<std::int64_t, N> decimals{};
+      std::array<std::int64_t, kDecimalCount> decimals{};
       const std::uint64_t lane_index = lanes.of(event, decimals);
-      Lane<N>& lane = lanes.all()[lane_index];
+      Lane<kDecimalCount>& lane = lanes.all()[lane_index];
       pieces[kLane][i] = lane_index;
       const std::int64_t at = divided(event.ts_event.ns, event_unit.exponent());
       pieces[kEvent][i] = zigzag(difference(at, last_event));
@@ -378,14 +378,14 @@ EncodedRows encode_rows(std::span<const Event> events, SegmentDictionary& dictio
           event.venue_sequence,
           sequence_form == SequenceForm::kToSeq ? event.identity.seq : lane.venue_sequence);
       lane.venue_sequence = event.venue_sequence;
-      for (std::size_t d = 0; d < N; ++d) {
+      for (std::size_t d = 0; d < kDecimalCount; ++d) {
         pieces[kCommonColumns + d][i] = Schema::kDecimals[d].as_difference
                                             ? zigzag(difference(decimals[d], lane.last[d]))
                                             : static_cast<std::uint64_t>(decimals[d]);
         lane.last[d] = decimals[d];
       }
       for (std::size_t e = 0; e < Schema::kExtras; ++e) {
-        pieces[kCommonColumns + N + e][i] = Schema::extra(event, e);
+        pieces[kCommonColumns + kDecimalCount + e][i] = Schema::extra(event, e);
       }
       if constexpr (std::is_same_v<Event, Correction>) {
         pieces[kColumns<Event>][i] = origins.of(dictionary.local(event.target.origin));
@@ -398,7 +398,7 @@ EncodedRows encode_rows(std::span<const Event> events, SegmentDictionary& dictio
 
   std::string& out = encoded.payload;
   put_varint(out, lanes.all().size());
-  for (const Lane<N>& lane : lanes.all()) {
+  for (const Lane<kDecimalCount>& lane : lanes.all()) {
     put_varint(out, dictionary.local(lane.series));
     for (const std::uint8_t scale : lane.scales) put_fixed(out, scale);
   }
@@ -417,11 +417,11 @@ template <class Event>
 Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentIds& ids,
                    std::vector<Event>& out) {
   using Schema = RowSchema<Event>;
-  constexpr std::size_t N = kDecimals<Event>;
+  constexpr std::size_t kDecimalCount = kDecimals<Event>;
   if (count > kBlockEventsMax) return corrupt("a block holds more events than a block can");
   WireReader reader(payload);
-  std::vector<Lane<N>> lanes(get_count(reader, count, 1 + N));
-  for (Lane<N>& lane : lanes) {
+  std::vector<Lane<kDecimalCount>> lanes(get_count(reader, count, 1 + kDecimalCount));
+  for (Lane<kDecimalCount>& lane : lanes) {
     const std::uint64_t series = reader.varint();
     for (std::uint8_t& scale : lane.scales) {
       scale = reader.fixed<std::uint8_t>();
@@ -466,7 +466,7 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
       if (pieces[kLane][i] >= lanes.size() || pieces[kConditions][i] >= conditions.size()) {
         return corrupt("a block's row points outside of its tables");
       }
-      Lane<N>& lane = lanes[pieces[kLane][i]];
+      Lane<kDecimalCount>& lane = lanes[pieces[kLane][i]];
       lane.origin = advance(lane.origin, unzigzag(pieces[kOrigin][i]));
       if (lane.origin >= origins.size()) {
         return corrupt("a block's row points outside of its tables");
@@ -490,14 +490,14 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
       lane.venue_sequence =
           advance(to_seq ? lane.seq : lane.venue_sequence, unzigzag(pieces[kVenueSequence][i]));
       event.venue_sequence = lane.venue_sequence;
-      for (std::size_t d = 0; d < N; ++d) {
+      for (std::size_t d = 0; d < kDecimalCount; ++d) {
         const std::uint64_t value = pieces[kCommonColumns + d][i];
         lane.last[d] = Schema::kDecimals[d].as_difference ? advance(lane.last[d], unzigzag(value))
                                                           : static_cast<std::int64_t>(value);
         event.*Schema::kDecimals[d].value = canonical(lane.last[d], lane.scales[d]);
       }
       for (std::size_t e = 0; e < Schema::kExtras; ++e) {
-        if (!Schema::set_extra(event, e, pieces[kCommonColumns + N + e][i])) {
+        if (!Schema::set_extra(event, e, pieces[kCommonColumns + kDecimalCount + e][i])) {
           return corrupt("a block holds a value that its column cannot have");
         }
       }

@@ -407,8 +407,8 @@ TEST(RowsBombs, TablesBeyondWhatTheEventsNeedAreRefused) {
   put_varint(payload, 0);
   put_varint(payload, 1);
   put_fixed(payload, std::uint64_t{0});
-  payload += std::string(3, '\0');       // units
-  payload += std::string(2 * 11, '\0');  // columns
+  payload += std::string(4, '\0');   // units and forms
+  payload += std::string(22, '\0');  // eleven columns
   SegmentIds ids{.series = {SeriesId(0)}, .origins = {OriginId(0)}};
   std::vector<Trade> out;
   EXPECT_FALSE(decode_rows(payload, 1, ids, out));
