@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The checks of `./dev check`. Everything runs, whatever failed before; the last line sums it up.
-# --full: also the tests under ThreadSanitizer, the tape's crashes many times over, clang-tidy, and
-# the fuzz targets on their seeds.
+# --full: also the tests under ThreadSanitizer, crashes of tape and store many times over, clang-tidy,
+# and the fuzz targets on their seeds.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 failed=()
@@ -39,7 +39,7 @@ thread_sanitizer() {
 }
 
 # What `./dev test` plays some hundred times, some thousand times: power cuts, and real kills.
-tape_crashes() {
+crashes() {
   local shard shards status=0 running=()
   shards=$(nproc)
   for ((shard = 0; shard < shards; ++shard)); do
@@ -51,6 +51,8 @@ tape_crashes() {
   for shard in "${running[@]}"; do
     wait "$shard" || status=1
   done
+  TAPEDECK_CRASH_SEEDS=2 build/dev/src/store/td_store_test --gtest_brief=1 \
+    --gtest_filter='*Crash*' || status=1
   TAPEDECK_KILLS=2000 python3 tests/tape/kill_test.py || status=1
   return "$status"
 }
@@ -71,7 +73,7 @@ check "scripts" scripts
 check "types of the dashboard" npm --prefix web run --silent check
 if [ "${1:-}" = --full ]; then
   check "tests under ThreadSanitizer" thread_sanitizer
-  check "crashes of the tape, many times" tape_crashes
+  check "crashes of tape and store, many times" crashes
   check "clang-tidy" tidy
   if compgen -G 'tests/fuzz/*_fuzz.cpp' >/dev/null; then
     check "fuzz targets on their seeds" tools/fuzz.sh replay
