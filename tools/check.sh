@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The checks of `./dev check`. Everything runs, whatever failed before; the last line sums it up.
-# --full: also the tests under ThreadSanitizer, crashes of tape and store many times over, clang-tidy,
-# and the fuzz targets on their seeds.
+# --full: also the tests under ThreadSanitizer, crashes of tape and store many times over,
+# clang-tidy, and the fuzz targets on their seeds.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 failed=()
