@@ -75,14 +75,14 @@ void render_json(const BarRow& row, std::string& out) {
       "\"close\":{},\"volume\":\"{}\",\"trades\":{},\"notional\":\"{}\","
       "\"excluded\":{},\"interval\":\"{}\",\"conditions\":\"{}\",\"session\":\"{}\","
       "\"venue\":{},\"channel\":{},\"buy_volume\":\"{}\",\"sell_volume\":\"{}\","
-      "\"vwap\":{},\"source\":\"{}\",\"adjusted\":\"{}\"}}",
+      "\"vwap\":{},\"source\":\"{}\",\"adjusted\":{}}}",
       json_quote(row.series.instrument), bar.ts_open.ns, json_price(bar.open), json_price(bar.high),
       json_price(bar.low), json_price(bar.close), bar.volume.to_string(), bar.trades,
       bar.notional.to_string(), bar.excluded, to_string(row.spec.interval),
       to_string(row.spec.conditions), to_string(row.spec.session), json_quote(row.series.venue),
       json_quote(row.series.channel), bar.buy_volume.to_string(), bar.sell_volume.to_string(),
       vwap(row).empty() ? "null" : fmt::format("\"{}\"", vwap(row)), to_string(row.spec.source),
-      adjusted(row));
+      adjusted(row).empty() ? "null" : fmt::format("\"{}\"", adjusted(row)));
 }
 
 }  // namespace

@@ -50,6 +50,20 @@ struct AuditArguments {
 };
 int audit(const AuditArguments& arguments);
 
+struct QueryArguments {
+  std::string store;
+  std::string series;  // venue/channel/instrument
+  std::string interval = "1m";
+  std::string conditions = "eligible";
+  std::string session = "extended";
+  std::string source = "trades";
+  std::string adjusted = "raw";
+  std::string start, end, as_of;
+  std::size_t limit = 10'000;
+  std::string format = "csv";
+};
+int query(const QueryArguments& arguments);
+
 struct DemoArguments {
   bool synthetic = false;
   std::uint64_t seed = 1;

@@ -104,6 +104,33 @@ void add_replay(CLI::App& app, ReplayArguments& arguments) {
   add_log_option(command, arguments.log);
 }
 
+void add_query(CLI::App& app, QueryArguments& arguments) {
+  CLI::App& query = *app.add_subcommand("query", "What a store holds");
+  query.require_subcommand(1);
+  CLI::App& command = *query.add_subcommand("bars", "Bars of one series, ascending");
+  command.add_option("store", arguments.store, "The file of the store")->required();
+  command.add_option("--series", arguments.series, "venue/channel/instrument")->required();
+  command.add_option("--interval", arguments.interval, "As 'replay --bars'")->capture_default_str();
+  command.add_option("--conditions", arguments.conditions, "eligible or all")
+      ->capture_default_str();
+  command.add_option("--session", arguments.session, "extended or regular")->capture_default_str();
+  command.add_option("--source", arguments.source, "trades, last or vendor")->capture_default_str();
+  command.add_option("--adjusted", arguments.adjusted, "Of vendors' bars: raw, split or total")
+      ->capture_default_str();
+  command.add_option("--start", arguments.start,
+                     "Bars that open then or later: 2013-10-07T13:30:00Z, or ns since 1970");
+  command.add_option("--end", arguments.end, "Bars that open before");
+  command.add_option("--as-of", arguments.as_of,
+                     "As it was known then: of each bar the newest revision of that time");
+  command.add_option("--limit", arguments.limit, "The newest so many")->capture_default_str();
+  command.add_option("--format", arguments.format, "csv, json or ndjson")->capture_default_str();
+  query.footer(
+      "Reads beside the program that writes the store.\n"
+      "\n"
+      "Example:\n"
+      "  tapedeck query bars var/demo/run-1/store.db --series lean/trade/SPY --limit 5");
+}
+
 void add_audit(CLI::App& app, AuditArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "audit", "What an older pipeline's key or formula loses or misstates of your own trades");
@@ -250,6 +277,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ReplayArguments replay_arguments;
   DemoArguments demo_arguments;
+  QueryArguments query_arguments;
+  add_query(app, query_arguments);
   AuditArguments audit_arguments;
   add_replay(app, replay_arguments);
   add_demo(app, demo_arguments);
@@ -279,6 +308,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
+  if (app.got_subcommand("query")) return query(query_arguments);
   if (app.got_subcommand("audit")) return audit(audit_arguments);
   if (app.got_subcommand("tape")) {
     tape_arguments.verb = app.get_subcommand("tape")->get_subcommands().front()->get_name();

@@ -8,7 +8,9 @@ bar, after a run without a break, after a restart of the play and after a kill i
 """
 
 import contextlib
+import csv
 import functools
+import io
 import json
 import os
 import re
@@ -361,6 +363,36 @@ class Bars(DemoTest):
             demo.process.send_signal(signal.SIGKILL)
             demo.process.wait()
         return int(status["tape"]["durable_offset"])
+
+    def query(self, *options):
+        return subprocess.run(
+            [
+                *(product.BINARY, "query", "bars", os.path.join(self.state, "run-1", "store.db")),
+                *("--series", "lean/trade/SPY", *options),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def test_its_store_can_be_queried_beside_it(self):
+        with self.demo(*FAST) as demo:
+            demo.until_ended()
+            want = oracle_bars("all", "regular")["SPY"]
+            done = self.query("--conditions", "all", "--session", "regular")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            rows = list(csv.DictReader(io.StringIO(done.stdout)))
+            self.assertEqual([row["ts_open"] for row in rows], [str(ts) for ts in want])
+            start = rows[5]["ts_open"]
+            some = self.query(
+                *("--conditions", "all", "--session", "regular", "--start", start, "--limit", "1")
+            )
+            self.assertEqual(some.stdout.splitlines()[1], done.stdout.splitlines()[-1])
+            unknown = self.query("--interval", "7m")
+            self.assertEqual(unknown.returncode, 2)
+            self.assertIn("15m", unknown.stderr)
+            self.assertEqual(demo.stop(), 0)
 
     def test_a_kill_in_the_middle_loses_nothing(self):
         durable = self.killed_in_the_middle()

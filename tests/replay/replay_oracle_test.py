@@ -175,7 +175,9 @@ class SameAnswer(Case):
         for conditions, session in CHOICES:
             rows = list(
                 csv.DictReader(
-                    self.succeeded(replay(DEMO[1:], "1m", conditions, session)).splitlines()
+                    self.succeeded(
+                        replay(DEMO[1:], "1m", conditions, session, ["--columns", "full"])
+                    ).splitlines()
                 )
             )
             for name, parse in (
