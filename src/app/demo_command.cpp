@@ -195,12 +195,13 @@ Status run_demo(const DemoArguments& arguments) {
     TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(*disk, clock, *parts.catalog,
                                                              {.directory = folder + "/tape"}));
     TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(*disk, folder + "/store.db"));
-    TD_ASSIGN(parts.source, open_source(arguments, *disk, data, *parts.catalog));
-    const pipeline::PipelineOptions options{
-        .specs = demo_specs(),
-        .bars_kept_max = pipeline::Live::kBarsKept,
-        .pace = pipeline::Pace{.from = about.start_time, .speed = arguments.speed},
-        .on_full_disk = pipeline::OnFullDisk::kWait};
+    pipeline::FeedPart feed{
+        .id = "replay", .pace = pipeline::Pace{.from = about.start_time, .speed = arguments.speed}};
+    TD_ASSIGN(feed.source, open_source(arguments, *disk, data, *parts.catalog));
+    parts.feeds.push_back(std::move(feed));
+    const pipeline::PipelineOptions options{.specs = demo_specs(),
+                                            .bars_kept_max = pipeline::Live::kBarsKept,
+                                            .on_full_disk = pipeline::OnFullDisk::kWait};
     return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock,
                                                 options, std::move(on_change));
   };
@@ -213,7 +214,7 @@ Status run_demo(const DemoArguments& arguments) {
   signal(SIGPIPE, SIG_IGN);
 
   Metrics metrics;
-  pipeline::Deck deck(about, make_run, log);
+  pipeline::Deck deck(about, pipeline::Deck::NextRun::kAnew, make_run, log);
   TD_TRY(deck.start());
   TD_ASSIGN(const auto server, api::start_api({.port = arguments.port.value_or(kUsualPort),
                                                .port_is_fixed = arguments.port.has_value(),

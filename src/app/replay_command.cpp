@@ -129,7 +129,8 @@ Result<Plan> plan_of(const ReplayArguments& arguments) {
 // Everything on standard error that a person should know of the run. True: all was taken.
 bool print_run(const std::vector<feeds::replay::FileReport>& files,
                const pipeline::Pipeline& pipeline, std::size_t bars) {
-  const bool whole = print_report(files, pipeline.feed_counts().duplicates, pipeline.quarantine());
+  const bool whole =
+      print_report(files, pipeline.feeds()[0]->counts().duplicates, pipeline.quarantine());
   for (const tape::TornTail& torn : pipeline.tape().recovery().torn) {
     fmt::print(stderr, "tape: cut {} bytes off the end of {}: they were never acknowledged\n",
                torn.bytes, torn.file);
@@ -159,21 +160,21 @@ Result<bool> run_replay(const ReplayArguments& arguments, const Plan& plan) {
             open_files(*disk, arguments.files, *parts.catalog, arguments.speed.has_value()));
   // Owned by the pipeline from here on, which outlives the report.
   const feeds::replay::ReplaySource& files = *source;
-  parts.source = std::move(source);
+  pipeline::FeedPart feed{.id = "replay", .source = std::move(source)};
+  if (arguments.speed) feed.pace = pipeline::Pace{.speed = *arguments.speed};
+  parts.feeds.push_back(std::move(feed));
 
-  pipeline::PipelineOptions pipeline_options{
+  const pipeline::PipelineOptions pipeline_options{
       .specs = plan.specs,
       .means = arguments.means,
       .keeps_tape = !arguments.tape.empty(),
-      .pace = {},
       .batch_events = arguments.batch,
       .window_threads = arguments.threads > 1 ? arguments.threads - 1 : 1};
-  if (arguments.speed) pipeline_options.pace = pipeline::Pace{.speed = *arguments.speed};
   pipeline::Pipeline pipeline(std::move(parts), condition_tables(), clock, pipeline_options);
   TD_TRY(pipeline.prepare());
 
   {
-    const Progress progress(pipeline.feed_counts());
+    const Progress progress(pipeline.feeds()[0]->counts());
     if (arguments.threads == 1) {
       pipeline::SingleThreadDriver driver([](Duration wait) {
         std::this_thread::sleep_for(std::chrono::nanoseconds(wait.ns));

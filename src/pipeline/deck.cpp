@@ -36,54 +36,84 @@ class Deck::Listener final : public Live::Subscription {
   std::function<void()> on_change_;
 };
 
-Deck::Deck(PlayStatus about, Factory factory, Log& log)
-    : about_(std::move(about)), factory_(std::move(factory)), log_(log) {}
+Deck::Deck(PlayStatus about, NextRun next, Factory factory, Log& log)
+    : about_(std::move(about)), next_(next), factory_(std::move(factory)), log_(log) {}
 
 Deck::~Deck() {
   {
+    const Reading now = reading();
     std::lock_guard lock(mutex_);
-    stopping_ = true;
-    if (run_) run_->driver.stop();
+    wish_ = Wish::kEnd;
+    if (now.run != nullptr) run_->driver.stop();
   }
   changed_.notify_all();
 }
 
 Status Deck::start() {
-  auto run = make_run(1);
-  if (!run) return std::unexpected(std::move(run.error()));
-  {
-    std::lock_guard lock(mutex_);
-    run_ = *std::move(run);
-  }
-  thread_ = std::jthread([this] { play_runs(); });
+  TD_ASSIGN(run_, make_run(1));
+  thread_ = std::jthread([this] { run_on(); });
   return {};
 }
 
+bool Deck::drain(Duration max) {
+  {
+    const Reading now = reading();
+    std::lock_guard lock(mutex_);
+    wish_ = Wish::kEnd;
+    if (now.run != nullptr) {
+      run_->pipeline->drain();
+      run_->driver.wake();
+    }
+  }
+  changed_.notify_all();
+  std::unique_lock lock(mutex_);
+  const auto is_over = [this] {
+    return state_ == PlayState::kEnded || state_ == PlayState::kFailed;
+  };
+  changed_.wait_for(lock, std::chrono::nanoseconds(max.ns), is_over);
+  return stored_all_;
+}
+
+void Deck::renew() {
+  {
+    const Reading now = reading();
+    std::lock_guard lock(mutex_);
+    if (wish_ == Wish::kEnd) return;
+    wish_ = Wish::kNextRun;
+    if (now.run != nullptr) {
+      run_->pipeline->drain();
+      run_->driver.wake();
+    }
+  }
+  changed_.notify_all();
+}
+
 std::vector<market::Series> Deck::instruments() const {
-  const auto run = current();
+  const Reading now = reading();
   std::vector<market::Series> series;
-  const market::Catalog& catalog = run->pipeline->catalog();
+  if (now.run == nullptr) return series;
+  const market::Catalog& catalog = now.run->pipeline->catalog();
   const auto count = static_cast<std::uint32_t>(catalog.series_count());
   for (std::uint32_t id = 0; id < count; ++id) series.push_back(catalog.series(SeriesId(id)));
   return series;
 }
 
 Result<BarPage> Deck::bars(const store::BarQuery& query) const {
-  const auto run = current();
-  TD_TRY(run->pipeline->live().check(query.spec));
+  TD_ASSIGN(const Reading now, reading_of_a_run());
+  TD_TRY(now.run->pipeline->live().check(query.spec));
   BarPage page;
-  page.run = run->number;
+  page.run = now.run->number;
   // Asked before the bars: they are never older than the offset says.
-  page.offset = run->pipeline->stored();
-  TD_ASSIGN(page.bars, run->pipeline->store().bars(query));
+  page.offset = now.run->pipeline->stored();
+  TD_ASSIGN(page.bars, now.run->pipeline->store().bars(query));
   return page;
 }
 
 Result<BarPage> Deck::bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                                  Offset since) const {
-  const auto run = current();
-  TD_ASSIGN(BarPage page, run->pipeline->live().bars_since(series, spec, since));
-  page.run = run->number;
+  TD_ASSIGN(const Reading now, reading_of_a_run());
+  TD_ASSIGN(BarPage page, now.run->pipeline->live().bars_since(series, spec, since));
+  page.run = now.run->number;
   return page;
 }
 
@@ -93,87 +123,115 @@ std::unique_ptr<Live::Subscription> Deck::subscribe(std::function<void()> on_cha
 
 PlayStatus Deck::status() const {
   PlayStatus status = about_;
-  std::shared_ptr<Run> run;
+  const Reading now = reading();
   {
     std::lock_guard lock(mutex_);
-    run = run_;
     status.state = state_;
     status.error = error_;
+    status.run = number_;
   }
-  const Pipeline& pipeline = *run->pipeline;
-  if (status.state == PlayState::kPlaying && pipeline.is_loading()) {
-    status.state = PlayState::kLoading;
+  if (now.run == nullptr) return status;
+  const Pipeline& pipeline = *now.run->pipeline;
+  const auto state_of = [&](bool is_loading, bool is_done) {
+    if (status.state != PlayState::kPlaying) return status.state;
+    if (is_done) return PlayState::kEnded;
+    return is_loading ? PlayState::kLoading : PlayState::kPlaying;
+  };
+  for (const auto& feed : pipeline.feeds()) {
+    const FeedCounts& counts = feed->counts();
+    status.feeds.push_back(
+        {.id = feed->id(),
+         .state = std::string(to_string(state_of(feed->is_loading(), feed->is_done()))),
+         .events = counts.events,
+         .duplicates = counts.duplicates,
+         .refused = counts.refused});
   }
-  status.run = run->number;
+  status.state = state_of(pipeline.is_loading(), false);
   status.market_time = std::max(about_.start_time, pipeline.market_time());
   status.durable_offset = pipeline.tape().durable_end(PartitionId());
   status.tape = pipeline.tape().status();
-  const FeedCounts& counts = pipeline.feed_counts();
-  status.feeds = {{.id = "replay",
-                   .state = std::string(to_string(status.state)),
-                   .events = counts.events,
-                   .duplicates = counts.duplicates,
-                   .refused = counts.refused}};
   status.quarantine_total = pipeline.quarantine().total();
   status.quarantine_reasons = pipeline.quarantine().by_reason();
   return status;
 }
 
 Result<std::uint64_t> Deck::restart() {
+  if (next_ == NextRun::kGoesOn) {
+    return fail(ErrorCode::kUnsupported,
+                "this pipeline is no play: what it takes in goes on the same tape for good");
+  }
   std::uint64_t next = 0;
   {
+    const Reading now = reading();
     std::lock_guard lock(mutex_);
-    if (restart_wanted_ || stopping_) {
+    if (wish_ != Wish::kNone) {
       return fail(ErrorCode::kBusy, "a restart is under way: wait for it");
     }
-    restart_wanted_ = true;
-    next = run_->number + 1;
+    wish_ = Wish::kNextRun;
+    next = number_ + 1;
     run_->driver.stop();
   }
   changed_.notify_all();
   return next;
 }
 
-Result<std::shared_ptr<Deck::Run>> Deck::make_run(std::uint64_t number) {
-  auto run = std::make_shared<Run>();
+Result<std::unique_ptr<Deck::Run>> Deck::make_run(std::uint64_t number) {
+  auto run = std::make_unique<Run>();
   run->number = number;
   TD_ASSIGN(run->pipeline, factory_(number, [this] { announce(); }));
   TD_TRY(run->pipeline->prepare());
   return run;
 }
 
-void Deck::play_runs() {
+Result<std::unique_ptr<Deck::Run>> Deck::take_next(std::uint64_t number) {
+  // Its tape and its store are open in the one that is there.
+  if (next_ == NextRun::kGoesOn) put(nullptr);
+  return make_run(number);
+}
+
+void Deck::put(std::unique_ptr<Run> run) {
+  {
+    std::unique_lock lock(run_mutex_);
+    run_.swap(run);
+  }
+  // Here the old one goes: nobody reads from it any more.
+}
+
+void Deck::run_on() {
   pthread_setname_np(pthread_self(), "deck");
   std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const auto run = run_;
+  while (true) {
     if (state_ != PlayState::kFailed) {
       state_ = PlayState::kPlaying;
       lock.unlock();
-      const Status ran = run->pipeline->run(run->driver);
+      const Status ran = run_->pipeline->run(run_->driver);  // only this thread replaces it
       lock.lock();
       if (!ran) {
         state_ = PlayState::kFailed;
         error_ = ran.error().message;
-        log_.error("the play failed", {{"run", run->number}, {"error", ran.error().message}});
-      } else if (!restart_wanted_) {
+        log_.error("the run failed", {{"run", number_}, {"error", ran.error().message}});
+      } else if (wish_ != Wish::kNextRun) {
         state_ = PlayState::kEnded;
       }
+      stored_all_ = ran.has_value();
+      changed_.notify_all();
     }
-    changed_.wait(lock, [&] { return stopping_ || restart_wanted_; });
-    if (stopping_) return;
+    changed_.wait(lock, [&] { return wish_ != Wish::kNone; });
+    if (wish_ == Wish::kEnd) return;
+    stored_all_ = false;
+    state_ = PlayState::kLoading;
     lock.unlock();
-    auto next = make_run(run->number + 1);
+    auto next = take_next(number_ + 1);
+    if (next) put(*std::move(next));
     lock.lock();
-    restart_wanted_ = false;
+    if (wish_ == Wish::kNextRun) wish_ = Wish::kNone;
     if (next) {
-      run_ = *std::move(next);
-      state_ = PlayState::kLoading;
+      ++number_;
       error_.reset();
     } else {
       state_ = PlayState::kFailed;
       error_ = next.error().message;
-      log_.error("the restart failed", {{"error", next.error().message}});
+      log_.error("the next run could not begin", {{"error", next.error().message}});
     }
     lock.unlock();
     announce();
@@ -181,9 +239,17 @@ void Deck::play_runs() {
   }
 }
 
-std::shared_ptr<Deck::Run> Deck::current() const {
-  std::lock_guard lock(mutex_);
-  return run_;
+Deck::Reading Deck::reading() const {
+  std::shared_lock lock(run_mutex_);
+  return {std::move(lock), run_.get()};
+}
+
+Result<Deck::Reading> Deck::reading_of_a_run() const {
+  Reading now = reading();
+  if (now.run == nullptr) {
+    return fail(ErrorCode::kUnavailable, "the pipeline is just starting again: ask once more");
+  }
+  return now;
 }
 
 void Deck::announce() {

@@ -1,6 +1,7 @@
-// src/pipeline/deck.hpp: plays a market day and shows it: run after run, each with a tape and a
-// store of its own, behind the doors that the api reads (History, Live, Play). Thread: "deck" runs
-// the play; everything public from any thread.
+// src/pipeline/deck.hpp: runs a pipeline and shows it, behind the doors that the api reads
+// (History, Live, Play): a play, run after run, each with a tape and a store of its own; or a
+// pipeline that goes on with the same ones whenever its file has changed. Thread: "deck" runs the
+// pipeline; everything public from any thread.
 #pragma once
 
 #include <condition_variable>
@@ -24,13 +25,22 @@ class Deck final : public History, public Live, public Play {
   // Makes the pipeline of a run, not yet prepared; `on_change` goes into it.
   using Factory = std::function<Result<std::unique_ptr<Pipeline>>(std::uint64_t run,
                                                                   std::function<void()> on_change)>;
+  enum class NextRun {
+    kAnew,    // has a tape and a store of its own, and is there before the last one goes
+    kGoesOn,  // has the same ones: the last run is drained and closed first
+  };
 
-  // `about`: what the play is of; state, times of day, counts and run are filled in by the deck.
-  Deck(PlayStatus about, Factory factory, Log& log);
+  // `about`: what is run; state, times, counts, feeds and run are filled in by the deck.
+  Deck(PlayStatus about, NextRun next, Factory factory, Log& log);
   ~Deck() override;  // stops the run and waits for its stages
 
   // Begins run 1. Its errors are returned; those of a later run are shown by status().
   Status start();
+  // Lets the sources end and all that they gave be stored, at most for `max`. False: some of it is
+  // on the tape only, and the next start goes on there. No run begins any more.
+  bool drain(Duration max);
+  // Of a deck that goes on: drains the run and begins the next one. Its errors: status().
+  void renew();
 
   std::vector<market::Series> instruments() const override;
   Result<BarPage> bars(const store::BarQuery& query) const override;
@@ -47,23 +57,35 @@ class Deck final : public History, public Live, public Play {
     std::unique_ptr<Pipeline> pipeline;
     ThreadedDriver driver;
   };
+  // What whoever holds it reads from is there for so long.
+  struct Reading {
+    std::shared_lock<std::shared_mutex> lock;
+    const Run* run;  // null: between two runs
+  };
+  enum class Wish { kNone, kNextRun, kEnd };
 
-  Result<std::shared_ptr<Run>> make_run(std::uint64_t number);
-  void play_runs();  // the thread
-  std::shared_ptr<Run> current() const;
+  Result<std::unique_ptr<Run>> make_run(std::uint64_t number);
+  Result<std::unique_ptr<Run>> take_next(std::uint64_t number);
+  void put(std::unique_ptr<Run> run);  // in place of the one that is there
+  void run_on();                       // the thread
+  Reading reading() const;
+  Result<Reading> reading_of_a_run() const;
   void announce();
 
   const PlayStatus about_;
+  const NextRun next_;
   const Factory factory_;
   Log& log_;
 
-  mutable std::mutex mutex_;
+  mutable std::shared_mutex run_mutex_;  // who reads holds it shared
+  std::unique_ptr<Run> run_;
+  mutable std::mutex mutex_;  // of all below
   std::condition_variable changed_;
-  std::shared_ptr<Run> run_;
+  std::uint64_t number_ = 1;
   PlayState state_ = PlayState::kLoading;
   std::optional<std::string> error_;
-  bool restart_wanted_ = false;
-  bool stopping_ = false;
+  Wish wish_ = Wish::kNone;
+  bool stored_all_ = false;  // the last run ended by itself
 
   std::shared_mutex listeners_mutex_;
   std::set<Listener*> listeners_;

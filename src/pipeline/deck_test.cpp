@@ -25,12 +25,12 @@ class DeckTest : public testing::Test {
       PipelineParts parts;
       parts.catalog = std::make_unique<market::Catalog>();
       parts.quarantine = std::make_unique<quality::Quarantine>();
-      parts.source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, 500));
+      parts.feeds.push_back(
+          {.id = "fake", .source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, 500))});
       parts.tape = tape::passing::make_passing_tape();
       parts.store = std::make_unique<FakeStore>();
       return std::make_unique<Pipeline>(std::move(parts), kNoTables, clock_,
-                                        PipelineOptions{.specs = {{}}, .pace = {}},
-                                        std::move(on_change));
+                                        PipelineOptions{.specs = {{}}}, std::move(on_change));
     };
   }
   static void wait_for(const Deck& deck, PlayState state, std::uint64_t run) {
@@ -49,7 +49,7 @@ class DeckTest : public testing::Test {
 };
 
 TEST_F(DeckTest, PlaysToItsEndAndAgain) {
-  Deck deck({.mode = "demo"}, factory(), log_);
+  Deck deck({.mode = "demo"}, Deck::NextRun::kAnew, factory(), log_);
   std::atomic<int> changes = 0;
   const auto subscription = deck.subscribe([&] { ++changes; });
   ASSERT_TRUE(deck.start());
@@ -72,11 +72,11 @@ TEST_F(DeckTest, PlaysToItsEndAndAgain) {
 
 TEST_F(DeckTest, AFailedStartIsReturnedAndAFailedRestartIsShown) {
   failing_run_ = 1;
-  Deck never({}, factory(), log_);
+  Deck never({}, Deck::NextRun::kAnew, factory(), log_);
   EXPECT_FALSE(never.start());
 
   failing_run_ = 2;
-  Deck deck({}, factory(), log_);
+  Deck deck({}, Deck::NextRun::kAnew, factory(), log_);
   ASSERT_TRUE(deck.start());
   ASSERT_TRUE(deck.restart());
   wait_for(deck, PlayState::kFailed, 1);
@@ -90,14 +90,39 @@ TEST_F(DeckTest, AFailedStartIsReturnedAndAFailedRestartIsShown) {
 
 TEST_F(DeckTest, CanBeDestroyedAtAnyMoment) {
   for (int i = 0; i < 50; ++i) {
-    Deck deck({}, factory(), log_);
+    Deck deck({}, Deck::NextRun::kAnew, factory(), log_);
     ASSERT_TRUE(deck.start());
     if (i % 2 == 0) static_cast<void>(deck.restart());
   }
 }
 
+TEST_F(DeckTest, ADrainedRunIsStoredAndGoesOnAsTheNext) {
+  for (int i = 0; i < 20; ++i) {
+    Deck deck({}, Deck::NextRun::kGoesOn, factory(), log_);
+    ASSERT_TRUE(deck.start());
+    EXPECT_EQ(deck.restart().error().code, ErrorCode::kUnsupported);
+    deck.renew();
+    wait_for(deck, PlayState::kEnded, 2);
+    EXPECT_EQ(deck.bars(query_)->run, 2u);
+    if (i % 2 == 0) deck.renew();
+    EXPECT_TRUE(deck.drain(seconds(60)));
+    EXPECT_EQ(deck.status().state, PlayState::kEnded);
+  }
+}
+
+TEST_F(DeckTest, AFailedNextRunLeavesNothingToReadAndSaysSo) {
+  failing_run_ = 2;
+  Deck deck({}, Deck::NextRun::kGoesOn, factory(), log_);
+  ASSERT_TRUE(deck.start());
+  deck.renew();
+  wait_for(deck, PlayState::kFailed, 1);
+  EXPECT_EQ(deck.status().error, "no room for a run");
+  EXPECT_EQ(deck.bars(query_).error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(deck.instruments().empty());
+}
+
 TEST_F(DeckTest, BarsThatAreNotKeptAreNamed) {
-  Deck deck({}, factory(), log_);
+  Deck deck({}, Deck::NextRun::kAnew, factory(), log_);
   ASSERT_TRUE(deck.start());
   store::BarQuery query = query_;
   query.spec.interval = hours(1);

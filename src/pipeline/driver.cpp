@@ -53,6 +53,12 @@ void ThreadedDriver::stop() {
   progress_made_.notify_all();
 }
 
+void ThreadedDriver::wake() {
+  std::lock_guard lock(mutex_);
+  ++progress_;
+  progress_made_.notify_all();
+}
+
 void ThreadedDriver::run_stage(Stage& stage) {
   pthread_setname_np(pthread_self(), std::string(stage.name()).c_str());
   while (true) {

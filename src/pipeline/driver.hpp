@@ -23,6 +23,8 @@ class Driver {
   virtual Status run(const std::vector<Stage*>& stages) = 0;
   // Ends run() early, after the steps under way. Any thread.
   virtual void stop() = 0;
+  // Steps idle stages again: something that no stage did has changed. Any thread.
+  virtual void wake() = 0;
 };
 
 // Steps the stages in turn, in the calling thread. When all are idle it calls `on_idle` with the
@@ -35,6 +37,7 @@ class SingleThreadDriver final : public Driver {
 
   Status run(const std::vector<Stage*>& stages) override;
   void stop() override { stopped_ = true; }
+  void wake() override {}  // on_idle is asked each time
 
  private:
   OnIdle on_idle_;
@@ -46,6 +49,7 @@ class ThreadedDriver final : public Driver {
  public:
   Status run(const std::vector<Stage*>& stages) override;
   void stop() override;
+  void wake() override;
 
  private:
   void run_stage(Stage& stage);

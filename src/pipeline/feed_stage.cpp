@@ -1,5 +1,7 @@
 #include "pipeline/feed_stage.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <type_traits>
 
@@ -27,27 +29,31 @@ Timestamp time_of(const feeds::OtherEvent& event) {
   return std::visit([](const auto& one) { return one.ts_event; }, event);
 }
 
+// Of "coinbase/crypto": "feed-crypto".
+std::string thread_name(std::string_view id) {
+  constexpr std::size_t kNameMax = 15;
+  return fmt::format("feed-{}", id.substr(id.rfind('/') + 1)).substr(0, kNameMax);
+}
+
 }  // namespace
 
-FeedStage::FeedStage(std::unique_ptr<feeds::Source> source, SeenByKind& seen,
-                     quality::Quarantine& quarantine, BatchQueue& out, const Clock& clock,
-                     std::optional<Pace> pace, std::size_t batch_events, FeedCounts& counts)
-    : source_(std::move(source)),
+FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine,
+                     BatchQueue& out, const Clock& clock, std::size_t batch_events)
+    : part_(std::move(part)),
+      name_(thread_name(part_.id)),
       seen_(seen),
-      seen_trades_(seen[StreamKind::kTrade]),
       quarantine_(quarantine),
       out_(out),
       clock_(clock),
-      pace_(pace),
-      batch_events_(batch_events),
-      counts_(counts) {}
+      batch_events_(batch_events) {}
 
 Result<Step> FeedStage::step() {
   // What was handed on before the queue was full is progress, too: the next stage may wait for it.
   const std::size_t before = ready_.size();
   if (!hand_on()) return ready_.size() < before ? Step::progress() : Step::idle();
-  if (held_.empty() && !source_ended_) {
-    const auto more = source_->pull(*this, batch_events_);
+  const bool draining = draining_;
+  if (held_.empty() && !source_ended_ && !draining) {
+    const auto more = part_.source->pull(*this, batch_events_);
     // A source that breaks has told so through refuse(); others flow on.
     source_ended_ = !more || !*more;
   }
@@ -57,10 +63,8 @@ Result<Step> FeedStage::step() {
     const auto* other = std::get_if<feeds::OtherEvent>(&held_.front());
     if (trade != nullptr || other != nullptr) {
       const Timestamp ts_event = trade != nullptr ? trade->ts_event : time_of(*other);
-      if (pace_ && ts_event > play_time()) {
-        const double market_ns = static_cast<double>((ts_event - play_time()).ns);
-        wait = Duration{
-            std::max<std::int64_t>(1, static_cast<std::int64_t>(market_ns / pace_->speed))};
+      if (part_.pace && ts_event > play_time()) {
+        wait = until(ts_event);
         break;
       }
       market_time_ns_ = std::max(market_time_ns_.load(), ts_event.ns);
@@ -75,21 +79,39 @@ Result<Step> FeedStage::step() {
     ++counts_.events;
     held_.pop_front();
   }
+  if (wait) wait = std::min(*wait, mark_time());
   if (!ready_.empty()) {
     hand_on();
     return Step::progress();
   }
-  if (wait) return Step::idle_for(*wait);
-  if (!source_ended_) return Step::progress();
+  if (!draining && wait) return Step::idle_for(*wait);
+  if (!draining && !source_ended_) return Step::progress();
   loading_ = false;
-  out_.close();
+  done_ = true;
   return Step::done();
 }
 
 Timestamp FeedStage::play_time() const {
-  if (!play_began_) return *pace_->from;
-  const double passed = static_cast<double>((clock_.elapsed() - *play_began_).ns) * pace_->speed;
-  return *pace_->from + Duration{static_cast<std::int64_t>(std::min(passed, 9.0e18))};
+  const Pace& pace = *part_.pace;
+  if (!play_began_) return *pace.from;
+  const double passed = static_cast<double>((clock_.elapsed() - *play_began_).ns) * pace.speed;
+  return *pace.from + Duration{static_cast<std::int64_t>(std::min(passed, 9.0e18))};
+}
+
+// All that is due has been handed on, so a silent series can close its bars.
+Duration FeedStage::mark_time() {
+  const double pause = static_cast<double>(kMarkPauseMin.ns) * part_.pace->speed;
+  const Duration every = std::max(kMarkEvery, Duration{static_cast<std::int64_t>(pause)});
+  if (const Timestamp now = play_time(); now - last_mark_ >= every) {
+    last_mark_ = now;
+    put(FeedMark{.feed = part_.id, .state = market::FeedState::kLive, .ts_recv = now});
+  }
+  return until(last_mark_ + every);
+}
+
+Duration FeedStage::until(Timestamp market_time) const {
+  const double market_ns = static_cast<double>((market_time - play_time()).ns);
+  return {std::max<std::int64_t>(1, static_cast<std::int64_t>(market_ns / part_.pace->speed))};
 }
 
 Batch& FeedStage::batch_of(StreamKind kind) {
@@ -118,7 +140,7 @@ bool FeedStage::hand_on() {
 }
 
 void FeedStage::trade(const Trade& trade) {
-  if (!seen_trades_.insert(trade)) {
+  if (!seen_.insert(StreamKind::kTrade, trade.series, trade.identity)) {
     ++counts_.duplicates;
     return;
   }
@@ -128,7 +150,7 @@ void FeedStage::trade(const Trade& trade) {
 void FeedStage::event(const feeds::OtherEvent& event) {
   const bool is_new = std::visit(
       [this]<class Event>(const Event& one) {
-        return seen_[kind_of<Event>()].insert(one.series, one.identity);
+        return seen_.insert(kind_of<Event>(), one.series, one.identity);
       },
       event);
   if (!is_new) {
@@ -139,8 +161,9 @@ void FeedStage::event(const feeds::OtherEvent& event) {
 }
 
 void FeedStage::hold(Held event, Timestamp ts_event) {
-  if (pace_ && !pace_->from) pace_->from = ts_event;
-  if (pace_ && !play_began_ && ts_event > *pace_->from) {
+  auto& pace = part_.pace;
+  if (pace && !pace->from) pace->from = ts_event;
+  if (pace && !play_began_ && ts_event > *pace->from) {
     play_began_ = clock_.elapsed();
     loading_ = false;
   }

@@ -1,5 +1,6 @@
 // src/pipeline/feed_stage.hpp: pulls events from a source, drops repeats by identity, and hands the
-// rest on in batches, at the pace of the play.
+// rest on in batches, at the pace of the play. Any number of them share what was seen and the
+// queue.
 #pragma once
 
 #include <atomic>
@@ -7,7 +8,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include "base/bounded_queue.hpp"
@@ -29,8 +32,30 @@ struct Pace {
   double speed = 1;
 };
 
-// By kind of event: an identity of one says nothing of another.
-using SeenByKind = std::map<market::StreamKind, quality::SeenIdentities>;
+// What is on the tape or on its way there, of all feeds: two of them may give the same trade. By
+// kind of event: an identity of one says nothing of another. Thread: any, but for by_kind().
+class SeenEvents {
+ public:
+  // True: the event is new.
+  bool insert(market::StreamKind kind, SeriesId series, const market::Identity& identity) {
+    std::lock_guard lock(mutex_);
+    return (kind == market::StreamKind::kTrade ? trades_ : by_kind_[kind]).insert(series, identity);
+  }
+  // To be filled before any feed runs.
+  quality::SeenIdentities& of(market::StreamKind kind) { return by_kind_[kind]; }
+
+ private:
+  std::mutex mutex_;
+  std::map<market::StreamKind, quality::SeenIdentities> by_kind_;
+  quality::SeenIdentities& trades_ = by_kind_[market::StreamKind::kTrade];
+};
+
+// One feed of a pipeline.
+struct FeedPart {
+  std::string id;  // as in marks: "coinbase/crypto", or "replay"; see market::FeedMark
+  std::unique_ptr<feeds::Source> source{};
+  std::optional<Pace> pace{};
+};
 
 struct FeedCounts {
   std::atomic<std::uint64_t> events{0};
@@ -41,14 +66,23 @@ struct FeedCounts {
 
 class FeedStage final : public Stage, private feeds::EventSink {
  public:
-  // Borrows all but the source. Without a pace events come as fast as they are taken; with one, the
-  // source must give them in order of ts_event. `seen` holds what is on the tape already.
-  FeedStage(std::unique_ptr<feeds::Source> source, SeenByKind& seen,
-            quality::Quarantine& quarantine, BatchQueue& out, const Clock& clock,
-            std::optional<Pace> pace, std::size_t batch_events, FeedCounts& counts);
+  // A play says what time it is there: once a market second, and at most so often.
+  static constexpr Duration kMarkEvery = seconds(1);
+  static constexpr Duration kMarkPauseMin = milliseconds(50);
 
-  std::string_view name() const override { return "feed"; }
+  // Borrows all but the part. Without a pace events come as fast as they are taken; with one, the
+  // source must give them in order of ts_event.
+  FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine, BatchQueue& out,
+            const Clock& clock, std::size_t batch_events);
+
+  std::string_view name() const override { return name_; }
   Result<Step> step() override;
+  // Takes nothing more from the source; what is due is handed on. Any thread; it shows in the next
+  // step.
+  void drain() { draining_ = true; }
+  const std::string& id() const { return part_.id; }
+  const FeedCounts& counts() const { return counts_; }
+  bool is_done() const { return done_.load(); }  // nothing more will be handed on
 
   // How far the play is: everything up to it has been handed on. Any thread.
   Timestamp market_time() const { return {market_time_ns_.load()}; }
@@ -64,27 +98,31 @@ class FeedStage final : public Stage, private feeds::EventSink {
   using Held = std::variant<market::Trade, feeds::OtherEvent, market::FeedMark>;
 
   Timestamp play_time() const;
+  Duration until(Timestamp market_time) const;  // by the clock
+  Duration mark_time();                         // when a mark is due; how long until the next
   void hold(Held event, Timestamp ts_event);
   void put(const auto& event);  // among what is ready
   market::Batch& batch_of(market::StreamKind kind);
   bool hand_on();  // moves what is ready to the queue; false: the queue is full
 
-  std::unique_ptr<feeds::Source> source_;
-  SeenByKind& seen_;
-  quality::SeenIdentities& seen_trades_;
+  FeedPart part_;
+  const std::string name_;
+  SeenEvents& seen_;
   quality::Quarantine& quarantine_;
   BatchQueue& out_;
   const Clock& clock_;
-  std::optional<Pace> pace_;
   const std::size_t batch_events_;
   std::optional<Duration> play_began_;  // by the clock's elapsed()
+  Timestamp last_mark_{};
 
   bool source_ended_ = false;
   std::deque<Held> held_;  // pulled; new; perhaps not due
   std::deque<market::Batch> ready_;
-  FeedCounts& counts_;
+  FeedCounts counts_;
   std::atomic<std::int64_t> market_time_ns_{0};
   std::atomic<bool> loading_{true};
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> done_{false};
 };
 
 }  // namespace tapedeck::pipeline

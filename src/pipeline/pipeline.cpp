@@ -31,10 +31,16 @@ Status Pipeline::prepare() {
   TD_TRY(read_what_is_there());
   const tape::Tape& tape = *parts_.tape;
   TD_ASSIGN(const auto checkpoints, find_checkpoints());
-  feed_ = std::make_unique<FeedStage>(std::move(parts_.source), seen_, *parts_.quarantine, to_tape_,
-                                      clock_, options_.pace, options_.batch_events, counts_);
+  for (FeedPart& part : parts_.feeds) {
+    feeds_.push_back(std::make_unique<FeedStage>(std::move(part), seen_, *parts_.quarantine,
+                                                 to_tape_, clock_, options_.batch_events));
+  }
   tape_stage_ = std::make_unique<TapeStage>(
-      to_tape_, *parts_.tape, [this] { return unread(); }, options_.on_full_disk);
+      to_tape_, *parts_.tape,
+      [this] {
+        return std::ranges::all_of(feeds_, [](const auto& feed) { return feed->is_done(); });
+      },
+      [this] { return unread(); }, options_.on_full_disk);
   // Without a store all is computed from the tape at each start, and all of it is kept.
   tape_care_ = std::make_unique<TapeCareStage>(
       *parts_.tape, [this] { return tape_stage_->is_done(); },
@@ -135,7 +141,7 @@ Result<std::vector<store::Checkpoint>> Pipeline::find_checkpoints() {
 
 Status Pipeline::read_what_is_there() {
   TD_TRY(parts_.tape->identities([this](const tape::IdentityRun& run) {
-    quality::SeenIdentities& seen = seen_[run.kind];
+    quality::SeenIdentities& seen = seen_.of(run.kind);
     if (run.position == 0) {
       seen.insert_run(run.series, run.origin, run.first, run.last);
       return;
@@ -145,8 +151,10 @@ Status Pipeline::read_what_is_there() {
       if (seq == run.last) break;
     }
   }));
-  if (!options_.pace) return {};
+  const auto is_play = [](const FeedPart& feed) { return feed.pace.has_value(); };
+  if (std::ranges::none_of(parts_.feeds, is_play)) return {};
   // A play goes on where the tape ends.
+  std::optional<Timestamp> end;
   for (std::uint32_t p = 0; p < parts_.tape->partitions(); ++p) {
     const PartitionId partition(p);
     const Offset first = parts_.tape->first_offset(partition);
@@ -156,19 +164,38 @@ Status Pipeline::read_what_is_there() {
       TD_ASSIGN(const auto batch, reader->next());
       if (!batch) break;
       for (const market::Trade& trade : batch->trades) {
-        auto& from = options_.pace->from;
-        from = from ? std::max(*from, trade.ts_event) : trade.ts_event;
+        end = end ? std::max(*end, trade.ts_event) : trade.ts_event;
       }
     }
+  }
+  if (!end) return {};
+  for (FeedPart& feed : parts_.feeds) {
+    if (feed.pace) feed.pace->from = feed.pace->from ? std::max(*feed.pace->from, *end) : *end;
   }
   return {};
 }
 
 Status Pipeline::run(Driver& driver) {
-  std::vector<Stage*> stages{feed_.get(), tape_stage_.get(), tape_care_.get()};
+  std::vector<Stage*> stages;
+  for (const auto& feed : feeds_) stages.push_back(feed.get());
+  stages.insert(stages.end(), {tape_stage_.get(), tape_care_.get()});
   for (const auto& window : windows_) stages.push_back(window.get());
   if (store_stage_) stages.push_back(store_stage_.get());
   return driver.run(stages);
+}
+
+void Pipeline::drain() {
+  for (const auto& feed : feeds_) feed->drain();
+}
+
+Timestamp Pipeline::market_time() const {
+  Timestamp newest{};
+  for (const auto& feed : feeds_) newest = std::max(newest, feed->market_time());
+  return newest;
+}
+
+bool Pipeline::is_loading() const {
+  return std::ranges::any_of(feeds_, [](const auto& feed) { return feed->is_loading(); });
 }
 
 std::vector<market::BarRow> Pipeline::take_bars() {

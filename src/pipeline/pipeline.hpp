@@ -1,6 +1,6 @@
-// src/pipeline/pipeline.hpp: one run of the way of the data: source -> tape -> bars -> store and
+// src/pipeline/pipeline.hpp: one run of the way of the data: feeds -> tape -> bars -> store and
 // live. It knows the stages by their doors only; the app chooses what stands behind them. Thread:
-// prepare() and run() by one thread; stop() and everything const from any.
+// prepare() and run() by one thread; drain() and everything const from any.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ namespace tapedeck::pipeline {
 struct PipelineParts {
   std::unique_ptr<market::Catalog> catalog;
   std::unique_ptr<quality::Quarantine> quarantine;
-  std::unique_ptr<feeds::Source> source;
+  std::vector<FeedPart> feeds{};
   std::unique_ptr<tape::Tape> tape;
   std::unique_ptr<store::Store> store;  // null: bars stay in memory, for take_bars()
 };
@@ -29,10 +29,9 @@ struct PipelineParts {
 struct PipelineOptions {
   std::vector<market::BarSpec> specs;
   Duration lateness = seconds(10);
-  std::size_t bars_kept_max = 0;  // as BarBuilderOptions
-  bool means = false;             // as BarBuilderOptions
-  bool keeps_tape = true;         // the tape can be read again, for trades that are corrected
-  std::optional<Pace> pace;
+  std::size_t bars_kept_max = 0;     // as BarBuilderOptions
+  bool means = false;                // as BarBuilderOptions
+  bool keeps_tape = true;            // the tape can be read again, for trades that are corrected
   std::size_t batch_events = 4096;   // at most, from feed to tape in one piece
   std::uint32_t window_threads = 1;  // for each partition; 1 where there is a store, whose
                                      // checkpoint is one offset for each
@@ -51,8 +50,11 @@ class Pipeline {
   // other bars than these are made again from the tape. Errors: kInvalidArgument where tape and
   // store do not belong together, or the tape no longer holds what is needed, with what to do.
   Status prepare();
-  // Returns when the source is at its end and all is stored, on an error, or after stop().
+  // Returns when the sources are at their end and all is stored, on an error, or after
+  // driver.stop(). drain(): the sources are at their end now; any thread, after prepare(), and the
+  // driver must be woken.
   Status run(Driver& driver);
+  void drain();
 
   // Brings the tape into its final, compact form. After run().
   Status seal() { return parts_.tape->seal(); }
@@ -68,9 +70,9 @@ class Pipeline {
   const LiveTable& live() const { return live_; }
   // Results of the events before it are in the store.
   Offset stored() const { return store_stage_ ? store_stage_->stored(PartitionId()) : Offset(); }
-  const FeedCounts& feed_counts() const { return counts_; }
-  Timestamp market_time() const { return feed_ ? feed_->market_time() : Timestamp{}; }
-  bool is_loading() const { return !feed_ || feed_->is_loading(); }
+  const std::vector<std::unique_ptr<FeedStage>>& feeds() const { return feeds_; }
+  Timestamp market_time() const;  // the newest of the feeds
+  bool is_loading() const;        // some feed is
 
  private:
   std::uint64_t unread() const;
@@ -84,12 +86,11 @@ class Pipeline {
   const Clock& clock_;
   PipelineOptions options_;
   LiveTable live_;
-  SeenByKind seen_;
-  FeedCounts counts_;
+  SeenEvents seen_;
 
   BatchQueue to_tape_;
   BarQueue to_store_;
-  std::unique_ptr<FeedStage> feed_;
+  std::vector<std::unique_ptr<FeedStage>> feeds_;
   std::unique_ptr<TapeStage> tape_stage_;
   std::vector<std::unique_ptr<TapeAndStorePast>> pasts_;
   std::vector<std::unique_ptr<WindowStage>> windows_;

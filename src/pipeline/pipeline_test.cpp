@@ -26,7 +26,6 @@ const market::ConditionTables kNoTables;
 
 PipelineOptions options_of(const Setting& setting) {
   return {.specs = {{}, {.conditions = market::ConditionMode::kAll}},
-          .pace = {},
           .batch_events = setting.batch_events,
           .window_threads = setting.window_threads};
 }
@@ -35,7 +34,8 @@ PipelineParts passing_parts() {
   PipelineParts parts;
   parts.catalog = std::make_unique<market::Catalog>();
   parts.quarantine = std::make_unique<quality::Quarantine>();
-  parts.source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, kTrades));
+  parts.feeds.push_back(
+      {.id = "fake", .source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, kTrades))});
   parts.tape = tape::passing::make_passing_tape();
   return parts;
 }
@@ -58,7 +58,7 @@ std::string digest_with(const Setting& setting) {
     trades += row.bar.trades;
   }
   EXPECT_EQ(trades, 2 * kTrades);  // two kinds of bars; the repeats counted once
-  EXPECT_GT(pipeline.feed_counts().duplicates, 50u);
+  EXPECT_GT(pipeline.feeds()[0]->counts().duplicates, 50u);
   return digest.finish_hex();
 }
 
@@ -83,7 +83,9 @@ struct Life {
     parts.quarantine = std::make_unique<quality::Quarantine>();
     parts.tape =
         *tape::embedded::open_embedded_tape(disk, clock, *parts.catalog, {.directory = "tape"});
-    parts.source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, kTrades));
+    parts.feeds.push_back(
+        {.id = "fake",
+         .source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, kTrades))});
     auto own_store = std::make_unique<FakeStore>();
     if (kept != nullptr) own_store->take_over(*kept);
     store = own_store.get();
@@ -273,7 +275,7 @@ TEST(Pipeline, ChangesSinceAnOffsetAddUpToTheWhole) {
   EXPECT_EQ(bars, *life->store->bars({.series = series, .spec = {}, .start = {}, .end = {}}));
 }
 
-TEST(FeedStage, HandsEventsOnAtThePaceOfThePlay) {
+void play_paced(bool drained) {
   market::Catalog catalog;
   auto trades = fake_trades(catalog, 1);
   trades.resize(1);
@@ -285,35 +287,56 @@ TEST(FeedStage, HandsEventsOnAtThePaceOfThePlay) {
     timed.push_back(trade);
   }
   ManualClock clock;
-  SeenByKind seen;
+  SeenEvents seen;
   quality::Quarantine quarantine;
   BatchQueue out(10);
-  FeedCounts counts;
-  FeedStage stage(std::make_unique<FakeSource>(timed), seen, quarantine, out, clock,
-                  Pace{.from = kFakeOpen, .speed = 20}, 100, counts);
+  FeedStage stage({.id = "fake",
+                   .source = std::make_unique<FakeSource>(timed),
+                   .pace = Pace{.from = kFakeOpen, .speed = 20}},
+                  seen, quarantine, out, clock, 100);
+  std::vector<Timestamp> marks;
   const auto released = [&] {
     std::size_t events = 0;
-    while (auto batch = out.try_pop()) events += batch->trades.size();
+    while (auto batch = out.try_pop()) {
+      events += batch->trades.size();
+      for (const market::FeedMark& mark : batch->marks) marks.push_back(mark.ts_recv);
+    }
     return events;
   };
   EXPECT_TRUE(stage.is_loading());
   EXPECT_EQ(stage.step()->kind, Step::Kind::kProgress);
   EXPECT_EQ(released(), 3u);  // all up to the start, at once
   EXPECT_FALSE(stage.is_loading());
+  EXPECT_EQ(marks, std::vector{kFakeOpen});
   Step step = *stage.step();
   ASSERT_EQ(step.kind, Step::Kind::kIdle);
-  EXPECT_EQ(*step.wait, milliseconds(500));  // 10 market seconds at 20x
-  clock.advance(milliseconds(500));
+  EXPECT_EQ(*step.wait, milliseconds(50));  // a mark each market second, at 20x
+  clock.advance(milliseconds(490));
+  EXPECT_EQ(stage.step()->kind, Step::Kind::kProgress);
+  EXPECT_EQ(released(), 0u);
+  EXPECT_EQ(marks.back(), kFakeOpen + milliseconds(9800));
+  step = *stage.step();
+  EXPECT_EQ(*step.wait, milliseconds(10));  // until 10 market seconds have passed
+  clock.advance(milliseconds(10));
   EXPECT_EQ(stage.step()->kind, Step::Kind::kProgress);
   EXPECT_EQ(released(), 2u);
-  step = *stage.step();
-  EXPECT_EQ(*step.wait, milliseconds(1500));
   EXPECT_EQ(stage.market_time(), kFakeOpen + seconds(10));
+  if (drained) {
+    stage.drain();
+    EXPECT_EQ(stage.step()->kind, Step::Kind::kDone);
+    EXPECT_EQ(released(), 0u);
+    return;
+  }
   clock.advance(milliseconds(1500));
   EXPECT_EQ(stage.step()->kind, Step::Kind::kProgress);
   EXPECT_EQ(released(), 1u);
   EXPECT_EQ(stage.step()->kind, Step::Kind::kDone);
+  EXPECT_TRUE(stage.is_done());
 }
+
+TEST(FeedStage, HandsEventsOnAtThePaceOfThePlay) { play_paced(false); }
+
+TEST(FeedStage, ADrainedPlayHandsOnNothingThatIsNotDue) { play_paced(true); }
 
 // Trades and ticks in turn, each twice; a trade and a tick have the same identity.
 class MixedSource final : public feeds::Source {
@@ -344,12 +367,11 @@ TEST(FeedStage, KeepsTheOrderOfKindsAndSaysProgressWhereverItHandsOn) {
   std::vector<market::Trade> trades(5, one);
   for (std::size_t i = 0; i < trades.size(); ++i) trades[i].identity.seq = i;
   ManualClock clock;
-  SeenByKind seen;
+  SeenEvents seen;
   quality::Quarantine quarantine;
   BatchQueue out(3);
-  FeedCounts counts;
-  FeedStage stage(std::make_unique<MixedSource>(trades), seen, quarantine, out, clock, std::nullopt,
-                  100, counts);
+  FeedStage stage({.id = "fake", .source = std::make_unique<MixedSource>(trades)}, seen, quarantine,
+                  out, clock, 100);
   std::vector<market::StreamKind> kinds;
   for (bool done = false; !done;) {
     const std::size_t before = out.size();
@@ -372,7 +394,7 @@ TEST(FeedStage, KeepsTheOrderOfKindsAndSaysProgressWhereverItHandsOn) {
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     EXPECT_EQ(kinds[i], i % 2 == 0 ? market::StreamKind::kTrade : market::StreamKind::kPriceTick);
   }
-  EXPECT_EQ(counts.duplicates.load(), 10u);
+  EXPECT_EQ(stage.counts().duplicates.load(), 10u);
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ class Life {
                                                  {.directory = "tape", .segment_events_max = 150}));
     TD_TRY(disk.create_directories("var"));
     TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(disk, "var/store.db"));
-    parts.source = std::make_unique<Session>(*parts.catalog);
+    parts.feeds.push_back({.id = "fake", .source = std::make_unique<Session>(*parts.catalog)});
     pipeline_ = std::make_unique<Pipeline>(
         std::move(parts), kNoTables, clock_,
         PipelineOptions{.specs = specs(), .bars_kept_max = 3, .means = true, .batch_events = 25});

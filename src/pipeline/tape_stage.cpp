@@ -2,11 +2,17 @@
 
 namespace tapedeck::pipeline {
 
-TapeStage::TapeStage(BatchQueue& in, tape::Tape& tape, std::function<std::uint64_t()> unread,
-                     OnFullDisk on_full_disk)
-    : in_(in), tape_(tape), unread_(std::move(unread)), on_full_disk_(on_full_disk) {}
+TapeStage::TapeStage(BatchQueue& in, tape::Tape& tape, std::function<bool()> upstream_done,
+                     std::function<std::uint64_t()> unread, OnFullDisk on_full_disk)
+    : in_(in),
+      tape_(tape),
+      upstream_done_(std::move(upstream_done)),
+      unread_(std::move(unread)),
+      on_full_disk_(on_full_disk) {}
 
 Result<Step> TapeStage::step() {
+  // Asked before looking: what was put in before upstream was done is still taken.
+  const bool last_look = upstream_done_();
   if (unread_() > kUnreadEventsMax) return Step::idle();
   for (std::size_t events = 0; !uncommitted_ && events < kCommitEventsMax;) {
     auto batch = in_.try_pop();
@@ -28,7 +34,7 @@ Result<Step> TapeStage::step() {
     uncommitted_ = false;
     return Step::progress();
   }
-  if (!in_.drained()) return Step::idle();
+  if (!last_look) return Step::idle();
   done_ = true;
   return Step::done();
 }

@@ -21,9 +21,10 @@ class TapeStage final : public Stage {
   static constexpr std::uint64_t kUnreadEventsMax = 1u << 20;
   static constexpr Duration kTryAgainAfter = milliseconds(200);
 
-  // `unread`: how many durable events the slowest reader has before it; the stage waits for it.
-  TapeStage(BatchQueue& in, tape::Tape& tape, std::function<std::uint64_t()> unread,
-            OnFullDisk on_full_disk);
+  // `upstream_done`: nothing more comes into the queue. `unread`: how many durable events the
+  // slowest reader has before it; the stage waits for it.
+  TapeStage(BatchQueue& in, tape::Tape& tape, std::function<bool()> upstream_done,
+            std::function<std::uint64_t()> unread, OnFullDisk on_full_disk);
 
   std::string_view name() const override { return "tape"; }
   Result<Step> step() override;
@@ -32,6 +33,7 @@ class TapeStage final : public Stage {
  private:
   BatchQueue& in_;
   tape::Tape& tape_;
+  std::function<bool()> upstream_done_;
   std::function<std::uint64_t()> unread_;
   const OnFullDisk on_full_disk_;
   bool uncommitted_ = false;  // the tape holds what is not durable yet
