@@ -92,7 +92,8 @@ struct Record {
 
 enum class FeedState : std::uint8_t { kLive = 0, kDown = 1, kEnded = 2 };
 
-// A clock mark: "all that I received before ts_recv is before me" (stream kind `status`).
+// A clock mark: "all that I received before ts_recv is before me" (stream kind `status`). A feed
+// that is named "venue/id" speaks for the series of its venue, one without a '/' for all.
 struct FeedMark {
   std::string feed;
   FeedState state = FeedState::kLive;

@@ -31,8 +31,9 @@ using market::VendorBar;
 namespace {
 
 constexpr Duration kBase = seconds(1);  // what every window is made of
-constexpr std::uint8_t kStateVersion = 1;
+constexpr std::uint8_t kStateVersion = 2;
 constexpr std::string_view kSeriesEntry = "series/";
+constexpr std::string_view kClockEntry = "clock/";  // then the venue; nothing: of all
 constexpr std::string_view kKnownEntry = "known";
 constexpr std::array kModes{ConditionMode::kEligible, ConditionMode::kAll};
 
@@ -90,6 +91,14 @@ struct BarBuilder::Delta {
   std::array<BarCell, kModes.size()> by_mode;
 };
 
+// What marks have said, and which series a mark may concern.
+struct BarBuilder::Venue {
+  FeedClock clock;
+  ClockReading before;                            // at the last flush
+  bool changed = false;                           // since the last take_state
+  std::set<std::pair<Timestamp, SeriesId>> open;  // series, by where their first open bar ends
+};
+
 struct BarBuilder::SeriesBars {
   using DeltaKey = std::tuple<Timestamp, BarSource, bool>;  // second, source, regular session
 
@@ -103,6 +112,8 @@ struct BarBuilder::SeriesBars {
   std::uint64_t effect_conditions = 0;
   std::optional<TradeEffect> effect;  // of the last event, for the next one like it
   TradeSession effect_session{};
+  Venue* venue = nullptr;
+  std::optional<Timestamp> first_close;  // of its open bars, as it stands in venue->open
   Watermark watermark;
   Watermark watermark_before;  // at the last flush: what is late is late by this one
   bool touched = false;
@@ -131,7 +142,8 @@ BarBuilder::BarBuilder(market::Catalog& catalog, const market::ConditionTables& 
       tables_(tables),
       options_(std::move(options)),
       past_(past),
-      texts_(std::make_unique<KeyTexts>()) {}
+      texts_(std::make_unique<KeyTexts>()),
+      all_(&venue_called("")) {}
 BarBuilder::~BarBuilder() = default;
 BarBuilder::BarBuilder(BarBuilder&&) noexcept = default;
 
@@ -160,8 +172,7 @@ Status BarBuilder::add(const Trade& trade) {
     if (bars.table != nullptr) delta.by_mode[1].apply(*counted, key, TradeEffect{});
   }
   add_to_means(bars, trade.ts_recv, counted, false);
-  bars.watermark.observe(trade.ts_event, trade.ts_recv, origin.recv_assumed);
-  ts_known_ = std::max(ts_known_, trade.ts_recv);
+  observe(bars, trade.ts_event, trade.ts_recv, origin.recv_assumed);
   return {};
 }
 
@@ -178,8 +189,7 @@ Status BarBuilder::add(const PriceTick& tick) {
       *bars.series, origin);
   delta.by_mode[0].apply(tick, key, effect);
   if (bars.table != nullptr) delta.by_mode[1].apply(tick, key, TradeEffect{});
-  bars.watermark.observe(tick.ts_event, tick.ts_recv, origin.recv_assumed);
-  ts_known_ = std::max(ts_known_, tick.ts_recv);
+  observe(bars, tick.ts_event, tick.ts_recv, origin.recv_assumed);
   return {};
 }
 
@@ -188,8 +198,7 @@ Status BarBuilder::add(const VendorBar& bar) {
   SeriesBars& bars = *found;
   touch(bars);
   bars.vendor_bars.push_back(bar);
-  bars.watermark.observe(bar.ts_event, bar.ts_recv, origin_of(bar.identity.origin).recv_assumed);
-  ts_known_ = std::max(ts_known_, bar.ts_recv);
+  observe(bars, bar.ts_event, bar.ts_recv, origin_of(bar.identity.origin).recv_assumed);
   return {};
 }
 
@@ -204,8 +213,7 @@ Status BarBuilder::add(const Correction& correction, Offset offset) {
   }
   touch(bars);
   const market::Origin& origin = origin_of(correction.identity.origin);
-  bars.watermark.observe(correction.ts_event, correction.ts_recv, origin.recv_assumed);
-  ts_known_ = std::max(ts_known_, correction.ts_recv);
+  observe(bars, correction.ts_event, correction.ts_recv, origin.recv_assumed);
   tick(bars, correction.ts_recv);
   const Amendment amendment{.kind = correction.kind,
                             .side = correction.side,
@@ -238,15 +246,37 @@ Status BarBuilder::add(const Correction& correction, Offset offset) {
   return {};
 }
 
+void BarBuilder::observe(SeriesBars& bars, Timestamp ts_event, Timestamp ts_recv,
+                         bool recv_assumed) {
+  bars.watermark.observe(ts_event, ts_recv, recv_assumed, clock_of(bars));
+  ts_known_ = std::max(ts_known_, ts_recv);
+}
+
 void BarBuilder::add(const FeedMark& mark) {
   ts_known_ = std::max(ts_known_, mark.ts_recv);
-  for (const auto& bars : series_) {
-    if (!bars) continue;
-    touch(*bars);
-    if (mark.state == market::FeedState::kEnded) {
-      bars->watermark.observe_end();
-    } else {
-      bars->watermark.observe_mark(mark.ts_recv);
+  Venue& venue = venue_called(venue_of(mark));
+  venue.clock.observe(mark);
+  venue.changed = marked_ = true;
+}
+
+ClockReading BarBuilder::clock_of(const SeriesBars& bars) const {
+  return join(bars.venue->clock.reading(), all_->clock.reading());
+}
+
+ClockReading BarBuilder::clock_of_before(const SeriesBars& bars) const {
+  return join(bars.venue->before, all_->before);
+}
+
+// Series whose bars marks have passed are looked at, the others are not.
+void BarBuilder::touch_passed_by_marks() {
+  for (const auto& [name, venue] : venues_) {
+    const ClockReading now = join(venue->clock.reading(), all_->clock.reading());
+    const ClockReading before = join(venue->before, all_->before);
+    if (now == before) continue;
+    for (const auto& [ts_close, series] : venue->open) {
+      const bool passed = now.passed && ts_close <= *now.passed - options_.lateness;
+      if (!passed && now.ends == before.ends) break;
+      touch(*series_[series.value]);
     }
   }
 }
@@ -276,6 +306,7 @@ TradeEffect BarBuilder::effect_on(SeriesBars& bars, Timestamp ts_event, std::uin
 // ---- From seconds to bars
 
 Status BarBuilder::flush(Offset end) {
+  if (marked_) touch_passed_by_marks();
   for (SeriesBars* bars : touched_) {
     TD_TRY(count(*bars, end));
     TD_TRY(rebuild(*bars, end));
@@ -285,6 +316,9 @@ Status BarBuilder::flush(Offset end) {
     if (!std::exchange(bars->changed, true)) changed_.push_back(bars);
   }
   touched_.clear();
+  if (std::exchange(marked_, false)) {
+    for (const auto& [name, venue] : venues_) venue->before = venue->clock.reading();
+  }
   return {};
 }
 
@@ -324,7 +358,8 @@ Result<BarBuilder::Window*> BarBuilder::window_of(SeriesBars& bars, std::size_t 
   }
   window.cell.bar.ts_open = ts_open;
   // It may have been final already, as a bar without trades.
-  window.cell.bar.is_final = bars.watermark_before.has_passed(window.ts_close);
+  window.cell.bar.is_final =
+      bars.watermark_before.has_passed(window.ts_close, clock_of_before(bars));
   if (!window.cell.bar.is_final) own.first_open = std::min(own.first_open, ts_open);
   own.newest = std::max(own.newest, ts_open);
   return &own.windows.emplace_hint(found, ts_open, std::move(window))->second;
@@ -421,14 +456,17 @@ void BarBuilder::change(SeriesBars& bars, std::size_t spec, Window& window, Offs
 }
 
 void BarBuilder::close_passed(SeriesBars& bars, Offset end) {
+  const ClockReading clock = clock_of(bars);
+  std::optional<Timestamp> first_close;
   for (std::size_t i = 0; i < bars.specs.size(); ++i) {
     SpecBars& own = bars.specs[i];
     auto it = own.windows.lower_bound(own.first_open);
     for (; it != own.windows.end(); ++it) {
       Window& window = it->second;
       if (window.cell.bar.is_final) continue;
-      if (!bars.watermark.has_passed(window.ts_close)) {
+      if (!bars.watermark.has_passed(window.ts_close, clock)) {
         own.first_open = it->first;
+        first_close = first_close ? std::min(*first_close, window.ts_close) : window.ts_close;
         break;
       }
       change(bars, i, window, end, RevisionReason::kNone);
@@ -438,6 +476,14 @@ void BarBuilder::close_passed(SeriesBars& bars, Offset end) {
       own.first_open = own.windows.rbegin()->first;
     }
   }
+  set_first_close(bars, first_close);
+}
+
+void BarBuilder::set_first_close(SeriesBars& bars, std::optional<Timestamp> first_close) {
+  if (bars.first_close == first_close) return;
+  if (bars.first_close) bars.venue->open.erase({*bars.first_close, bars.id});
+  if (first_close) bars.venue->open.emplace(*first_close, bars.id);
+  bars.first_close = first_close;
 }
 
 // ---- What was taken back or corrected
@@ -637,6 +683,12 @@ std::vector<std::pair<std::string, std::string>> BarBuilder::take_state() {
     entries.emplace_back(std::string(kSeriesEntry) + to_string(bars->series->key), state_of(*bars));
   }
   changed_.clear();
+  for (const auto& [name, venue] : venues_) {
+    if (!std::exchange(venue->changed, false)) continue;
+    std::string clock;
+    venue->clock.encode(clock);
+    entries.emplace_back(std::string(kClockEntry) + name, std::move(clock));
+  }
   std::string known;
   put_fixed(known, ts_known_.ns);
   entries.emplace_back(kKnownEntry, std::move(known));
@@ -701,7 +753,14 @@ std::string BarBuilder::state_of(const SeriesBars& bars) const {
 
 Status BarBuilder::restore(const std::vector<std::pair<std::string, std::string>>& entries) {
   for (const auto& [key, value] : entries) {
-    if (key == kKnownEntry) {
+    if (key.starts_with(kClockEntry)) {
+      Venue& venue = venue_called(std::string_view(key).substr(kClockEntry.size()));
+      WireReader reader(value);
+      if (!venue.clock.decode(reader) || !reader.at_end()) {
+        return fail(ErrorCode::kCorrupt, fmt::format("checkpoint: {}: it does not decode", key));
+      }
+      venue.before = venue.clock.reading();
+    } else if (key == kKnownEntry) {
       WireReader reader(value);
       ts_known_ = {reader.fixed<std::int64_t>()};
       if (!reader.ok()) return fail(ErrorCode::kCorrupt, "a checkpoint's clock does not decode");
@@ -741,6 +800,7 @@ Status BarBuilder::restore_series(std::string_view state) {
     mean.changed = reader.fixed<std::uint8_t>() != 0;
   }
   if (reader.varint() != bars->specs.size()) return corrupt();
+  std::optional<Timestamp> first_close;
   for (std::size_t i = 0; i < bars->specs.size(); ++i) {
     SpecBars& own = bars->specs[i];
     own.newest = {reader.fixed<std::int64_t>()};
@@ -755,8 +815,10 @@ Status BarBuilder::restore_series(std::string_view state) {
       TD_ASSIGN(const Window* window, window_of(*bars, i, ts_open));
       if (window == nullptr) return fail(ErrorCode::kCorrupt, "an open bar is not in the store");
       own.first_open = std::min(own.first_open, ts_open);
+      first_close = first_close ? std::min(*first_close, window->ts_close) : window->ts_close;
     }
   }
+  set_first_close(*bars, first_close);
   for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
     market::Origin origin;
     const auto kind = reader.fixed<std::uint8_t>();
@@ -803,6 +865,7 @@ Result<BarBuilder::SeriesBars*> BarBuilder::bars_of(SeriesId id) {
   bars->id = id;
   bars->series = &catalog_.series(id);
   bars->specs.resize(options_.specs.size());
+  bars->venue = &venue_called(bars->series->key.venue);
   TD_ASSIGN(bars->calendar, market::find_calendar(bars->series->calendar));
   if (!bars->series->conditions.empty()) {
     const auto table = tables_.find(bars->series->conditions);
@@ -823,6 +886,14 @@ const market::Origin& BarBuilder::origin_of(OriginId id) {
   const market::Origin*& origin = origins_[id.value];
   if (origin == nullptr) origin = &catalog_.origin(id);
   return *origin;
+}
+
+BarBuilder::Venue& BarBuilder::venue_called(std::string_view name) {
+  auto found = venues_.find(name);
+  if (found == venues_.end()) {
+    found = venues_.emplace(name, std::make_unique<Venue>()).first;
+  }
+  return *found->second;
 }
 
 void BarBuilder::touch(SeriesBars& bars) {

@@ -9,7 +9,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "market/conditions.hpp"
 #include "market/event.hpp"
 #include "windows/bar_cell.hpp"
+#include "windows/feed_clock.hpp"
 #include "windows/past.hpp"
 #include "windows/watermark.hpp"
 
@@ -66,6 +69,7 @@ class BarBuilder {
   Status add(const market::PriceTick& tick);
   Status add(const market::VendorBar& bar);
   Status add(const market::Correction& correction, Offset offset);
+  // Costs nothing for series that have no bar to close by it.
   void add(const market::FeedMark& mark);
   // Counts what was added into its bars: all events before `end`. Errors: kOverflow for a sum that
   // 128 bits do not hold; what Past says.
@@ -97,10 +101,16 @@ class BarBuilder {
   struct Delta;
   struct SeriesBars;
   struct Rebuild;
+  struct Venue;
 
   Result<SeriesBars*> bars_of(SeriesId series);
   const market::Origin& origin_of(OriginId origin);
   void touch(SeriesBars& bars);
+  Venue& venue_called(std::string_view name);
+  ClockReading clock_of(const SeriesBars& bars) const;         // what marks say now
+  ClockReading clock_of_before(const SeriesBars& bars) const;  // at the last flush
+  void observe(SeriesBars& bars, Timestamp ts_event, Timestamp ts_recv, bool recv_assumed);
+  void touch_passed_by_marks();
   Delta& delta_of(SeriesBars& bars, Timestamp ts_event, market::BarSource source, bool regular);
   market::TradeEffect effect_on(SeriesBars& bars, Timestamp ts_event, std::uint64_t conditions);
   template <class F>
@@ -116,6 +126,7 @@ class BarBuilder {
   void change(SeriesBars& bars, std::size_t spec, Window& window, Offset end,
               market::RevisionReason reason);
   void close_passed(SeriesBars& bars, Offset end);
+  void set_first_close(SeriesBars& bars, std::optional<Timestamp> first_close);
   void add_to_means(SeriesBars& bars, Timestamp ts_recv, const market::Trade* trade,
                     bool take_away);
   void tick(SeriesBars& bars, Timestamp clock);
@@ -127,10 +138,13 @@ class BarBuilder {
   const BarBuilderOptions options_;
   Past* past_;
   std::unique_ptr<KeyTexts> texts_;
-  std::vector<std::unique_ptr<SeriesBars>> series_;  // by SeriesId
-  std::vector<const market::Origin*> origins_;       // by OriginId
-  std::vector<SeriesBars*> touched_;                 // since the last flush
-  std::vector<SeriesBars*> changed_;                 // since the last take_state
+  std::vector<std::unique_ptr<SeriesBars>> series_;                    // by SeriesId
+  std::vector<const market::Origin*> origins_;                         // by OriginId
+  std::vector<SeriesBars*> touched_;                                   // since the last flush
+  std::vector<SeriesBars*> changed_;                                   // since the last take_state
+  std::map<std::string, std::unique_ptr<Venue>, std::less<>> venues_;  // by name; "": all
+  Venue* all_ = nullptr;  // what marks say that speak for all
+  bool marked_ = false;   // since the last flush
   struct Changed {
     SeriesBars* bars;
     std::size_t spec;

@@ -266,5 +266,92 @@ TEST_F(BarBuilderTest, AnUnknownConditionTableIsAnError) {
   EXPECT_THAT(status.error().message, testing::HasSubstr("'other'"));
 }
 
+// ---- Marks of clocks
+
+market::FeedMark mark(const char* feed, Timestamp t,
+                      market::FeedState state = market::FeedState::kLive) {
+  return {.feed = feed, .state = state, .ts_recv = t};
+}
+
+class MarksTest : public BarBuilderTest {
+ protected:
+  MarksTest() {
+    other_ = catalog_.intern(market::Series{.key = {"y", "trade", "BTC"}});
+    for (const SeriesId series : {coin_, other_}) {
+      Trade t = trade(kOpen, "10", "1", series.value);
+      t.series = series;
+      EXPECT_TRUE(builder_.add(t));
+    }
+    EXPECT_TRUE(builder_.flush(Offset(2)));
+    builder_.take_changes();
+    builder_.take_state();
+  }
+
+  // Venues whose bar became final by it.
+  std::string final_after(const market::FeedMark& mark) {
+    builder_.add(mark);
+    EXPECT_TRUE(builder_.flush(Offset(++offset_)));
+    std::string venues;
+    for (const BarChange& change : builder_.take_changes()) {
+      EXPECT_TRUE(change.bar.is_final);
+      EXPECT_GE(change.bar.ts_known, mark.ts_recv);
+      venues += catalog_.series(change.series).key.venue;
+    }
+    return venues;
+  }
+
+  SeriesId other_;
+  std::uint64_t offset_ = 2;
+  BarBuilder builder_{catalog_, tables_, options()};
+};
+
+TEST_F(MarksTest, CloseTheBarsOfTheirVenueOnceTheSlowestFeedHasPassed) {
+  const Timestamp due = kOpen + seconds(70);  // lateness 10 s
+  EXPECT_EQ(final_after(mark("x/fast", kOpen)), "");
+  EXPECT_EQ(final_after(mark("x/slow", kOpen)), "");
+  EXPECT_EQ(final_after(mark("z/other", due + hours(1))), "");
+  EXPECT_EQ(final_after(mark("x/fast", due)), "");
+  EXPECT_EQ(final_after(mark("x/slow", due - nanoseconds(1))), "");
+  EXPECT_EQ(final_after(mark("x/slow", due)), "x");
+  EXPECT_EQ(final_after(mark("y/own", due)), "y");
+}
+
+TEST_F(MarksTest, OneWithoutAVenueSpeaksForAll) {
+  EXPECT_EQ(final_after(mark("x/own", kOpen)), "");
+  const std::string venues = final_after(mark("replay", kOpen + seconds(70)));
+  EXPECT_TRUE(venues == "xy" || venues == "yx") << venues;
+}
+
+TEST_F(MarksTest, TheEndOfAFeedClosesItsVenueOnceNoOtherFeedIsOpen) {
+  using enum market::FeedState;
+  EXPECT_EQ(final_after(mark("x/b", kOpen)), "");
+  EXPECT_EQ(final_after(mark("x/a", kOpen, kEnded)), "");
+  EXPECT_EQ(final_after(mark("x/b", kOpen, kEnded)), "x");
+  EXPECT_EQ(final_after(mark("replay", kOpen, kEnded)), "y");
+}
+
+// A mark comes each second, and most of ten thousand series have nothing to close by it.
+TEST_F(MarksTest, CostNothingForSeriesWithoutOpenBars) {
+  EXPECT_EQ(builder_.take_state().size(), 1u);
+  EXPECT_EQ(final_after(mark("x/own", kOpen + seconds(30))), "");
+  EXPECT_EQ(builder_.take_state().size(), 2u);  // the clock of the venue; what is known
+  EXPECT_EQ(final_after(mark("x/own", kOpen + seconds(70))), "x");
+  EXPECT_EQ(builder_.take_state().size(), 3u);  // and the series that closed a bar
+  EXPECT_EQ(final_after(mark("x/own", kOpen + hours(1))), "");
+  EXPECT_EQ(builder_.take_state().size(), 2u);
+}
+
+TEST_F(MarksTest, ABarThatBeginsWhenMarksHavePassedItIsFinalAtOnce) {
+  EXPECT_EQ(final_after(mark("x/own", kOpen + hours(1))), "x");
+  Trade late = trade(kOpen + minutes(5), "10", "1", 9);
+  late.series = coin_;
+  ASSERT_TRUE(count(builder_, late, Offset(9)));
+  const auto changes = builder_.take_changes();
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_TRUE(changes[0].bar.is_final);
+  EXPECT_EQ(changes[0].bar.reason, market::RevisionReason::kLate);
+  EXPECT_EQ(builder_.late(), 1u);
+}
+
 }  // namespace
 }  // namespace tapedeck::windows

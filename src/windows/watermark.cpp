@@ -4,8 +4,9 @@
 
 namespace tapedeck::windows {
 
-void Watermark::observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed) {
-  ended_ = false;
+void Watermark::observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed,
+                        const ClockReading& clock) {
+  ends_ = clock.ends;
   if (!recv_assumed) {
     greatest_recv_ = greatest_recv_ ? std::max(*greatest_recv_, ts_recv) : ts_recv;
     advance(std::min(ts_event, *greatest_recv_ + kAheadOfReceiveMax));
@@ -23,10 +24,10 @@ void Watermark::observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed
   }
 }
 
-void Watermark::observe_mark(Timestamp ts_recv) { advance(ts_recv); }
-
-bool Watermark::has_passed(Timestamp ts_close) const {
-  return ended_ || (greatest_ && ts_close <= *greatest_ - lateness_);
+bool Watermark::has_passed(Timestamp ts_close, const ClockReading& clock) const {
+  if (clock.ends > ends_) return true;
+  const auto reaches = [&](const auto& t) { return t && ts_close <= *t - lateness_; };
+  return reaches(greatest_) || reaches(clock.passed);
 }
 
 void Watermark::encode(std::string& out) const {
@@ -34,7 +35,7 @@ void Watermark::encode(std::string& out) const {
     put_fixed(out, static_cast<std::uint8_t>(t.has_value()));
     if (t) put_fixed(out, t->ns);
   }
-  put_fixed(out, static_cast<std::uint8_t>(ended_));
+  put_varint(out, ends_);
 }
 
 bool Watermark::decode(WireReader& reader) {
@@ -43,7 +44,7 @@ bool Watermark::decode(WireReader& reader) {
     t->reset();
     if (has_value) *t = Timestamp{reader.fixed<std::int64_t>()};
   }
-  ended_ = reader.fixed<std::uint8_t>() != 0;
+  ends_ = reader.varint();
   return reader.ok();
 }
 

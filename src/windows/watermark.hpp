@@ -2,10 +2,13 @@
 // from what is on the tape alone, so it is the same in every run (docs/time-order-identity.md).
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/time.hpp"
 #include "base/wire.hpp"
+#include "windows/feed_clock.hpp"
 
 namespace tapedeck::windows {
 
@@ -19,18 +22,16 @@ class Watermark {
 
   explicit Watermark(Duration lateness) : lateness_(lateness) {}
 
-  void observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed);
-  // A clock mark of its feed: all that it received before `ts_recv` has been observed.
-  void observe_mark(Timestamp ts_recv);
-  // Its feed has ended: nothing more is expected at all.
-  void observe_end() { ended_ = true; }
+  // An event of the series, when marks said `clock`.
+  void observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed, const ClockReading& clock);
+
+  // A window that ends at or before it is complete, now that marks say `clock`. All of them are
+  // once its feeds have ended, until the next event.
+  bool has_passed(Timestamp ts_close, const ClockReading& clock) const;
 
   // For a checkpoint: what it has seen, and back. False for bytes that encode() did not write.
   void encode(std::string& out) const;
   bool decode(WireReader& reader);
-
-  // A window that ends at or before it is complete.
-  bool has_passed(Timestamp ts_close) const;
 
  private:
   void advance(Timestamp t);
@@ -39,7 +40,7 @@ class Watermark {
   std::optional<Timestamp> greatest_;
   std::optional<Timestamp> greatest_recv_;
   std::optional<Timestamp> unconfirmed_;
-  bool ended_ = false;
+  std::uint64_t ends_ = 0;  // ends of its feeds before the last event
 };
 
 }  // namespace tapedeck::windows
