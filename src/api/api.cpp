@@ -290,7 +290,7 @@ HttpResponse Api::instruments(const HttpRequest&) {
 HttpResponse Api::bars(const HttpRequest& request) {
   const auto query = parse_bar_query(request.query);
   if (!query) return error_response(query.error());
-  const auto page = parts_.history.bars(*query);
+  const auto page = parts_.history.bars(*query, {});
   if (!page) return error_response(page.error());
   return json_response(200, bars_json(query->series, query->spec, *page));
 }

@@ -39,6 +39,10 @@ inline market::Bar bar(std::int64_t minute, std::string_view price, std::uint64_
 class FakePipeline final : public pipeline::History, public pipeline::Live, public pipeline::Play {
  public:
   const market::SeriesKey key{"lean", "trade", "SPY"};
+  std::vector<market::BarSpec> specs{market::BarSpec{}};
+  pipeline::Quality known_quality;
+  Timestamp market_time{};
+  Result<store::Table> table = store::Table{};
 
   // Puts a bar in, in place of one with its ts_open, and moves the offset up to the bar's.
   void put(const market::Bar& changed) {
@@ -54,6 +58,20 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     {
       std::lock_guard lock(mutex_);
       page_.offset = Offset(offset);
+    }
+    notify();
+  }
+  // At offset `offset`, so that it ends after it.
+  void put_trade(std::string_view price, Timestamp ts_event, std::uint64_t offset) {
+    {
+      std::lock_guard lock(mutex_);
+      pipeline::TradeRow row;
+      row.trade.price = decimal(price);
+      row.trade.size = decimal("100");
+      row.trade.ts_event = row.trade.ts_recv = ts_event;
+      row.offset = Offset(offset);
+      trades_.push_back(row);
+      page_.offset = Offset(offset + 1);
     }
     notify();
   }
@@ -73,16 +91,67 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     std::lock_guard lock(mutex_);
     return last_query_;
   }
+  pipeline::TradeQuery last_trade_query() const {
+    std::lock_guard lock(mutex_);
+    return last_trade_query_;
+  }
+  std::string last_sql() const {
+    std::lock_guard lock(mutex_);
+    return last_sql_;
+  }
   std::size_t subscribers() const { return on_change_ ? 1 : 0; }
 
   std::vector<market::Series> instruments() const override {
     return {market::Series{.key = key, .calendar = "us_equity", .conditions = "lean"}};
   }
 
-  Result<pipeline::BarPage> bars(const store::BarQuery& query) const override {
+  std::vector<market::BarSpec> bar_series() const override { return specs; }
+
+  Result<pipeline::BarPage> bars(const store::BarQuery& query,
+                                 std::span<const std::string> indicators) const override {
     std::lock_guard lock(mutex_);
     last_query_ = query;
-    return page_since(query.series, Offset(0));
+    TD_ASSIGN(pipeline::BarPage page, page_since(query.series, Offset(0)));
+    std::erase_if(page.bars, [&](const market::Bar& b) {
+      return (query.start && b.ts_open < *query.start) || (query.end && b.ts_open >= *query.end);
+    });
+    for (const std::string& name : indicators) {
+      page.indicators.push_back({name, {page.bars.size(), "1.5"}});
+      if (!page.bars.empty()) page.indicators.back().values.front().reset();
+    }
+    if (!indicators.empty()) page.indicator_anchor = Timestamp{7};
+    return page;
+  }
+
+  Result<pipeline::TradePage> trades(const pipeline::TradeQuery& query) const override {
+    std::lock_guard lock(mutex_);
+    last_trade_query_ = query;
+    return trades_of(query.series, Offset(0));
+  }
+  Result<pipeline::TradePage> trades_since(const market::SeriesKey& series,
+                                           Offset since) const override {
+    std::lock_guard lock(mutex_);
+    return trades_of(series, since);
+  }
+  LastPage last_since(Offset since) const override {
+    std::lock_guard lock(mutex_);
+    LastPage page{.run = page_.run, .offset = page_.offset};
+    for (const pipeline::TradeRow& row : trades_) {
+      if (row.offset < since) continue;
+      page.trades.assign(
+          1, {key, row.trade.price, row.trade.size, row.trade.ts_event, row.offset + 1});
+    }
+    return page;
+  }
+  pipeline::Quality quality() const override { return known_quality; }
+  Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override {
+    std::lock_guard lock(mutex_);
+    last_sql_ = sql;
+    if (!table) return std::unexpected(table.error());
+    store::Table limited = *table;
+    limited.limited = limited.rows.size() > rows_max;
+    if (limited.limited) limited.rows.resize(rows_max);
+    return limited;
   }
 
   Result<pipeline::BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec&,
@@ -113,6 +182,7 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     status.run = page_.run;
     status.durable_offset = page_.offset;
     status.zone = "America/New_York";
+    status.market_time = market_time;
     return status;
   }
 
@@ -124,6 +194,7 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
       run = ++page_.run;
       page_.offset = Offset(0);
       page_.bars.clear();
+      trades_.clear();
     }
     notify();
     return run;
@@ -143,6 +214,18 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     return page;
   }
 
+  Result<pipeline::TradePage> trades_of(const market::SeriesKey& series, Offset since) const {
+    if (series != key) {
+      return fail(ErrorCode::kNotFound,
+                  "there is no series " + to_string(series) + ": there is lean/trade/SPY");
+    }
+    pipeline::TradePage page{.run = page_.run, .offset = page_.offset, .trades = {}};
+    for (const pipeline::TradeRow& row : trades_) {
+      if (row.offset >= since) page.trades.push_back(row);
+    }
+    return page;
+  }
+
   void notify() {
     std::lock_guard lock(subscription_mutex_);
     if (on_change_) on_change_();
@@ -153,6 +236,9 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
   std::optional<Error> bars_error_;
   pipeline::PlayState state_ = pipeline::PlayState::kPlaying;
   mutable std::optional<store::BarQuery> last_query_;
+  mutable pipeline::TradeQuery last_trade_query_;
+  mutable std::string last_sql_;
+  std::vector<pipeline::TradeRow> trades_;  // ascending by offset
   std::atomic<bool> refuses_restart_ = false;
   std::mutex subscription_mutex_;
   std::function<void()> on_change_;

@@ -98,17 +98,6 @@ std::vector<market::Series> Deck::instruments() const {
   return series;
 }
 
-Result<BarPage> Deck::bars(const store::BarQuery& query) const {
-  TD_ASSIGN(const Reading now, reading_of_a_run());
-  TD_TRY(now.run->pipeline->live().check(query.spec));
-  BarPage page;
-  page.run = now.run->number;
-  // Asked before the bars: they are never older than the offset says.
-  page.offset = now.run->pipeline->stored();
-  TD_ASSIGN(page.bars, now.run->pipeline->store().bars(query));
-  return page;
-}
-
 Result<BarPage> Deck::bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                                  Offset since) const {
   TD_ASSIGN(const Reading now, reading_of_a_run());

@@ -43,9 +43,16 @@ class Deck final : public History, public Live, public Play {
   void renew();
 
   std::vector<market::Series> instruments() const override;
-  Result<BarPage> bars(const store::BarQuery& query) const override;
+  std::vector<market::BarSpec> bar_series() const override;
+  Result<BarPage> bars(const store::BarQuery& query,
+                       std::span<const std::string> indicators = {}) const override;
+  Result<TradePage> trades(const TradeQuery& query) const override;
+  Quality quality() const override;
+  Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override;
   Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                              Offset since) const override;
+  Result<TradePage> trades_since(const market::SeriesKey& series, Offset since) const override;
+  LastPage last_since(Offset since) const override;
   std::unique_ptr<Subscription> subscribe(std::function<void()> on_change) override;
   PlayStatus status() const override;
   Result<std::uint64_t> restart() override;

@@ -1,6 +1,6 @@
-// src/pipeline/live.hpp: what the api pushes: the newest bars, as soon as their trades are durable.
-// A reader asks for what changed since an offset, so a slow one is conflated, never queued for.
-// Thread: any.
+// src/pipeline/live.hpp: what the api pushes: the newest bars and trades, as soon as their trades
+// are durable. A reader asks for what changed since an offset, so a slow one is conflated, never
+// queued for. Thread: any.
 #pragma once
 
 #include <functional>
@@ -19,6 +19,19 @@ class Live {
   static constexpr std::size_t kBarsKept = 4096;
   virtual Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                                      Offset since) const = 0;
+
+  // The trades of this series at or after `since`, ascending by offset; of those the newest
+  // kTradesKept. `limited`: some are no longer kept. Errors: kNotFound.
+  static constexpr std::size_t kTradesKept = 200;
+  virtual Result<TradePage> trades_since(const market::SeriesKey& series, Offset since) const = 0;
+
+  // The last trade of each series that has had one at or after `since` that may set a price.
+  struct LastPage {
+    std::uint64_t run = 0;
+    Offset offset;
+    std::vector<LastTrade> trades{};
+  };
+  virtual LastPage last_since(Offset since) const = 0;
 
   // `on_change` is called after each step that changed a bar, and when a new run begins, on a
   // thread of the pipeline: it must return at once. Destroying the subscription ends the calls;

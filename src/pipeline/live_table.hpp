@@ -1,14 +1,19 @@
-// src/pipeline/live_table.hpp: the newest bars of each bar series, in memory.
-// Thread: any. Memory: at most Live::kBarsKept bars of each bar series.
+// src/pipeline/live_table.hpp: the newest bars of each bar series and the newest trades of each
+// series, in memory.
+// Thread: any. Memory: at most Live::kBarsKept bars of each bar series, Live::kTradesKept trades of
+// each series.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "market/trade.hpp"
 #include "pipeline/live.hpp"
 
 namespace tapedeck::pipeline {
@@ -18,20 +23,45 @@ class LiveTable {
   LiveTable(std::vector<market::BarSpec> specs, std::function<void()> on_change);
 
   void publish(std::span<const store::BarResult> results, Offset applied);
+  // Before the bars that they change are published; that one tells of the change. `first`: offset
+  // of the first.
+  void publish_trades(std::span<const market::Trade> trades, Offset first);
+
   // As Live::bars_since, without the run.
   Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                              Offset since) const;
+  struct KeptTrade {
+    market::Trade trade;
+    Offset offset;
+  };
+  struct Trades {
+    Offset applied;
+    std::vector<KeptTrade> trades;
+    bool limited = false;  // of those at or after `since` some are no longer kept
+  };
+  Trades trades_since(SeriesId series, Offset since) const;
+  // Calls `visit` with the newest trade that `may_count` of each series that has had any trade at
+  // or after `since`. Returns up to where trades were published.
+  Offset last_since(Offset since, const std::function<bool(const market::Trade&)>& may_count,
+                    const std::function<void(const market::Trade&, Offset)>& visit) const;
+
+  const std::vector<market::BarSpec>& specs() const { return specs_; }
   // Says which bar series there are, where `spec` is none of them.
   Status check(const market::BarSpec& spec) const;
 
  private:
   using Bars = std::map<Timestamp, market::Bar>;
+  struct SeriesTrades {
+    std::deque<KeptTrade> kept;  // ascending by offset
+    std::optional<Offset> gone;  // of the newest that is no longer kept
+  };
 
   const std::vector<market::BarSpec> specs_;
   const std::function<void()> on_change_;
   mutable std::mutex mutex_;
   std::map<std::pair<market::SeriesKey, market::BarSpec>, Bars> bars_;
   Offset applied_;
+  std::vector<SeriesTrades> trades_;  // by SeriesId
 };
 
 }  // namespace tapedeck::pipeline

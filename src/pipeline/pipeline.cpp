@@ -220,6 +220,18 @@ std::vector<store::MeanRow> Pipeline::take_means() {
   return rows;
 }
 
+std::uint64_t Pipeline::late() const {
+  std::uint64_t late = 0;
+  for (const auto& window : windows_) late += window->late();
+  return late;
+}
+
+std::uint64_t Pipeline::unapplied() const {
+  std::uint64_t unapplied = 0;
+  for (const auto& window : windows_) unapplied += window->unapplied();
+  return unapplied;
+}
+
 std::uint64_t Pipeline::unread() const {
   std::uint64_t most = 0;
   for (const auto& window : windows_) {

@@ -68,6 +68,10 @@ class Pipeline {
   const store::Store& store() const { return *parts_.store; }
   const quality::Quarantine& quarantine() const { return *parts_.quarantine; }
   const LiveTable& live() const { return live_; }
+  const market::ConditionTables& condition_tables() const { return tables_; }
+  // Of all partitions; see BarBuilder.
+  std::uint64_t late() const;
+  std::uint64_t unapplied() const;
   // Results of the events before it are in the store.
   Offset stored() const { return store_stage_ ? store_stage_->stored(PartitionId()) : Offset(); }
   const std::vector<std::unique_ptr<FeedStage>>& feeds() const { return feeds_; }

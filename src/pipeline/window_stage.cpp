@@ -38,7 +38,10 @@ Result<Step> WindowStage::step() {
   TD_TRY(apply(**batch));
   if (live_ != nullptr || store_ != nullptr) {
     BarBatch changed = results((*batch)->end());
-    if (live_ != nullptr) live_->publish(changed.bars, changed.checkpoint.applied);
+    if (live_ != nullptr) {
+      live_->publish_trades((*batch)->trades, (*batch)->first);
+      live_->publish(changed.bars, changed.checkpoint.applied);
+    }
     if (store_ != nullptr && !store_->try_push(changed)) waiting_ = std::move(changed);
   }
   applied_ = (*batch)->end().value;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/ids.hpp"
@@ -48,6 +49,14 @@ struct Checkpoint {
   std::vector<std::pair<std::string, std::string>> changed{};
 };
 
+// The answer to a statement of a person: texts are foreign, integers and reals as SQL has them.
+struct Table {
+  using Cell = std::variant<std::monostate, std::int64_t, double, std::string>;
+  std::vector<std::string> columns;
+  std::vector<std::vector<Cell>> rows;
+  bool limited = false;  // there were more rows
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -76,6 +85,13 @@ class Store {
                                              std::optional<Timestamp> start,
                                              std::optional<Timestamp> end,
                                              std::size_t limit) const = 0;
+  // One SELECT over the tables of a store that has SQL. It only reads, and is bounded in time and
+  // memory. Errors: kInvalidArgument for anything else, kTimeout, kOverflow (memory or size),
+  // kUnsupported.
+  virtual Result<Table> select(const std::string& sql, std::size_t rows_max) const {
+    (void)sql, (void)rows_max;
+    return fail(ErrorCode::kUnsupported, "this store has no SQL: use one of kind embedded");
+  }
   // Forgets all results: they are computed again from the tape.
   virtual Status clear() = 0;
 };
