@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -179,6 +179,8 @@ export function launchBrowser({ port, via } = {}) {
     '--disable-component-update',
     '--disable-sync',
   ];
+  // A page that was put in place of the program's comes from nowhere, as the browser sees it.
+  if (process.env.TAPEDECK_PAGE) args.push('--disable-features=LocalNetworkAccessChecks');
   if (via) args.push(`--host-resolver-rules=MAP 127.0.0.1:${port} 127.0.0.1:${via.port}`);
   const executablePath = process.env.TAPEDECK_CHROMIUM ?? '/usr/bin/chromium';
   return chromium.launch({ executablePath, args });
@@ -199,8 +201,28 @@ export async function openPage(browser, demo, options = {}) {
   page.on('websocket', (socket) => {
     if (!isOwn(socket.url(), demo)) seen.foreign.push(socket.url());
   });
+  if (process.env.TAPEDECK_PAGE) await serveFrom(context, demo, process.env.TAPEDECK_PAGE);
   if (options.open !== false) await page.goto(demo.address);
   return { page, context, seen };
+}
+
+const kTypes = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+
+/** Another build of the page than the program's own, with the program's headers. */
+async function serveFrom(context, demo, folder) {
+  for (const file of ['index.html', 'app.js', 'app.css', 'favicon.svg']) {
+    // A redirect is not routed, so the page stands in for the one from the printed address too.
+    const isAsked = ({ origin, pathname }) =>
+      origin === demo.origin && pathname === `/${file === 'index.html' ? '' : file}`;
+    await context.route(isAsked, async (route) => {
+      const response = await route.fetch();
+      if (!response.ok()) return route.fulfill({ response });
+      const contentType = `${kTypes[file.split('.')[1]]}; charset=utf-8`;
+      const headers = { ...response.headers(), 'content-type': contentType };
+      delete headers['content-length'];
+      return route.fulfill({ status: 200, headers, body: await readFile(join(folder, file)) });
+    });
+  }
 }
 
 function isOwn(address, demo) {

@@ -1,6 +1,7 @@
 // tests/browser/shots.mjs: pictures of the page, narrow to wide, light and dark.
 //
-// As a program (npm run mock-shots in web/) it takes them of the mock server, or of TAPEDECK_BIN.
+// As a program (npm run shots in web/) it takes them of each page of the demo, built into the program
+// or, with TAPEDECK_PAGE, from that folder.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const kSizes = [
   { width: 320, height: 720 },
-  { width: 768, height: 1024 },
+  { width: 800, height: 1024 },
   { width: 1280, height: 800 },
   { width: 2560, height: 1300 },
 ];
@@ -36,17 +37,18 @@ export async function takeShots(page, folder, name) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const mock = fileURLToPath(new URL('../../web/mock/server.mjs', import.meta.url));
-  process.env.TAPEDECK_BIN ??= mock;
   const { Demo, launchBrowser, openPage, screenshotsPath, until } = await import('./harness.mjs');
-  const args = process.env.TAPEDECK_BIN === mock ? ['--at', '11:40'] : [];
-  const demo = await Demo.start({ speed: 20, args });
+  const demo = await Demo.start({ speed: 60 });
   const browser = await launchBrowser();
   try {
-    const { page } = await openPage(browser, demo);
-    await until(page, () => window.tapedeck?.bars().length > 2, null, 60_000);
-    await page.waitForTimeout(3_000);
-    for (const [file] of await takeShots(page, screenshotsPath, 'playing')) console.log(file);
+    for (const page of ['chart', 'figures', 'pipeline']) {
+      const opened = await openPage(browser, demo);
+      await until(opened.page, () => window.tapedeck?.bars().length > 2, null, 60_000);
+      await opened.page.locator(`.pages [data-page=${page}]`).click();
+      await opened.page.waitForTimeout(3_000);
+      for (const [file] of await takeShots(opened.page, screenshotsPath, page)) console.log(file);
+      await opened.context.close();
+    }
   } finally {
     await browser.close();
     await demo.stop();

@@ -1,20 +1,36 @@
 // web/src/app.ts: joins the parts of the page. State lives in LiveClient; the rest shows it.
 
-import { diagnose, getBars, getInstruments, openSocket, restartPlay } from './api';
-import type { Entry } from './bars';
+import {
+  diagnose,
+  getBars,
+  getInstruments,
+  getRoutes,
+  getStudies,
+  openSocket,
+  orderPlay,
+  type BarRange,
+} from './api';
+import { BarBook, type Entry } from './bars';
 import { BarChart, type Newest } from './chart';
 import { Segments } from './controls';
 import { Deck } from './deck';
 import { byId, setText } from './dom';
-import { formatDecimal, parseDecimal } from './format';
 import { dayFacts, showFacts } from './facts';
+import { formatDecimal, parseDecimal } from './format';
 import { barSentence, Legend, NumbersTable, type BarStyle } from './legend';
 import { LiveClient } from './live';
+import { tameMenus } from './menus';
 import { emptyText } from './play_text';
 import { QuoteRounds, withLast, type Quote } from './quotes';
-import { fragmentOf, queryFor, viewFrom, type View } from './selection';
+import { RangeMenu } from './range';
+import type { Route } from './routes';
+import { fragmentOf, queryFor, viewFrom, type Kind, type View } from './selection';
+import { linesOf } from './studies';
+import { StudyMenu } from './study_menu';
+import { StudyValues } from './study_values';
 import { nextTheme, setTheme, storedTheme } from './theme';
-import { intervalSeconds, secondsOf, Zone } from './time';
+import { intervalSeconds, nextDate, secondsOf, Zone } from './time';
+import { Transport } from './transport';
 import { kKeptIntervals, type Bar, type Instrument, type Interval } from './types';
 import { changeText, directionOf, Watch } from './watch';
 
@@ -25,12 +41,16 @@ let theme = storedTheme();
 setTheme(theme);
 
 let view: View = viewFrom(location.hash);
+let routes: ReadonlySet<Route> = new Set();
 let instruments: Instrument[] = [];
 let instrumentsRun: number | null = null;
 let zone = new Zone('UTC');
 let pointed: Entry | null = null;
 /** What the chart shows; the book may already be a frame ahead. */
 let newest: Newest = { last: null, close: null };
+/** The bars of chosen dates; the live ones go on beside them. */
+const past = new BarBook();
+let pastAsked = '';
 const quotes = new Map<string, Quote>();
 
 const live = new LiveClient(
@@ -50,15 +70,22 @@ const live = new LiveClient(
       if (live.connection() === 'live') void askQuotes();
     },
     reset: () => {
+      if (showsPast()) return;
       pointed = null;
       newest = { last: null, close: null };
       chart.reset();
+      values.barsChanged(true);
     },
-    bars: (change) => chart.apply(change),
+    bars: (change) => {
+      if (showsPast()) return;
+      chart.apply(change);
+      values.barsChanged(change.inserted || change.changed.some(({ bar }) => bar.revision > 0));
+    },
     status: (status) => {
       setZone(status.play.zone);
       watch.setRange(secondsOf(status.play.start_time), secondsOf(status.play.end_time));
       deck.showStatus(status, zone);
+      transport.show(status.play, zone);
       if (instrumentsRun !== null && instrumentsRun !== status.play.run) {
         quotes.clear();
         for (const { series } of instruments) watch.setQuote(series, null);
@@ -70,12 +97,19 @@ const live = new LiveClient(
   },
 );
 
-const deck = new Deck(async () => {
-  const answer = await restartPlay();
-  return answer.ok ? null : answer.failure.message;
-});
+const deck = new Deck();
+const transport = new Transport(
+  {
+    pause: () => orderPlay('pause'),
+    resume: () => orderPlay('resume'),
+    restart: () => orderPlay('restart'),
+    speed: (speed) => orderPlay('speed', { speed: String(speed) }),
+    jump: (seconds) => orderPlay('jump', { time: `${seconds}000000000` }),
+  },
+  (text) => deck.showProblem(text),
+);
 const legend = new Legend();
-const numbers = new NumbersTable(() => numbers.show(live.book, barStyle()));
+const numbers = new NumbersTable(() => numbers.show(book(), barStyle()));
 const watch = new Watch((series) => choose({ series }));
 const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
   point: (entry, byKeyboard) => {
@@ -91,6 +125,21 @@ const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
     showBars();
   },
 });
+const values = new StudyValues(
+  getStudies,
+  {
+    all: (key, points) => {
+      chart.setStudy(key, points);
+      showLegend();
+    },
+    newest: (key, points) => {
+      chart.updateStudy(key, points);
+      showLegend();
+    },
+    refused: (why) => deck.showProblem(`No indicators: ${why}`),
+  },
+  (delayMs, callback) => setTimeout(callback, delayMs),
+);
 
 const rounds = new QuoteRounds(getBars, (series, quote) => {
   if (quote) quotes.set(series, quote);
@@ -107,6 +156,15 @@ const intervals = new Segments<Interval>(
     hint: `Bars of ${value}`,
   })),
   (interval) => choose({ interval }),
+);
+const kinds = new Segments<Kind>(
+  byId('control-kind'),
+  'kind',
+  [
+    { value: 'candles', text: 'Candles', hint: 'Open, high, low and close of each bar' },
+    { value: 'line', text: 'Line', hint: 'The close of each bar' },
+  ],
+  (kind) => choose({ kind }),
 );
 const conditions = new Segments(
   byId('control-conditions'),
@@ -130,6 +188,8 @@ const sessions = new Segments(
   ] as const,
   (session) => choose({ session }),
 );
+const studyMenu = new StudyMenu((studies) => choose({ studies }));
+const rangeMenu = new RangeMenu((dates) => choose(dates));
 
 function choose(change: Partial<View>): void {
   view = { ...view, ...change };
@@ -137,19 +197,40 @@ function choose(change: Partial<View>): void {
   showChoice();
 }
 
+function showsPast(): boolean {
+  return view.from !== '' || view.to !== '';
+}
+
+function book(): BarBook {
+  return showsPast() ? past : live.book;
+}
+
+function rangeOf({ from, to }: View): BarRange {
+  const range: BarRange = {};
+  if (from) range.start = from;
+  if (to) range.end = nextDate(to);
+  if (from || to) range.tz = zone.name;
+  return range;
+}
+
 /** Brings the page in line with `view`, and the connection too when it asks for other bars. */
 function showChoice(): void {
+  showPage();
   intervals.set(view.interval);
+  kinds.set(view.kind);
   conditions.set(view.conditions);
   sessions.set(view.session);
+  studyMenu.set(view.studies);
+  rangeMenu.set(view);
   const query = queryFor(view, instruments);
   if (!query) return;
   const instrument = instruments.find(({ series }) => series === query.series)!;
   watch.select(query.series);
   setText(byId('view-instrument'), instrument.instrument);
-  setText(byId('view-series'), `${instrument.venue} · ${instrument.channel}`);
+  byId('view-instrument').title = `${instrument.venue} ${instrument.channel}`;
   byId('chart').setAttribute('aria-label', `${instrument.instrument}, bars of ${view.interval}`);
   chart.setInterval(view.interval);
+  chart.setKind(view.kind);
   const before = live.query();
   const same =
     before &&
@@ -161,6 +242,41 @@ function showChoice(): void {
     }
     live.watch(query);
   }
+  chart.setBook(book());
+  if (showsPast()) void loadPast();
+  else pastAsked = '';
+  const lines = routes.has('GET /api/v1/bars?indicators') ? linesOf(view.studies) : [];
+  chart.setStudies(lines);
+  legend.setStudies(lines);
+  values.watch(query, rangeOf(view), lines);
+}
+
+/** The bars of the chosen dates, once for each choice. */
+async function loadPast(): Promise<void> {
+  const query = queryFor(view, instruments);
+  const range = rangeOf(view);
+  const asked = JSON.stringify([query, range]);
+  if (!query || asked === pastAsked) return;
+  pastAsked = asked;
+  past.reset([]);
+  chart.reset();
+  const answer = await getBars(query, range);
+  if (asked !== pastAsked) return;
+  deck.showProblem(answer.ok ? '' : `No bars of these dates: ${answer.failure.message}`);
+  if (answer.ok) past.reset(answer.value.bars);
+  chart.reset();
+}
+
+function showPage(): void {
+  for (const main of document.querySelectorAll<HTMLElement>('main')) {
+    main.hidden = main.dataset.page !== view.page;
+  }
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('.pages a')) {
+    const page = link.dataset.page as View['page'];
+    link.href = fragmentOf({ ...view, page }) || '#';
+    if (page === view.page) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
 }
 
 function setZone(name: string): void {
@@ -169,34 +285,38 @@ function setZone(name: string): void {
   if (named.name === zone.name) return;
   zone = named;
   chart.setZone(zone);
+  if (showsPast()) showChoice();
 }
 
 function barStyle(): BarStyle {
   const withSeconds = intervalSeconds(view.interval) < 60;
-  return { zone, withSeconds, places: live.book.places() };
+  return { zone, withSeconds, places: book().places(), withDate: view.interval === '1h' };
 }
 
 function showLegend(): void {
-  const shown = pointed ? (live.book.find(pointed.time) ?? null) : newest.last;
-  legend.show(shown, barStyle());
+  const shown = pointed ? (book().find(pointed.time) ?? null) : newest.last;
+  legend.show(shown, barStyle(), (key) => (shown ? values.at(key, shown.time) : null));
 }
 
 function showBars(): void {
   showWaiting();
   showLegend();
-  numbers.show(live.book, barStyle());
+  numbers.show(book(), barStyle());
   const query = live.query();
   if (query) showQuote(query.series);
 }
 
 /** What is said over the chart: why it is empty, or that it is no longer kept up to date. */
 function showWaiting(): void {
-  const empty = live.book.last() === undefined;
+  const empty = book().last() === undefined;
   const play = live.status()?.play;
   const connected = live.connection() === 'live';
   byId('chart-empty').hidden = !empty;
-  setText(byId('chart-empty'), emptyText(connected ? play?.state : undefined));
-  byId('stale').hidden = connected || empty || !play;
+  setText(
+    byId('chart-empty'),
+    showsPast() ? 'No bars of these dates.' : emptyText(connected ? play?.state : undefined),
+  );
+  byId('stale').hidden = connected || empty || !play || showsPast();
   if (!play) return;
   const now = secondsOf(play.market_time);
   setText(
@@ -208,7 +328,7 @@ function showWaiting(): void {
 function showQuote(series: string): void {
   let quote = quotes.get(series) ?? null;
   const query = live.query();
-  if (quote && series === query?.series) {
+  if (quote && series === query?.series && !showsPast()) {
     const last = parseDecimal(newest.close ?? '');
     if (last) quote = withLast(quote, last);
   }
@@ -228,6 +348,7 @@ async function loadInstruments(): Promise<void> {
   // A new run may not know any yet: what was known stays until it does.
   if (answer.ok && answer.value.length > 0) {
     instruments = answer.value;
+    if (routes.size === 0) showRoutes(await getRoutes());
     watch.setInstruments(instruments);
     rounds.setSeries(instruments.map(({ series }) => series));
     for (const { series } of instruments) showQuote(series);
@@ -240,6 +361,13 @@ async function loadInstruments(): Promise<void> {
     deck.showConnection(signedOut ? 'unauthorised' : 'reconnecting', '');
   }
   setTimeout(() => void loadInstruments(), kInstrumentsRetryMs);
+}
+
+/** Puts on the page what this program offers. */
+function showRoutes(offered: ReadonlySet<Route>): void {
+  routes = offered;
+  transport.setRoutes(routes);
+  byId('menu-indicators').hidden = !routes.has('GET /api/v1/bars?indicators');
 }
 
 async function askQuotes(): Promise<void> {
@@ -268,6 +396,10 @@ byId('chart').addEventListener('keydown', (event) => {
 });
 byId('chart').addEventListener('blur', () => chart.clearCursor());
 byId('to-live').addEventListener('click', () => chart.toLive());
+byId('skip').addEventListener('click', (event) => {
+  event.preventDefault(); // the fragment is the view's
+  byId('chart').focus();
+});
 byId('controls').addEventListener('submit', (event) => event.preventDefault());
 addEventListener('online', () => live.retryNow());
 document.addEventListener('visibilitychange', () => {
@@ -278,10 +410,13 @@ addEventListener('hashchange', () => {
   showChoice();
 });
 setInterval(() => void askQuotes(), kQuotesMs);
+tameMenus();
 
 /** For tests and scripts: what the page holds. Copies; nothing here changes the page. */
 const hook = Object.freeze({
-  bars: (): Bar[] => live.book.entries().map(({ bar }) => ({ ...bar })),
+  bars: (): Bar[] => book().entries().map(({ bar }) => ({ ...bar })),
+  /** The values drawn of one study, by the API's name of its column. */
+  study: (key: string) => chart.studyPoints(key),
   state: () => ({
     connection: live.connection(),
     query: live.query(),
@@ -294,5 +429,6 @@ const hook = Object.freeze({
 Object.defineProperty(window, 'tapedeck', { value: hook });
 
 showThemeName();
+showPage();
 deck.showConnection(live.connection(), '');
 void loadInstruments();

@@ -21,6 +21,9 @@ const kPlacesSample = 500;
 
 export class BarBook {
   private entries_: Entry[] = [];
+  // Made when asked for; null: not made since the last change.
+  private times_: number[] | null = null;
+  private revised_: number[] | null = null;
 
   entries(): readonly Entry[] {
     return this.entries_;
@@ -30,6 +33,18 @@ export class BarBook {
   places(): number {
     const newest = this.entries_.slice(-kPlacesSample);
     return axisPlaces(newest.flatMap(({ bar }) => (bar.close === null ? [] : [bar.close])));
+  }
+
+  /** The times of all bars, ascending. */
+  times(): readonly number[] {
+    this.times_ ??= this.entries_.map(({ time }) => time);
+    return this.times_;
+  }
+
+  /** The times of bars that were corrected after they were final. */
+  revised(): readonly number[] {
+    this.revised_ ??= this.entries_.flatMap(({ time, bar }) => (bar.revision > 0 ? time : []));
+    return this.revised_;
   }
 
   last(): Entry | undefined {
@@ -54,6 +69,7 @@ export class BarBook {
   /** Drops every bar and takes these. */
   reset(bars: readonly Bar[]): void {
     this.entries_ = [];
+    this.times_ = this.revised_ = null;
     this.apply(bars);
   }
 
@@ -66,6 +82,8 @@ export class BarBook {
       const at = this.position(entry.time);
       const replaces = this.entries_[at]?.time === entry.time;
       if (!replaces && at < this.entries_.length) inserted = true;
+      if (!replaces) this.times_ = null;
+      if (bar.revision > 0) this.revised_ = null;
       this.entries_.splice(at, replaces ? 1 : 0, entry);
       changed.set(entry.time, entry);
     }

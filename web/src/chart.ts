@@ -1,4 +1,5 @@
-// web/src/chart.ts: candles and volume. The only module that sees the charting library's series.
+// web/src/chart.ts: candles or a line, volume, studies, sessions, and marks at revised bars. With
+// figures.ts the only one that sees the charting library's series.
 //
 // Draws at most once per frame of the screen, however fast bars come. Doubles appear only here, to
 // place pixels; every number that is written out comes from the bar's own text.
@@ -6,8 +7,10 @@
 import {
   CandlestickSeries,
   createChartEx,
+  createSeriesMarkers,
   CrosshairMode,
   HistogramSeries,
+  LineSeries,
   LineStyle,
   type CandlestickData,
   type HistogramData,
@@ -15,6 +18,9 @@ import {
   type IHorzScaleBehavior,
   type IPriceLine,
   type ISeriesApi,
+  type ISeriesMarkersPluginApi,
+  type LineData,
+  type SeriesMarker,
   type Time,
   type UTCTimestamp,
   type WhitespaceData,
@@ -22,6 +28,9 @@ import {
 
 import { tickLabel, zonedScale } from './axis';
 import type { BarBook, BarChange, Entry } from './bars';
+import type { Kind } from './selection';
+import { extendedRuns, sessionShade, type SessionOf } from './sessions';
+import type { StudyLine, StudyPane } from './studies';
 import { resolveColours, type Colours } from './theme';
 import { intervalSeconds, type Zone } from './time';
 import type { DecimalText, Interval } from './types';
@@ -41,6 +50,25 @@ export interface ChartEvents {
   drawn(newest: Newest): void;
 }
 
+/** A value of a study; null where it has none. */
+export interface StudyPoint {
+  time: number;
+  text: DecimalText | null;
+}
+
+interface DrawnStudy {
+  line: StudyLine;
+  series: ISeriesApi<'Line', Time> | ISeriesApi<'Histogram', Time>;
+  points: StudyPoint[];
+}
+
+const kLineStyles = {
+  solid: LineStyle.Solid,
+  dashed: LineStyle.Dashed,
+  dotted: LineStyle.Dotted,
+} as const;
+
+const kVolumePane = 1;
 const kBarSpacing = 8;
 const kRightMarginBars = 6;
 // In bars from the right edge: above it the newest bar counts as in view.
@@ -51,7 +79,12 @@ const kSingleUpdatesMax = 200;
 export class BarChart {
   private readonly chart_: IChartApiBase<Time>;
   private readonly candles_: ISeriesApi<'Candlestick', Time>;
+  private readonly closes_: ISeriesApi<'Line', Time>;
   private readonly volumes_: ISeriesApi<'Histogram', Time>;
+  private readonly marks_: ISeriesMarkersPluginApi<Time>[];
+  private readonly studies_ = new Map<string, DrawnStudy>();
+  private kind_: Kind = 'candles';
+  private sessionOf_: SessionOf = () => 'unknown';
   private colours_: Colours;
   private pending_ = new Set<number>();
   private rebuild_ = false;
@@ -61,10 +94,11 @@ export class BarChart {
   private places_ = 2;
   private lastPrice_: IPriceLine | null = null;
   private cursor_: number | null = null;
+  private marksDrawn_ = '';
 
   constructor(
     host: HTMLElement,
-    private readonly book_: BarBook,
+    private book_: BarBook,
     private zone_: Zone,
     private readonly events_: ChartEvents,
   ) {
@@ -87,13 +121,21 @@ export class BarChart {
       priceLineVisible: false,
       lastValueVisible: false,
     });
+    this.closes_ = this.chart_.addSeries(LineSeries, {
+      lineWidth: 2,
+      priceLineVisible: false,
+      lastValueVisible: false,
+      visible: false,
+    });
     this.volumes_ = this.chart_.addSeries(
       HistogramSeries,
       { priceFormat: { type: 'volume' }, priceLineVisible: false, lastValueVisible: false },
-      1,
+      kVolumePane,
     );
-    this.chart_.panes()[0]?.setStretchFactor(4);
-    this.chart_.panes()[1]?.setStretchFactor(1);
+    this.marks_ = [createSeriesMarkers(this.candles_), createSeriesMarkers(this.closes_)];
+    this.shade(0);
+    this.shade(kVolumePane);
+    this.stretch();
     this.chart_.subscribeCrosshairMove((move) => {
       if (this.cursor_ !== null && !move.sourceEvent) return; // our own doing
       this.cursor_ = null;
@@ -108,6 +150,70 @@ export class BarChart {
     this.zone_ = zone;
     this.rebuild_ = true;
     this.schedule();
+  }
+
+  /** Shows the bars of another book from now on. */
+  setBook(book: BarBook): void {
+    if (this.book_ === book) return;
+    this.book_ = book;
+    this.reset();
+  }
+
+  setKind(kind: Kind): void {
+    this.kind_ = kind;
+    this.candles_.applyOptions({ visible: kind === 'candles' });
+    this.closes_.applyOptions({ visible: kind === 'line' });
+    this.lastPrice_ = null;
+    for (const series of [this.candles_, this.closes_]) {
+      for (const line of series.priceLines()) series.removePriceLine(line);
+    }
+    this.schedule();
+  }
+
+  setSessions(sessionOf: SessionOf): void {
+    this.sessionOf_ = sessionOf;
+    this.rebuild_ = true;
+    this.schedule();
+  }
+
+  /** Draws these studies, each from the values that setStudy() brings. */
+  setStudies(lines: readonly StudyLine[]): void {
+    const wanted = new Set(lines.map(({ key }) => key));
+    // A pane goes with its last series, and the panes below it move up.
+    for (const [key, { series }] of this.studies_) {
+      if (wanted.has(key)) continue;
+      this.chart_.removeSeries(series);
+      this.studies_.delete(key);
+    }
+    for (const line of lines) {
+      if (!this.studies_.has(line.key)) this.addStudy(line);
+    }
+    this.stretch();
+  }
+
+  /** All values of one output, ascending; of bars that the book holds, to keep one time axis. */
+  setStudy(key: string, points: readonly StudyPoint[]): void {
+    const study = this.studies_.get(key);
+    if (!study) return;
+    study.points = [...points];
+    study.series.setData(study.points.map((point) => this.studyData(study.line, point)));
+  }
+
+  /** Newer values of one output; not before the last that it holds. */
+  updateStudy(key: string, points: readonly StudyPoint[]): void {
+    const study = this.studies_.get(key);
+    if (!study) return;
+    for (const point of points) {
+      const last = study.points[study.points.length - 1];
+      if (last && point.time < last.time) continue;
+      if (last?.time === point.time) study.points.pop();
+      study.points.push(point);
+      study.series.update(this.studyData(study.line, point));
+    }
+  }
+
+  studyPoints(key: string): StudyPoint[] {
+    return (this.studies_.get(key)?.points ?? []).map((point) => ({ ...point }));
   }
 
   setInterval(interval: Interval): void {
@@ -137,14 +243,20 @@ export class BarChart {
           tickLabel(time as number, kind, this.zone_),
       },
     } as object);
+    // A bar that rose is hollow, one that fell is full: colour is not all that tells them apart.
     this.candles_.applyOptions({
-      upColor: up,
+      upColor: this.colours_.upHollow,
       borderUpColor: up,
       wickUpColor: up,
       downColor: down,
       borderDownColor: down,
       wickDownColor: down,
     });
+    this.closes_.applyOptions({ color: this.colours_.strong });
+    for (const { line, series, points } of this.studies_.values()) {
+      series.applyOptions({ color: this.colours_[line.tone] });
+      series.setData(points.map((point) => this.studyData(line, point)));
+    }
     this.rebuild_ = true;
     this.schedule();
   }
@@ -221,7 +333,8 @@ export class BarChart {
     }
     const close = this.book_.closeAt(index);
     if (close !== null) {
-      this.chart_.setCrosshairPosition(Number(close), entry.time as UTCTimestamp, this.candles_);
+      const series = this.kind_ === 'candles' ? this.candles_ : this.closes_;
+      this.chart_.setCrosshairPosition(Number(close), entry.time as UTCTimestamp, series);
     }
     this.events_.point(entry, true);
   }
@@ -241,6 +354,7 @@ export class BarChart {
     const position = scale.scrollPosition();
     if (this.rebuild_ || this.pending_.size > kSingleUpdatesMax) {
       this.candles_.setData(entries.map((entry) => this.candle(entry)));
+      this.closes_.setData(entries.map((entry) => this.close(entry)));
       this.volumes_.setData(entries.map((entry) => this.volume(entry)));
     } else {
       for (const time of [...this.pending_].sort((a, b) => a - b)) {
@@ -248,9 +362,11 @@ export class BarChart {
         if (!entry) continue;
         const historical = time < this.drawnLast_;
         this.candles_.update(this.candle(entry), historical);
+        this.closes_.update(this.close(entry), historical);
         this.volumes_.update(this.volume(entry), historical);
       }
     }
+    this.setMarks();
     this.drawnLast_ = this.book_.last()?.time ?? -Infinity;
     this.rebuild_ = false;
     this.pending_.clear();
@@ -274,14 +390,17 @@ export class BarChart {
     const places = this.book_.places();
     if (places === this.places_) return;
     this.places_ = places;
-    this.candles_.applyOptions({
-      priceFormat: { type: 'price', precision: places, minMove: 10 ** -places },
-    });
+    const priceFormat = { type: 'price', precision: places, minMove: 10 ** -places } as const;
+    for (const series of [this.candles_, this.closes_]) series.applyOptions({ priceFormat });
+    for (const { line, series } of this.studies_.values()) {
+      if (line.pane === 'price') series.applyOptions({ priceFormat });
+    }
   }
 
   private setLastPrice(close: DecimalText | null): void {
+    const series = this.kind_ === 'candles' ? this.candles_ : this.closes_;
     if (close === null) {
-      if (this.lastPrice_) this.candles_.removePriceLine(this.lastPrice_);
+      if (this.lastPrice_) series.removePriceLine(this.lastPrice_);
       this.lastPrice_ = null;
       return;
     }
@@ -289,7 +408,7 @@ export class BarChart {
     const color = this.book_.last()?.bar.final ? this.colours_.cross : this.colours_.lamp;
     if (this.lastPrice_) this.lastPrice_.applyOptions({ price, color });
     else
-      this.lastPrice_ = this.candles_.createPriceLine({
+      this.lastPrice_ = series.createPriceLine({
         price,
         color,
         lineStyle: LineStyle.Dotted,
@@ -315,10 +434,103 @@ export class BarChart {
       low: Number(bar.low),
       close,
     };
-    // Still in the making: hollow.
-    if (!bar.final)
-      candle.color = close >= open ? this.colours_.upHollow : this.colours_.downHollow;
+    // Still in the making: lit.
+    if (!bar.final) {
+      candle.borderColor = candle.wickColor = this.colours_.lamp;
+      candle.color = close >= open ? this.colours_.upHollow : this.colours_.lamp;
+    }
     return candle;
+  }
+
+  private close({ time, bar }: Entry): LineData<Time> | WhitespaceData<Time> {
+    const at = time as UTCTimestamp;
+    return bar.close === null ? { time: at } : { time: at, value: Number(bar.close) };
+  }
+
+  /** A dot under each bar that was corrected after it was final. */
+  private setMarks(): void {
+    const marks = this.book_.revised().map(
+      (time): SeriesMarker<Time> => ({
+        time: time as UTCTimestamp,
+        position: 'belowBar',
+        shape: 'circle',
+        size: 0.5,
+        color: this.colours_.lamp,
+      }),
+    );
+    const key = marks.map(({ time }) => time).join(' ') + this.colours_.lamp;
+    if (key === this.marksDrawn_) return;
+    this.marksDrawn_ = key;
+    for (const plugin of this.marks_) plugin.setMarkers(marks);
+  }
+
+  private addStudy(line: StudyLine): void {
+    const options = {
+      color: this.colours_[line.tone],
+      priceLineVisible: false,
+      lastValueVisible: false,
+    };
+    const pane = this.paneOf(line.pane);
+    const series =
+      line.drawn === 'histogram'
+        ? this.chart_.addSeries(HistogramSeries, options, pane)
+        : this.chart_.addSeries(
+            LineSeries,
+            {
+              ...options,
+              lineWidth: 1,
+              lineStyle: kLineStyles[line.dash],
+              crosshairMarkerVisible: false,
+            },
+            pane,
+          );
+    for (const price of line.guides) {
+      series.createPriceLine({
+        price,
+        color: this.colours_.neutralSoft,
+        lineStyle: LineStyle.Dotted,
+        lineWidth: 1,
+        axisLabelVisible: false,
+      });
+    }
+    this.studies_.set(line.key, { line, series, points: [] });
+  }
+
+  /** The pane that has a study of that kind already, or the next one. */
+  private paneOf(pane: StudyPane): number {
+    if (pane === 'price') return 0;
+    for (const { line, series } of this.studies_.values()) {
+      if (line.pane === pane) return series.getPane().paneIndex();
+    }
+    return this.chart_.panes().length;
+  }
+
+  private stretch(): void {
+    this.chart_.panes().forEach((pane, index) => pane.setStretchFactor(index === 0 ? 5 : 1.2));
+  }
+
+  private shade(pane: number): void {
+    const scale = this.chart_.timeScale();
+    const runs = (): [number, number][] => {
+      const range = scale.getVisibleLogicalRange();
+      if (!range) return [];
+      const times = this.book_.times();
+      return extendedRuns(times, Math.floor(range.from), Math.ceil(range.to), this.sessionOf_);
+    };
+    this.chart_
+      .panes()
+      [pane]?.attachPrimitive(sessionShade(scale, runs, () => this.colours_.shade));
+  }
+
+  private studyData(
+    line: StudyLine,
+    { time, text }: StudyPoint,
+  ): LineData<Time> | HistogramData<Time> | WhitespaceData<Time> {
+    const at = time as UTCTimestamp;
+    if (text === null) return { time: at };
+    const value = Number(text);
+    if (line.drawn !== 'histogram') return { time: at, value };
+    return { time: at, value, color: value >= 0 ? this.colours_.upSoft : this.colours_.downSoft };
   }
 
   private volume({ time, bar }: Entry): HistogramData<Time> {

@@ -1,10 +1,9 @@
-// web/src/deck.ts: what follows the status: gauges, label, tape strip, counts, announcements.
+// web/src/deck.ts: what follows the status: clock, label, tape strip, status line, announcements.
 
 import { byId, make, setText } from './dom';
-import { showFacts, tapeFacts } from './facts';
-import { formatCount, formatSpeed } from './format';
 import type { Connection } from './live';
-import { connectionText, noticeText, playText, quarantineText } from './play_text';
+import { connectionText, noticeText, playText } from './play_text';
+import { StatusLine, statusItems } from './status_line';
 import { roundTimes, secondsOf, type Zone } from './time';
 import type { Play, Status } from './types';
 
@@ -12,37 +11,23 @@ export class Deck {
   private readonly clock_ = byId<HTMLTimeElement>('clock');
   private readonly clockZone_ = byId('clock-zone');
   private readonly state_ = byId('play-state');
-  private readonly speed_ = byId('play-speed');
-  private readonly durable_ = byId('durable');
-  private readonly refused_ = byId('refused');
   private readonly connection_ = byId('connection');
   private readonly label_ = byId('label');
   private readonly kind_ = byId('label-kind');
   private readonly what_ = byId('label-what');
   private readonly origin_ = byId('label-origin');
   private readonly end_ = byId('label-end');
-  private readonly endText_ = byId('label-end-text');
-  private readonly restart_ = byId<HTMLButtonElement>('restart');
   private readonly strip_ = byId('strip');
   private readonly played_ = byId('strip-played');
   private readonly ticks_ = byId('strip-ticks');
   private readonly notice_ = byId('notice');
-  private readonly tape_ = byId('tape');
   private readonly version_ = byId('version');
   private readonly announce_ = byId('announce');
+  private readonly line_ = new StatusLine();
+  private problem_ = '';
 
   private said_ = { state: '', connection: '' as Connection | '', run: 0 };
   private ticksFor_ = '';
-
-  constructor(onRestart: () => Promise<string | null>) {
-    this.restart_.addEventListener('click', () => {
-      this.restart_.disabled = true;
-      void onRestart().then((problem) => {
-        this.restart_.disabled = false;
-        if (problem !== null) setText(this.endText_, `Restart did not work: ${problem}`);
-      });
-    });
-  }
 
   showConnection(connection: Connection, refusal: string): void {
     this.connection_.dataset.state = connection;
@@ -67,15 +52,10 @@ export class Deck {
     this.clockZone_.title = zone.name;
     setText(this.state_, play.state);
     this.state_.dataset.state = play.state;
-    setText(this.speed_, formatSpeed(play.speed));
-    setText(this.durable_, formatCount(status.tape.durable_offset));
-    setText(this.refused_, formatCount(status.quarantine.total));
-    this.refused_.title = quarantineText(status.quarantine);
-    this.refused_.dataset.some = String(status.quarantine.total !== '0');
     setText(this.version_, `tapedeck ${status.version} · ${status.mode}`);
     this.showLabel(play);
     this.showStrip(play, zone);
-    showFacts(this.tape_, tapeFacts(status));
+    this.line_.show(statusItems(status));
     this.sayState(play);
     this.turnReels();
   }
@@ -85,17 +65,27 @@ export class Deck {
     setText(this.announce_, text);
   }
 
+  /** Why an order to the play did not work; empty once one did. */
+  showProblem(text: string): void {
+    this.problem_ = text;
+    this.showEnd(text);
+    if (text) this.say(text);
+  }
+
+  private showEnd(text: string): void {
+    this.end_.hidden = text === '';
+    setText(this.end_, text);
+  }
+
   private showLabel(play: Play): void {
     const text = playText(play);
-    this.label_.hidden = false;
+    // A pipeline that runs live has nothing to say here.
+    this.label_.hidden = play.label !== 'recorded' && play.label !== 'simulated';
     this.label_.dataset.label = play.label;
     setText(this.kind_, text.kind);
     this.showWhat(text.what, play.date);
     setText(this.origin_, text.origin);
-    if (this.end_.hidden !== (text.end === '')) {
-      this.end_.hidden = text.end === '';
-      setText(this.endText_, text.end);
-    }
+    this.showEnd(this.problem_ || text.end);
   }
 
   /** The date is not to be broken over two lines. */
@@ -137,7 +127,7 @@ export class Deck {
     if (run !== 0 && play.run !== run) this.say('Restarted from the beginning');
     else if (state !== play.state) {
       const { end } = playText(play);
-      if (end) this.say(`${end} Restart is offered.`);
+      if (end) this.say(end);
     }
     this.said_.state = play.state;
     this.said_.run = play.run;

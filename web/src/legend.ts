@@ -10,7 +10,9 @@ import {
   ratio,
   type Decimal,
 } from './format';
-import type { Zone } from './time';
+import type { StudyLine } from './studies';
+import { secondsOf, type Zone } from './time';
+import type { Bar, DecimalText } from './types';
 
 export interface BarText {
   name: string;
@@ -27,6 +29,8 @@ export interface BarStyle {
   withSeconds: boolean;
   /** Places that prices are padded to. */
   places: number;
+  /** Bars of more than a day stand beside each other. */
+  withDate?: boolean;
 }
 
 // A volume-weighted price is rounded half to even, to this many places.
@@ -37,7 +41,18 @@ export function vwapText(notional: Decimal | null, volume: Decimal | null): stri
   return vwap ? formatDecimal(vwap, { minPlaces: kVwapPlaces }) : '–';
 }
 
-export function barTexts({ time, bar }: Entry, { zone, withSeconds, places }: BarStyle): BarText[] {
+/** "revised 2×: late, known 10:31:05", as far as the API tells. */
+export function revisionText(bar: Bar, zone: Zone): string {
+  const why = bar.reason ?? '';
+  const known = bar.ts_known && bar.reason ? `known ${zone.clock(secondsOf(bar.ts_known), true)}` : '';
+  const more = [why, known].filter(Boolean).join(', ');
+  return `revised ${bar.revision}×${more && `: ${more}`}`;
+}
+
+export function barTexts(entry: Entry, style: BarStyle): BarText[] {
+  const { time, bar } = entry;
+  const { zone, withSeconds, places, withDate } = style;
+
   const price = (text: string | null): string =>
     text === null ? '–' : formatDecimal(text, { minPlaces: places });
   const from = parseDecimal(bar.open ?? '');
@@ -50,10 +65,13 @@ export function barTexts({ time, bar }: Entry, { zone, withSeconds, places }: Ba
   if (percent && percent.mantissa !== 0n) change.direction = percent.mantissa > 0n ? 'up' : 'down';
   const when: BarText = {
     name: 'Time',
-    value: `${zone.clock(time, withSeconds)} ${zone.abbreviation(time)}`,
+    value: [
+      withDate ? `${zone.day(time)} ` : '',
+      `${zone.clock(time, withSeconds)} ${zone.abbreviation(time)}`,
+    ].join(''),
   };
   if (!bar.final) when.badge = 'live';
-  else if (bar.revision > 0) when.badge = `revised ${bar.revision}×`;
+  else if (bar.revision > 0) when.badge = revisionText(bar, zone);
   return [
     when,
     { name: 'Open', short: 'O', value: price(bar.open) },
@@ -78,10 +96,44 @@ export function barSentence(entry: Entry, style: BarStyle): string {
     .join(', ');
 }
 
+/** Rounded to that many places: a mean has more digits than a person reads. */
+function shortened(text: DecimalText, places: number): Decimal | DecimalText {
+  const value = parseDecimal(text);
+  if (!value || value.scale <= places) return text;
+  const rounded = ratio(value, { mantissa: 1n, scale: 0 }, places);
+  return rounded ?? text;
+}
+
 export class Legend {
   private readonly root_ = byId('legend');
+  private readonly studies_ = byId('legend-studies');
+  private lines_: readonly StudyLine[] = [];
 
-  show(entry: Entry | null, style: BarStyle): void {
+  setStudies(lines: readonly StudyLine[]): void {
+    this.lines_ = lines;
+    this.studies_.hidden = lines.length === 0;
+    this.studies_.replaceChildren(
+      ...lines.map((line) => {
+        const item = make('div', 'legend-item');
+        const term = make('dt', '', line.title);
+        term.prepend(make('span', `study-key study-key-${line.tone} study-key-${line.dash}`));
+        item.append(term, make('dd'));
+        return item;
+      }),
+    );
+  }
+
+  show(
+    entry: Entry | null,
+    style: BarStyle,
+    valueOf: (key: string) => DecimalText | null = () => null,
+  ): void {
+    this.lines_.forEach(({ key, pane }, index) => {
+      const text = valueOf(key);
+      const places = pane === 'price' ? style.places : 2;
+      const value = text === null ? '–' : formatDecimal(shortened(text, places + 2));
+      setText(this.studies_.children[index]!.lastElementChild!, value);
+    });
     if (!entry) {
       this.root_.replaceChildren();
       return;

@@ -144,15 +144,29 @@ test('quotes are asked for in turn, bounded, only when something may have change
 
 test('the address keeps the view, and survives nonsense', () => {
   assert.equal(fragmentOf(kDefaultView), '');
-  const view = viewFrom('#series=lean%2Ftrade%2FIBM&interval=5m&conditions=all');
+  const view = viewFrom(
+    '#page=pipeline&series=lean%2Ftrade%2FIBM&interval=5m&conditions=all&kind=line' +
+      '&from=2013-10-07&studies=sma(50)+macd(12,26,9)',
+  );
   assert.deepEqual(view, {
+    page: 'pipeline',
     series: 'lean/trade/IBM',
     interval: '5m',
     conditions: 'all',
     session: 'extended',
+    kind: 'line',
+    from: '2013-10-07',
+    to: '',
+    studies: [
+      { kind: 'sma', numbers: [50] },
+      { kind: 'macd', numbers: [12, 26, 9] },
+    ],
   });
   assert.deepEqual(viewFrom(fragmentOf(view)), view);
-  assert.deepEqual(viewFrom('#interval=7m&conditions=<script>'), kDefaultView);
+  const nonsense = '#interval=7m&conditions=<script>&page=x&from=yesterday&kind=pie';
+  assert.deepEqual(viewFrom(nonsense), kDefaultView);
+  assert.deepEqual(viewFrom('#studies=').studies, []);
+  assert.equal(queryFor(view, [])?.series, undefined);
 });
 
 test('an instrument that is gone gives way to the first', () => {

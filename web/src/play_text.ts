@@ -9,7 +9,7 @@ export interface PlayText {
   kind: string;
   what: string;
   origin: string;
-  /** Why Restart is offered; empty while it is not. */
+  /** That the play is over, and why; empty while it is not. */
   end: string;
 }
 

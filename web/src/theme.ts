@@ -40,7 +40,12 @@ export interface Colours {
   downSoft: string;
   neutralSoft: string;
   upHollow: string;
-  downHollow: string;
+  strong: string;
+  shade: string;
+  study1: string;
+  study2: string;
+  study3: string;
+  study4: string;
   font: string;
 }
 
@@ -65,8 +70,13 @@ export function resolveColours(): Colours {
     upSoft: colour('up-soft'),
     downSoft: colour('down-soft'),
     neutralSoft: colour('neutral-soft'),
-    upHollow: colour('up-hollow'),
-    downHollow: colour('down-hollow'),
+    upHollow: colour('panel'),
+    strong: colour('text'),
+    shade: colour('shade'),
+    study1: colour('study-1'),
+    study2: colour('study-2'),
+    study3: colour('study-3'),
+    study4: colour('study-4'),
     font: getComputedStyle(document.body).fontFamily,
   };
   probe.remove();

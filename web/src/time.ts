@@ -118,3 +118,8 @@ export function roundTimes(start: number, end: number, zone: Zone, ticksMax: num
   }
   return ticks;
 }
+
+/** The date after `date`: 2013-10-31 gives 2013-11-01. */
+export function nextDate(date: string): string {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+}

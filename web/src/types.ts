@@ -39,12 +39,19 @@ export interface Bar {
   final: boolean;
   /** Rises each time a late trade corrects a final bar. */
   revision: number;
+  /** Of the last revision. */
+  reason?: 'late' | 'repair' | 'cancel' | 'correction' | null;
+  /** When what it holds was known. */
+  ts_known?: Nanoseconds;
+  /** Trades that came when the bar could not be revised any more. */
+  unapplied?: number;
   offset: Offset;
 }
 
 export interface Play {
-  state: 'loading' | 'playing' | 'ended' | 'failed';
-  label: 'recorded' | 'simulated';
+  state: 'loading' | 'playing' | 'paused' | 'ended' | 'failed';
+  /** Empty where a pipeline runs live. */
+  label: 'recorded' | 'simulated' | '';
   date: string;
   title: string;
   source: string;

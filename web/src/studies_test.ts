@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { routesOf } from './routes';
+import { extendedRuns, sessionsIn } from './sessions';
+import { StudyValues } from './study_values';
+import {
+  defaultStudies,
+  linesOf,
+  nameOf,
+  parseStudies,
+  standardStudy,
+  studiesOfText,
+  studiesText,
+} from './studies';
+import type { BarQuery } from './types';
+
+const kQuery: BarQuery = {
+  series: 'lean/trade/SPY',
+  interval: '1m',
+  conditions: 'eligible',
+  session: 'extended',
+};
+
+test('studies have the names by which the API knows them', () => {
+  assert.equal(studiesText(defaultStudies()), 'sma(20) ema(20)');
+  assert.equal(nameOf(standardStudy('vwap')), 'vwap');
+  assert.equal(nameOf(standardStudy('bollinger')), 'bollinger(20,2)');
+  assert.deepEqual(
+    linesOf([standardStudy('macd'), standardStudy('rsi')]).map(({ key }) => key),
+    ['macd(12,26,9).histogram', 'macd(12,26,9).macd', 'macd(12,26,9).signal', 'rsi(14)'],
+  );
+});
+
+test('an address brings only studies that can be, each once', () => {
+  assert.equal(studiesText(parseStudies('sma(20) sma(20) ema(50)')), 'sma(20) ema(50)');
+  assert.deepEqual(parseStudies('sma(0) sma(2.5) sma(99999) rsi macd(12,26) evil(1) vwap(3)'), []);
+  assert.deepEqual(parseStudies('vwap'), [{ kind: 'vwap', numbers: [] }]);
+});
+
+test('lengths as a person writes them', () => {
+  const lengths = studiesOfText('sma', '20, 50 200')!.map(({ numbers }) => numbers[0]);
+  assert.deepEqual(lengths, [20, 50, 200]);
+  assert.equal(studiesOfText('sma', '1 2 3 4'), null);
+  assert.equal(studiesOfText('sma', ''), null);
+  assert.equal(studiesOfText('sma', 'twenty'), null);
+  assert.deepEqual(studiesOfText('bollinger', '20 2.5'), [
+    { kind: 'bollinger', numbers: [20, 2.5] },
+  ]);
+  assert.equal(studiesOfText('macd', '12 26'), null);
+});
+
+test('the second of a kind differs in its dashes', () => {
+  const dashes = linesOf(studiesOfText('sma', '20 50 200')!).map(({ dash }) => dash);
+  assert.deepEqual(dashes, ['solid', 'dashed', 'dotted']);
+});
+
+test('values come from the answer, all first, then the newest', async () => {
+  const asked: (number | undefined)[] = [];
+  const told: string[] = [];
+  let resume = (): void => {};
+  let price = 1;
+  const values = new StudyValues(
+    async (_query, names, range) => {
+      asked.push(range.limit);
+      assert.deepEqual(names, ['sma(20)']);
+      return { ok: true, value: new Map([['sma(20)', [{ time: 60, text: String(price) }]]]) };
+    },
+    {
+      all: (key, points) => told.push(`all ${key} ${points[0]!.text}`),
+      newest: (key, points) => told.push(`newest ${key} ${points[0]!.text}`),
+      refused: (why) => told.push(why),
+    },
+    (_delay, callback) => (resume = callback),
+  );
+  const settle = (): Promise<void> => new Promise((done) => setImmediate(done));
+  values.watch(kQuery, {}, linesOf([standardStudy('sma')]));
+  await settle();
+  assert.equal(values.at('sma(20)', 60), '1');
+  price = 2;
+  values.barsChanged();
+  values.barsChanged();
+  await settle();
+  assert.equal(asked.length, 1, 'not before the pause is over');
+  resume();
+  await settle();
+  assert.equal(values.at('sma(20)', 60), '2');
+  values.barsChanged(true);
+  resume();
+  await settle();
+  assert.deepEqual(asked, [undefined, 3, undefined]);
+  assert.deepEqual(told, ['all sma(20) 1', 'newest sma(20) 2', 'all sma(20) 2']);
+  assert.equal(values.at('sma(20)', 120), null);
+});
+
+test('hours outside the regular session are runs of neighbours', () => {
+  const sessionOf = sessionsIn([
+    { open: 100, close: 200 },
+    { open: 1100, close: 1200 },
+  ]);
+  assert.equal(sessionsIn([])(150), 'unknown');
+  const times = [50, 99, 100, 199, 200, 1099, 1100, 1200];
+  assert.deepEqual(extendedRuns(times, -5, 99, sessionOf), [
+    [0, 1],
+    [4, 5],
+    [7, 7],
+  ]);
+  assert.deepEqual(extendedRuns(times, 1, 4, sessionOf), [
+    [1, 1],
+    [4, 4],
+  ]);
+});
+
+test('what the program offers is read from its description', () => {
+  const routes = routesOf(`openapi: 3.1.0
+paths:
+  /api/v1/bars:
+    get:
+      parameters:
+        - $ref: "#/components/parameters/Series"
+        - name: indicators
+          in: query
+  /api/v1/play/pause:
+    post:
+      summary: x
+components:
+  schemas:
+    get:
+`);
+  assert.deepEqual(
+    [...routes],
+    ['GET /api/v1/bars', 'GET /api/v1/bars?indicators', 'POST /api/v1/play/pause'],
+  );
+});
