@@ -2,7 +2,8 @@
 """bench/rows.py: makes the trades that every contender of a benchmark takes in. It shares nothing
 with the product, so the product's own tape is checked against it too.
 
-    rows.py synthetic OUT [--rows N]     one day of 500 symbols, from a fixed seed
+    rows.py synthetic OUT [--rows N] [--series N] [--hours H]
+                                         500 symbols, one day, from a fixed seed
     rows.py equities OUT --corpus DIR    SPY, IBM and AIG of October 2013, as they would come live
     rows.py crypto OUT --corpus DIR      Binance spot and futures, with venue ids and receive times
 
@@ -63,8 +64,8 @@ def checksum(series, price, size):
     return total
 
 
-def synthetic(count, seed=SEED):
-    """`count` trades of one day: (rows, series, origins)."""
+def synthetic(count, series_count=SYNTHETIC_SERIES, hours=24, seed=SEED):
+    """`count` trades: (rows, series, origins)."""
     random = numpy.random.Generator(numpy.random.PCG64(seed))
     # A sweep hits several resting orders at once: its trades share series and timestamp. With one
     # in 4.85 continuing the one before, 37 % share a timestamp.
@@ -73,11 +74,12 @@ def synthetic(count, seed=SEED):
     sweep = numpy.cumsum(starts) - 1
     sweeps = int(sweep[-1]) + 1
 
-    popularity = 1 / numpy.arange(1, SYNTHETIC_SERIES + 1)
-    series = random.choice(SYNTHETIC_SERIES, sweeps, p=popularity / popularity.sum())
-    # Distinct microseconds, spread over the day.
+    popularity = 1 / numpy.arange(1, series_count + 1)
+    series = random.choice(series_count, sweeps, p=popularity / popularity.sum())
+    # Distinct microseconds, spread over the hours.
     gaps = random.exponential(1, sweeps)
-    micros = (numpy.cumsum(gaps) / gaps.sum() * 86_000_000_000).astype(numpy.int64)
+    span_us = hours * 3_600_000_000 - 400_000_000
+    micros = (numpy.cumsum(gaps) / gaps.sum() * span_us).astype(numpy.int64)
     micros = numpy.maximum.accumulate(micros - numpy.arange(sweeps)) + numpy.arange(sweeps)
     event = SYNTHETIC_DAY_NS + micros * 1000
     # The network keeps the order within a sweep, not between two.
@@ -96,7 +98,7 @@ def synthetic(count, seed=SEED):
                                1 + random.geometric(1 / 80, count))
     rows["price_scale"] = 2
     steps = random.choice(numpy.array([-2, -1, 0, 0, 0, 0, 1, 2]), count)
-    first_price = random.integers(2_000, 60_000, SYNTHETIC_SERIES)
+    first_price = random.integers(2_000, 60_000, series_count)
     by_series = numpy.argsort(rows["series"], kind="stable")  # times ascend within each
     ordered = rows["series"][by_series]
     begins = numpy.flatnonzero(numpy.r_[True, ordered[1:] != ordered[:-1]])
@@ -109,7 +111,7 @@ def synthetic(count, seed=SEED):
     rows = rows[numpy.argsort(rows["ts_recv"], kind="stable")]
     names = [{"venue": "synthetic", "channel": "trade", "instrument": f"SYM{i:03}",
               "order": "venue_sequence", "price_scale": 2, "size_scale": 0}
-             for i in range(SYNTHETIC_SERIES)]
+             for i in range(series_count)]
     return rows, names, [{"kind": "venue", "key": "", "first_ns": 0, "recv_assumed": False}]
 
 
@@ -219,6 +221,18 @@ def by_series(rows):
     return rows[numpy.lexsort([rows["ts_event"], rows["series"]])]
 
 
+def places(rows, series):
+    """Of each row its place in the order of its series (docs/time-order-identity.md); ascending
+    within a series, and with gaps."""
+    by_sequence = numpy.array([one["order"] == "venue_sequence" for one in series])[rows["series"]]
+    # Files of one series do not overlap, and origins are numbered by their first time.
+    then = [rows["seq"], rows["origin"], numpy.where(by_sequence, rows["venue_sequence"], 0)]
+    then[:2] = [numpy.where(by_sequence, 0, column) for column in then[:2]]
+    found = numpy.empty(len(rows), numpy.int64)
+    found[numpy.lexsort([*then, rows["ts_event"]])] = numpy.arange(len(rows))
+    return found
+
+
 def write(path, rows, series, origins):
     total = checksum(rows["series"], rows["price"], rows["size"])
     about = {"rows": len(rows), "checksum": str(total), "series": series, "origins": origins}
@@ -256,11 +270,13 @@ def main():
     parser.add_argument("set", choices=["synthetic", "equities", "crypto", "sort", "head"])
     parser.add_argument("out")
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--series", type=int, default=SYNTHETIC_SERIES)
+    parser.add_argument("--hours", type=int, default=24)
     parser.add_argument("--source")
     parser.add_argument("--corpus", default=os.environ.get("TAPEDECK_CORPUS"))
     options = parser.parse_args()
     if options.set == "synthetic":
-        made = synthetic(options.rows)
+        made = synthetic(options.rows, options.series, options.hours)
     elif options.set in ("sort", "head"):
         rows, about = read(options.source)
         rows = by_series(rows) if options.set == "sort" else rows[:options.rows]

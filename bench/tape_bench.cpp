@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <simdjson.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -19,21 +18,22 @@
 #include <span>
 #include <thread>
 
+#include "bars_bench.hpp"
 #include "base/check.hpp"
 #include "base/clock.hpp"
 #include "base/crc32c.hpp"
 #include "base/disk.hpp"
 #include "market/event.hpp"
 #include "market/series.hpp"
+#include "measure.hpp"
 #include "quality/seen_identities.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 #include "tape/tape.hpp"
 
 using namespace tapedeck;
+using namespace tapedeck::bench;
 
 namespace {
-
-const SystemClock kClock;
 
 // A record of the rows file: RECORD in rows.py.
 struct Row {
@@ -45,20 +45,6 @@ struct Row {
   std::uint64_t venue_sequence;
 };
 static_assert(sizeof(Row) == 64 && std::endian::native == std::endian::little);
-
-template <class T>
-T or_exit(Result<T> result) {
-  if (!result) {
-    fmt::print(stderr, "td_bench: {}\n", result.error().message);
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
-
-[[noreturn]] void die(const std::string& message) {
-  fmt::print(stderr, "td_bench: {}\n", message);
-  std::exit(1);
-}
 
 class RowsFile {
  public:
@@ -188,35 +174,6 @@ class OurTape {
   std::unique_ptr<tape::Tape> tape_;
   std::jthread background_;  // last: it ends first
 };
-
-double now_s() { return static_cast<double>(kClock.elapsed().ns) * 1e-9; }
-
-double cpu_s() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto s = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return s(usage.ru_utime) + s(usage.ru_stime);
-}
-
-// A number of a file in /proc/self of lines "name: number".
-std::uint64_t proc_number(const char* file, const std::string& name) {
-  std::ifstream in(std::string("/proc/self/") + file);
-  std::string word;
-  while (in >> word) {
-    if (word == name + ":" && in >> word) return std::stoull(word);
-  }
-  return 0;
-}
-
-std::uint64_t bytes_below(const std::string& directory) {
-  std::uint64_t sum = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file()) sum += entry.file_size();
-  }
-  return sum;
-}
 
 std::vector<market::Trade> next_trades(RowsFile& file, const Names& names, std::size_t count) {
   const std::vector<Row> rows = file.next(count);
@@ -432,6 +389,14 @@ int main(int argc, char** argv) {
   auto* scanning = app.add_subcommand("scan", "decodes everything, on one thread");
   scanning->add_option("--dir", directory)->required();
   scanning->callback([&] { scan(directory); });
+
+  BarsArguments bars;
+  auto* making = app.add_subcommand("bars", "bars of 1 m and averages of 15 s, on one thread");
+  making->add_option("--dir", bars.tape)->required();
+  making->add_option("--out", bars.out, "folder of bars.csv and averages.csv")->required();
+  making->add_option("--store", bars.store, "the file of a store, which gives them back");
+  making->add_option("--kept", bars.bars_kept, "bars of each series that stay in memory; 0: all");
+  making->callback([&] { make_bars(bars); });
 
   auto* verifying = app.add_subcommand("verify", "compares the tape with the rows, one by one");
   verifying->add_option("--rows", rows)->required();

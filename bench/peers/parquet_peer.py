@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """bench/peers/parquet_peer.py: the smallest Parquet file, zstd level 3, that pyarrow can be brought
-to write of the rows.
+to write of the rows; and the files that makers of bars read.
 
     parquet_peer.py size --rows FILE --dir DIR [--order tape|series]
                          [--unit ns|coarse] [--quick true]
+    parquet_peer.py trades --rows FILE --dir DIR
 
 Columns do not influence each other in Parquet, so each is written alone with every encoding, page
 and row-group size; then one file is written with the best of all, read back and compared.
@@ -94,5 +95,28 @@ def size(options):
                 bytes_by_column=by_column)
 
 
+def trades(options):
+    """received_<compression>.parquet, in the order of receipt as the tape is, and
+    by_time_<compression>.parquet. They hold what bars need and no more; `place` is the place of a
+    trade in the order of its series, so nobody has to know how that comes about."""
+    rows, about = rows_file.read(options.rows)
+    table = pyarrow.table({
+        "ts_event": rows["ts_event"].copy(),
+        "series": rows["series"].astype(numpy.int32),
+        "place": rows_file.places(rows, about["series"]).astype(numpy.int32),
+        "price": narrow(rows["price"].copy()),
+        "size": narrow(rows["size"].copy()),
+    })
+    by_time = table.take(numpy.lexsort([table["place"], table["series"], table["ts_event"]]))
+    os.makedirs(options.dir, exist_ok=True)
+    for order, sorted_table in (("received", table), ("by_time", by_time)):
+        for compression in ("none", "lz4", "zstd"):
+            pyarrow.parquet.write_table(
+                sorted_table, os.path.join(options.dir, f"{order}_{compression}.parquet"),
+                compression=compression, row_group_size=1 << 18)
+    total = rows_file.checksum(*(table[name].to_numpy() for name in ("series", "price", "size")))
+    peer.report(rows=table.num_rows, checksum=str(total), bytes=peer.bytes_below(options.dir))
+
+
 if __name__ == "__main__":
-    peer.main(__doc__, [size], order="tape", unit="ns", quick=False)
+    peer.main(__doc__, [size, trades], order="tape", unit="ns", quick=False)

@@ -11,6 +11,14 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import rows as rows_file  # noqa: E402
 
+# What makers of bars write; bench/bars.py says more.
+MINUTE_NS = 60 * 10**9
+PANE_NS = 5 * 10**9  # averages slide by it
+PANES_IN_WINDOW = 3
+BAR_COLUMNS = ["series", "ts_open", "open", "high", "low", "close", "volume", "trades"]
+AVERAGE_COLUMNS = ["series", "ts_end", "trades", "price_sum", "notional", "average_price",
+                   "average_notional"]
+
 
 def arrow_table(path):
     """The rows, and the names of the columns that a contender has to keep."""
