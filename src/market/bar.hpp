@@ -51,11 +51,11 @@ struct BarSpec {
   auto operator<=>(const BarSpec&) const = default;
 };
 
-// Why a bar that was final changed.
+// Why a bar that was final changed. Of several at once, the last of these.
 enum class RevisionReason : std::uint8_t {
   kNone = 0,
   kLate = 1,        // a trade came after its bar was final
-  kRepair = 2,      // one that had been missed was fetched
+  kRepair = 2,      // one that had been missed was fetched (kRepaired)
   kCancel = 3,      // the venue took a trade back
   kCorrection = 4,  // the venue said what a trade should have been
 };
@@ -75,9 +75,11 @@ struct Bar {
   bool is_final = false;       // the watermark has passed its end
   std::uint32_t revision = 0;  // how often it changed after it was final
   RevisionReason reason = RevisionReason::kNone;  // of the last revision
-  Offset offset;                // trades before this offset of the tape are counted
-  Timestamp ts_known{};         // the greatest ts_recv before it
-  std::uint64_t unapplied = 0;  // trades that came when the bar could not be revised any more
+  Offset offset;         // trades before this offset of the tape are counted
+  Timestamp ts_known{};  // the greatest ts_recv before it
+  // Trades that were taken back or corrected when it could not be made again any more: some of its
+  // trades were gone from the tape. It counts them as they were.
+  std::uint64_t unapplied = 0;
   bool operator==(const Bar&) const = default;
 };
 

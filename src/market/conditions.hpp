@@ -23,6 +23,11 @@ struct ConditionFlag {
   bool regular_session = false;  // belongs to the regular session whatever the clock says
 };
 
+// This bit of Trade::conditions says how the trade came to us, not what the venue said of it: it
+// had been missed, and was fetched later to fill the gap. No table may name it. (The top bit is
+// taken: lean's "Suspicious".)
+inline constexpr std::uint64_t kRepaired = std::uint64_t{1} << 62;
+
 // Index: bit of Trade::conditions. Bits without a name allow everything.
 struct ConditionTable {
   std::array<ConditionFlag, 64> flags;
@@ -39,7 +44,7 @@ struct TradeEffect {
 // `by_clock`: the session that the calendar gives for ts_event.
 TradeEffect effect_of(const ConditionTable& table, std::uint64_t conditions, TradeSession by_clock);
 
-// Names of the flags that are set, for people: "FormT, OddLot".
+// Names of the flags that are set, for people: "FormT, OddLot, repaired".
 std::string describe(const ConditionTable& table, std::uint64_t conditions);
 
 // By Series::conditions. Built by the app from the feeds' own tables.

@@ -23,8 +23,9 @@ const ConditionTable& table() {
 }
 
 // "ohv" and the session, where each is allowed.
-std::string effect(std::uint64_t conditions, TradeSession session) {
-  const TradeEffect e = effect_of(table(), conditions, session);
+std::string effect(std::uint64_t conditions, TradeSession session,
+                   const ConditionTable& by = table()) {
+  const TradeEffect e = effect_of(by, conditions, session);
   const auto sessions = {"pre", "regular", "post", "closed"};
   return std::string(e.open_close ? "o" : "-") + (e.high_low ? "h" : "-") +
          (e.volume ? "v " : "- ") + *(sessions.begin() + static_cast<int>(e.session));
@@ -56,9 +57,21 @@ TEST(Conditions, ClosingPrintsBelongToTheRegularSession) {
   EXPECT_EQ(effect(bit(24), TradeSession::kPost), "--- regular");
 }
 
+TEST(Conditions, ThatATradeWasFetchedLaterChangesNoAnswer) {
+  ConditionTable hostile = table();
+  hostile.flags[62] = {"None", Answer::kNo, Answer::kNo, Answer::kNo, true};
+  for (const std::uint64_t conditions : {std::uint64_t{0}, bit(9), bit(13)}) {
+    for (const TradeSession session : {TradeSession::kPre, TradeSession::kRegular}) {
+      EXPECT_EQ(effect(conditions | kRepaired, session, hostile), effect(conditions, session));
+    }
+  }
+}
+
 TEST(Conditions, NamesForPeople) {
   EXPECT_EQ(describe(table(), 0), "");
   EXPECT_EQ(describe(table(), bit(63) | bit(13) | bit(50)), "FormT, bit 50, OddLot");
+  EXPECT_EQ(describe(table(), kRepaired), "repaired");
+  EXPECT_EQ(describe(table(), bit(13) | kRepaired), "FormT, repaired");
 }
 
 }  // namespace

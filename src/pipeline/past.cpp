@@ -17,10 +17,6 @@ Result<std::optional<windows::PastBar>> TapeAndStorePast::bar(SeriesId series,
 
 Status TapeAndStorePast::trades(SeriesId series, Timestamp from, Timestamp to, Offset end,
                                 const std::function<void(const Trade&)>& visit) {
-  // What retention has dropped may have held some of them: nobody can say any more.
-  if (tape_.first_offset(partition_) != Offset()) {
-    return fail(ErrorCode::kNotFound, "the tape no longer holds its beginning");
-  }
   return scan(series, from, to, end, [&](const Trade& trade) {
     if (trade.ts_event >= from && trade.ts_event < to) visit(trade);
     return true;
@@ -39,6 +35,9 @@ Result<std::optional<Trade>> TapeAndStorePast::trade(SeriesId series,
   };
   TD_TRY(scan(series, near - kNear, near + kNear, end, is_it));
   if (!found) TD_TRY(scan(series, std::nullopt, std::nullopt, end, is_it));
+  if (!found && tape_.first_offset(partition_) != Offset()) {
+    return fail(ErrorCode::kNotFound, "the tape no longer holds its beginning");
+  }
   return found;
 }
 

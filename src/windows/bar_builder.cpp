@@ -61,6 +61,16 @@ std::optional<Trade> amended(const Trade& trade, const Amendment* amendment) {
   return changed;
 }
 
+bool is_repaired(const auto& event) { return (event.conditions & market::kRepaired) != 0; }
+
+// A trade of which the venue has said something new.
+struct Amended {
+  Timestamp ts_event;
+  TradeSession session = TradeSession::kRegular;
+  RevisionReason reason = RevisionReason::kCancel;
+  std::optional<Amendment> before;  // what it had said at the last flush
+};
+
 struct Mean {
   std::uint64_t trades = 0;
   market::DecimalSum price_sum;
@@ -89,6 +99,7 @@ struct BarBuilder::SpecBars {
 // and only the first is kept.
 struct BarBuilder::Delta {
   std::array<BarCell, kModes.size()> by_mode;
+  bool repaired = false;  // some of it had been missed
 };
 
 // What marks have said, and which series a mark may concern.
@@ -124,16 +135,20 @@ struct BarBuilder::SeriesBars {
   std::vector<VendorBar> vendor_bars;  // since the last flush
   std::vector<SpecBars> specs;         // as options_.specs
   std::map<IdentityKey, Amendment> amendments;
-  std::map<Timestamp, RevisionReason> amended_times;  // of trades, since the last flush
+  std::map<IdentityKey, Amended> amended;  // since the last flush
   std::array<Mean, kModes.size()> means;
   Timestamp recv_clock{};
   std::optional<Timestamp> tick;  // under way
 };
 
+// A window that some amended trades are in.
 struct BarBuilder::Rebuild {
   std::size_t spec = 0;
   Timestamp ts_open{}, ts_close{};
   RevisionReason reason{};
+  Timestamp minute{};         // of the first of them
+  std::uint64_t amended = 0;  // how many
+  std::uint64_t left = 0;     // of those: the bar stays as if nothing had been said of them
 };
 
 BarBuilder::BarBuilder(market::Catalog& catalog, const market::ConditionTables& tables,
@@ -167,6 +182,7 @@ Status BarBuilder::add(const Trade& trade) {
     const TradeEffect effect = effect_on(bars, trade.ts_event, trade.conditions);
     Delta& delta = delta_of(bars, trade.ts_event, BarSource::kTrades,
                             effect.session == TradeSession::kRegular);
+    delta.repaired |= is_repaired(trade);
     const OrderKey key = order_key(trade, *bars.series, origin);
     delta.by_mode[0].apply(*counted, key, effect);
     if (bars.table != nullptr) delta.by_mode[1].apply(*counted, key, TradeEffect{});
@@ -184,6 +200,7 @@ Status BarBuilder::add(const PriceTick& tick) {
   const TradeEffect effect = effect_on(bars, tick.ts_event, tick.conditions);
   Delta& delta =
       delta_of(bars, tick.ts_event, BarSource::kLast, effect.session == TradeSession::kRegular);
+  delta.repaired |= is_repaired(tick);
   const OrderKey key = order_key(
       {.ts_event = tick.ts_event, .identity = tick.identity, .venue_sequence = tick.venue_sequence},
       *bars.series, origin);
@@ -229,8 +246,13 @@ Status BarBuilder::add(const Correction& correction, Offset offset) {
   if (!is_first && amendment.order < entry->second.order) return {};
   const std::optional<Amendment> before =
       is_first ? std::nullopt : std::optional(std::exchange(entry->second, amendment));
-  TD_ASSIGN(const auto trade,
-            past_->trade(bars.id, correction.target, correction.ts_event, offset));
+  const auto read = past_->trade(bars.id, correction.target, correction.ts_event, offset);
+  if (!read && read.error().code == ErrorCode::kNotFound) {
+    ++unapplied_;  // nobody can say any more in which bars it is
+    return {};
+  }
+  TD_TRY(read);
+  const std::optional<Trade>& trade = *read;
   if (!trade) {
     ++unknown_targets_;  // should it come later, it is counted as amended
     return {};
@@ -240,9 +262,13 @@ Status BarBuilder::add(const Correction& correction, Offset offset) {
   const bool same_mean = old && now && old->price == now->price && old->size == now->size;
   if (old && !same_mean) add_to_means(bars, correction.ts_recv, &*old, true);
   if (now && !same_mean) add_to_means(bars, correction.ts_recv, &*now, false);
-  bars.amended_times[trade->ts_event] = correction.kind == CorrectionKind::kCancel
-                                            ? RevisionReason::kCancel
-                                            : RevisionReason::kCorrection;
+  Amended& amended_trade = bars.amended
+                               .try_emplace(key_of(correction.target),
+                                            Amended{.ts_event = trade->ts_event, .before = before})
+                               .first->second;
+  amended_trade.session = effect_on(bars, trade->ts_event, trade->conditions).session;
+  amended_trade.reason = correction.kind == CorrectionKind::kCancel ? RevisionReason::kCancel
+                                                                    : RevisionReason::kCorrection;
   return {};
 }
 
@@ -401,7 +427,8 @@ Status BarBuilder::count(SeriesBars& bars, Offset end) {
                         fmt::format("the volume of {} in the bar at {} does not fit 128 bits",
                                     to_string(bars.series->key), to_iso(bar.ts_open)));
         }
-        change(bars, i, **window, end, RevisionReason::kLate);
+        change(bars, i, **window, end,
+               delta.repaired ? RevisionReason::kRepair : RevisionReason::kLate);
       });
       TD_TRY(status);
     }
@@ -435,7 +462,8 @@ Status BarBuilder::count(SeriesBars& bars, Offset end) {
       cell.bar.volume = {};
       cell.bar.volume.add(vendor.volume);
       cell.close_key = key;
-      change(bars, i, *window, end, RevisionReason::kLate);
+      change(bars, i, *window, end,
+             is_repaired(vendor) ? RevisionReason::kRepair : RevisionReason::kLate);
     }
   }
   bars.vendor_bars.clear();
@@ -448,8 +476,8 @@ void BarBuilder::change(SeriesBars& bars, std::size_t spec, Window& window, Offs
   bar.offset = end;
   bar.ts_known = ts_known_;
   if (bar.is_final) {
+    bar.reason = window.revised ? std::max(bar.reason, reason) : reason;
     window.revised = true;
-    bar.reason = reason;
   }
   if (std::exchange(window.changed, true)) return;
   changed_bars_.push_back({&bars, spec, bar.ts_open});
@@ -489,109 +517,148 @@ void BarBuilder::set_first_close(SeriesBars& bars, std::optional<Timestamp> firs
 // ---- What was taken back or corrected
 
 Status BarBuilder::rebuild(SeriesBars& bars, Offset end) {
-  if (bars.amended_times.empty()) return {};
-  // Windows of up to a minute are made again from their trades, those of one minute in one reading;
-  // longer ones from the bars of their minutes, where those are made too.
-  std::map<Timestamp, std::vector<Rebuild>> by_minute;
-  std::vector<Rebuild> longer;
-  std::map<std::pair<std::size_t, Timestamp>, bool> seen;
-  for (const auto& [t, reason] : bars.amended_times) {
+  if (bars.amended.empty()) return {};
+  std::map<std::pair<std::size_t, Timestamp>, Rebuild> windows;
+  for (const auto& [identity, trade] : bars.amended) {
     for (std::size_t i = 0; i < options_.specs.size(); ++i) {
       const BarSpec& spec = options_.specs[i];
       if (spec.source != BarSource::kTrades) continue;
-      for_each_window(bars, spec, t, [&, reason = reason, t = t](Timestamp from, Timestamp to) {
-        if (std::exchange(seen[{i, from}], true)) return;
-        const Rebuild window{.spec = i, .ts_open = from, .ts_close = to, .reason = reason};
-        if (spec.interval <= minutes(1)) {
-          by_minute[floor_to(t, minutes(1))].push_back(window);
-        } else {
-          longer.push_back(window);
-        }
+      if (spec.session == SessionMode::kRegular && trade.session != TradeSession::kRegular) {
+        continue;
+      }
+      const Timestamp minute = floor_to(trade.ts_event, minutes(1));
+      for_each_window(bars, spec, trade.ts_event, [&](Timestamp from, Timestamp to) {
+        Rebuild& window = windows[{i, from}];
+        const bool is_new = window.amended++ == 0;
+        window = {.spec = i,
+                  .ts_open = from,
+                  .ts_close = to,
+                  .reason = std::max(window.reason, trade.reason),
+                  .minute = is_new ? minute : std::min(window.minute, minute),
+                  .amended = window.amended};
       });
     }
   }
-  bars.amended_times.clear();
-  for (const auto& [minute, windows] : by_minute) {
-    TD_TRY(rebuild_from_trades(bars, windows, end));
+  // Windows of up to a minute are made again from their trades, those of one minute in one reading;
+  // longer ones from the bars of their minutes, where those are made too.
+  std::map<Timestamp, std::vector<Rebuild*>> by_minute;
+  for (auto& [key, window] : windows) {
+    if (options_.specs[window.spec].interval <= minutes(1)) {
+      by_minute[window.minute].push_back(&window);
+    }
   }
-  for (const Rebuild& window : longer) {
+  for (const auto& [minute, of_minute] : by_minute) {
+    TD_TRY(rebuild_from_trades(bars, of_minute, end));
+  }
+  for (auto& [key, window] : windows) {
     BarSpec minute = options_.specs[window.spec];
+    if (minute.interval <= minutes(1)) continue;
     minute.interval = minutes(1);
     const auto found = std::ranges::find(options_.specs, minute);
     if (found == options_.specs.end()) {
-      TD_TRY(rebuild_from_trades(bars, {window}, end));
-    } else {
-      TD_TRY(rebuild_from_minutes(bars, window,
-                                  static_cast<std::size_t>(found - options_.specs.begin()), end));
+      TD_TRY(rebuild_from_trades(bars, {&window}, end));
+      continue;
     }
+    const auto minute_spec = static_cast<std::size_t>(found - options_.specs.begin());
+    auto of_window = windows.lower_bound({minute_spec, window.ts_open});
+    for (; of_window != windows.end() && of_window->first.first == minute_spec &&
+           of_window->first.second < window.ts_close;
+         ++of_window) {
+      window.left += of_window->second.left;
+    }
+    TD_TRY(rebuild_from_minutes(bars, window, minute_spec, end));
   }
+  bars.amended.clear();
   return {};
 }
 
-Status BarBuilder::rebuild_from_trades(SeriesBars& bars, const std::vector<Rebuild>& windows,
+Status BarBuilder::rebuild_from_trades(SeriesBars& bars, const std::vector<Rebuild*>& windows,
                                        Offset end) {
-  Timestamp from = windows.front().ts_open;
-  Timestamp to = windows.front().ts_close;
-  for (const Rebuild& window : windows) {
-    from = std::min(from, window.ts_open);
-    to = std::max(to, window.ts_close);
+  Timestamp from = windows.front()->ts_open;
+  Timestamp to = windows.front()->ts_close;
+  for (const Rebuild* window : windows) {
+    from = std::min(from, window->ts_open);
+    to = std::max(to, window->ts_close);
   }
   std::vector<BarCell> cells(windows.size());
+  std::vector<std::uint64_t> found(windows.size());  // trades that the bar should have counted
   ++reads_of_trades_;
-  const Status read = past_->trades(bars.id, from, to, end, [&](const Trade& trade) {
-    const auto amendment = bars.amendments.find(key_of(trade.identity));
-    const auto counted =
-        amended(trade, amendment == bars.amendments.end() ? nullptr : &amendment->second);
-    if (!counted) return;
+  TD_TRY(past_->trades(bars.id, from, to, end, [&](const Trade& trade) {
+    const IdentityKey identity = key_of(trade.identity);
+    const auto entry = bars.amendments.find(identity);
+    const Amendment* now = entry == bars.amendments.end() ? nullptr : &entry->second;
+    const Amendment* before = now;
+    if (const auto known = bars.amended.find(identity); known != bars.amended.end()) {
+      before = known->second.before ? &*known->second.before : nullptr;
+    }
+    const auto counted = amended(trade, now);
+    const bool was_counted = amended(trade, before).has_value();
     const TradeEffect effect = effect_on(bars, trade.ts_event, trade.conditions);
     const OrderKey key = order_key(trade, *bars.series, origin_of(trade.identity.origin));
     for (std::size_t w = 0; w < windows.size(); ++w) {
-      if (trade.ts_event < windows[w].ts_open || trade.ts_event >= windows[w].ts_close) continue;
-      const BarSpec& spec = options_.specs[windows[w].spec];
+      if (trade.ts_event < windows[w]->ts_open || trade.ts_event >= windows[w]->ts_close) continue;
+      const BarSpec& spec = options_.specs[windows[w]->spec];
       if (spec.session == SessionMode::kRegular && effect.session != TradeSession::kRegular) {
         continue;
       }
       const bool all = spec.conditions == ConditionMode::kAll;
-      cells[w].apply(*counted, key, all ? TradeEffect{} : effect);
+      if (was_counted) ++found[w];
+      if (counted) cells[w].apply(*counted, key, all ? TradeEffect{} : effect);
     }
-  });
-  if (!read && read.error().code == ErrorCode::kNotFound) {
-    // Some of its trades are gone from the tape. A bar is never made from a part of them.
-    ++unapplied_;
-    return {};
-  }
-  TD_TRY(read);
+  }));
   for (std::size_t w = 0; w < windows.size(); ++w) {
-    replace(bars, windows[w], std::move(cells[w]), end);
+    Rebuild& rebuilt = *windows[w];
+    TD_ASSIGN(Window * window, window_of(bars, rebuilt.spec, rebuilt.ts_open));
+    if (window == nullptr) {
+      unapplied_ += rebuilt.amended;
+      continue;
+    }
+    // All that it has counted is there, or some is gone from the tape. A bar is never made from a
+    // part of its trades.
+    const Bar& bar = window->cell.bar;
+    if (found[w] == bar.trades + bar.excluded) {
+      replace(bars, rebuilt, *window, std::move(cells[w]), end);
+    } else {
+      rebuilt.left = rebuilt.amended;
+      leave(bars, rebuilt, *window, end);
+    }
   }
   return {};
 }
 
-Status BarBuilder::rebuild_from_minutes(SeriesBars& bars, const Rebuild& window,
+Status BarBuilder::rebuild_from_minutes(SeriesBars& bars, const Rebuild& rebuilt,
                                         std::size_t minute_spec, Offset end) {
   BarCell cell;
   const Timestamp newest = bars.specs[minute_spec].newest;
-  for (Timestamp t = window.ts_open; t < window.ts_close && t <= newest; t = t + minutes(1)) {
+  for (Timestamp t = rebuilt.ts_open; t < rebuilt.ts_close && t <= newest; t = t + minutes(1)) {
     const SpecBars& own = bars.specs[minute_spec];
     if (!own.windows.contains(t) && t >= own.past_before) continue;  // there is none
     TD_ASSIGN(const Window* minute, window_of(bars, minute_spec, t));
     if (minute == nullptr) {
-      ++unapplied_;
+      unapplied_ += rebuilt.amended;
       return {};
     }
     cell.merge(minute->cell);
   }
-  replace(bars, window, std::move(cell), end);
+  TD_ASSIGN(Window * window, window_of(bars, rebuilt.spec, rebuilt.ts_open));
+  if (window == nullptr) {
+    unapplied_ += rebuilt.amended;
+    return {};
+  }
+  if (rebuilt.left < rebuilt.amended) replace(bars, rebuilt, *window, std::move(cell), end);
+  if (rebuilt.left > 0) leave(bars, rebuilt, *window, end);
   return {};
 }
 
-void BarBuilder::replace(SeriesBars& bars, const Rebuild& window, BarCell cell, Offset end) {
-  const auto found = window_of(bars, window.spec, window.ts_open);
-  if (!found || *found == nullptr) {
-    ++unapplied_;
-    return;
-  }
-  BarCell& old = (*found)->cell;
+void BarBuilder::leave(SeriesBars& bars, const Rebuild& rebuilt, Window& window, Offset end) {
+  unapplied_ += rebuilt.left;
+  window.cell.bar.unapplied += rebuilt.left;
+  change(bars, rebuilt.spec, window, end, rebuilt.reason);
+}
+
+void BarBuilder::replace(SeriesBars& bars, const Rebuild& rebuilt, Window& window, BarCell cell,
+                         Offset end) {
+  BarCell& old = window.cell;
   if (old.is_void() && cell.is_void()) return;
   const Bar& before = old.bar;
   cell.bar.ts_open = before.ts_open;
@@ -600,7 +667,7 @@ void BarBuilder::replace(SeriesBars& bars, const Rebuild& window, BarCell cell, 
   cell.bar.reason = before.reason;
   cell.bar.unapplied = before.unapplied;
   old = std::move(cell);
-  change(bars, window.spec, **found, end, window.reason);
+  change(bars, rebuilt.spec, window, end, rebuilt.reason);
 }
 
 // ---- Means

@@ -76,7 +76,8 @@ class BarBuilder {
   Status flush(Offset end);
 
   // The bars that changed since the last call, each once, in no order. A final bar that changed has
-  // got a new revision: one a call, however many trades changed it. Forgets final bars beyond
+  // got a new revision: one a call, however many trades changed it, with the last of their reasons
+  // in the order late, repair, cancel, correction. Forgets final bars beyond
   // bars_kept_max whose last change is before `stored`.
   std::vector<BarChange> take_changes(Offset stored = Offset(~std::uint64_t{0}));
   // Means of ticks that have passed. `all`: those of ticks under way too; nothing may come then.
@@ -89,9 +90,8 @@ class BarBuilder {
   Status restore(const std::vector<std::pair<std::string, std::string>>& entries);
 
   std::uint64_t late() const { return late_; }  // came when their bar was final
-  std::uint64_t unapplied() const {
-    return unapplied_;
-  }  // of those: their bar could not be revised
+  // Trades that came, were taken back or corrected, and bars that they could not change any more.
+  std::uint64_t unapplied() const { return unapplied_; }
   std::uint64_t unknown_targets() const { return unknown_targets_; }  // corrections of no trade yet
   std::uint64_t reads_of_trades() const { return reads_of_trades_; }  // for rebuilding
 
@@ -119,10 +119,11 @@ class BarBuilder {
   Result<Window*> window_of(SeriesBars& bars, std::size_t spec, Timestamp ts_open);
   Status count(SeriesBars& bars, Offset end);
   Status rebuild(SeriesBars& bars, Offset end);
-  Status rebuild_from_trades(SeriesBars& bars, const std::vector<Rebuild>& windows, Offset end);
-  Status rebuild_from_minutes(SeriesBars& bars, const Rebuild& window, std::size_t minute_spec,
+  Status rebuild_from_trades(SeriesBars& bars, const std::vector<Rebuild*>& windows, Offset end);
+  Status rebuild_from_minutes(SeriesBars& bars, const Rebuild& rebuilt, std::size_t minute_spec,
                               Offset end);
-  void replace(SeriesBars& bars, const Rebuild& window, BarCell cell, Offset end);
+  void replace(SeriesBars& bars, const Rebuild& rebuilt, Window& window, BarCell cell, Offset end);
+  void leave(SeriesBars& bars, const Rebuild& rebuilt, Window& window, Offset end);
   void change(SeriesBars& bars, std::size_t spec, Window& window, Offset end,
               market::RevisionReason reason);
   void close_passed(SeriesBars& bars, Offset end);

@@ -23,11 +23,13 @@ class Past {
   // have been and is no longer kept.
   virtual Result<std::optional<PastBar>> bar(SeriesId series, const market::BarSpec& spec,
                                              Timestamp ts_open) = 0;
-  // Calls `visit` with each trade of the series that has from <= ts_event < to and stands before
-  // `end` on the tape, in any order. Errors: kNotFound where some may be gone from the tape.
+  // Calls `visit` with each trade of the series that has from <= ts_event < to, stands before `end`
+  // on the tape, and has not been dropped from it; in any order. Whoever asks knows how many there
+  // were.
   virtual Status trades(SeriesId series, Timestamp from, Timestamp to, Offset end,
                         const std::function<void(const market::Trade&)>& visit) = 0;
   // The trade of this identity, if it stands before `end`. `near`: it is looked for there first.
+  // Errors: kNotFound where it may have been dropped from the tape.
   virtual Result<std::optional<market::Trade>> trade(SeriesId series,
                                                      const market::Identity& identity,
                                                      Timestamp near, Offset end) = 0;

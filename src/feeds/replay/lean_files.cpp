@@ -121,7 +121,7 @@ class LeanParser final : public RecordParser {
     std::uint64_t value = 0;
     if (text.empty()) return value;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-    if (error != std::errc{} || end != text.data() + text.size() || value >= kSuspicious) {
+    if (error != std::errc{} || end != text.data() + text.size() || value >= market::kRepaired) {
       return bad("bad_conditions",
                  fmt::format("conditions '{}' are no hexadecimal bit field", text.substr(0, 64)));
     }
