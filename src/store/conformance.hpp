@@ -440,6 +440,96 @@ TEST_P(StoreConformance, OldRevisionsAreDropped) {
   EXPECT_EQ(store_->bars(as_of(11 * kDay - 1)).error().code, ErrorCode::kNotFound);
 }
 
+// Bars of less than a minute: a day of what their series has traded, whatever the others do.
+TEST_P(StoreConformance, ShortBarsAreKeptForADay) {
+  const market::BarSpec seconds_of{.interval = seconds(1)};
+  const market::BarSpec averages_of{.interval = seconds(15), .slide = seconds(5)};
+  const Timestamp begin = Timestamp{} + hours(1'000);
+  const auto bar = [&](const market::BarSpec& spec, Duration after, std::string name = "SPY") {
+    market::BarRow r = row(0);
+    r.series.instrument = std::move(name);
+    r.spec = spec;
+    r.bar.ts_open = begin + after;
+    r.bar.ts_known = r.bar.ts_open + seconds(20);
+    r.bar.is_final = true;
+    return r;
+  };
+  const auto kept = [&](const market::BarSpec& spec, std::string name = "SPY") {
+    BarQuery q = query();
+    q.series.instrument = std::move(name);
+    q.spec = spec;
+    return read(q).size();
+  };
+  const auto code_of = [&](const market::BarSpec& spec, Timestamp ts_open) {
+    const auto found = store_->find(row(0).series, spec, ts_open);
+    return found ? std::optional<ErrorCode>() : found.error().code;
+  };
+  for (const auto& spec : {seconds_of, averages_of, market::BarSpec{.interval = minutes(1)}}) {
+    write({bar(spec, {}), bar(spec, seconds(1)), bar(spec, {}, "IDLE")});
+    write({bar(spec, hours(24))});
+    EXPECT_EQ(kept(spec), 3u) << "not yet: exactly a day";
+    // What is open, or stamped for a day that has not come, does not count.
+    market::BarRow open = bar(spec, hours(1'000));
+    open.bar.is_final = false;
+    market::BarRow ahead = bar(spec, hours(2'000));
+    ahead.bar.ts_known = begin + hours(24);
+    write({open});
+    EXPECT_EQ(kept(spec), 4u);
+    write({ahead});
+    EXPECT_EQ(kept(spec), 5u);
+    EXPECT_EQ(code_of(spec, begin - seconds(5)),
+              is_short(spec) ? std::optional(ErrorCode::kNotFound) : std::nullopt);
+    EXPECT_EQ(code_of(spec, begin + seconds(5)), std::nullopt) << "there was none";
+  }
+  market::BarRow next = bar(seconds_of, hours(2'001));
+  write({next, bar(averages_of, hours(2'001)), bar({.interval = minutes(1)}, hours(2'001))});
+  EXPECT_EQ(kept(seconds_of), 2u);
+  EXPECT_EQ(kept(averages_of), 2u);
+  EXPECT_EQ(kept({.interval = minutes(1)}), 6u);
+  EXPECT_EQ(kept(seconds_of, "IDLE"), 1u);
+  EXPECT_EQ(store_->kept_from(next.series, seconds_of).value(), next.bar.ts_open - hours(24));
+  EXPECT_EQ(store_->kept_from(next.series, {.interval = minutes(1)}).value(), std::nullopt);
+  EXPECT_EQ(code_of(seconds_of, begin), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of(seconds_of, next.bar.ts_open), std::nullopt);
+  // One that comes too late even so is not seen.
+  write({bar(seconds_of, hours(1))});
+  EXPECT_EQ(kept(seconds_of), 2u);
+  reopen();
+  EXPECT_EQ(code_of(seconds_of, begin + hours(1)), ErrorCode::kNotFound);
+  ASSERT_TRUE(store_->clear());
+  EXPECT_EQ(code_of(seconds_of, begin), std::nullopt);
+}
+
+// Few at once, so that a write stays short; nobody sees those that wait.
+TEST_P(StoreConformance, ShortBarsAreDroppedAndCounted) {
+  market::BarRow r = row(0);
+  r.spec.interval = seconds(1);
+  r.bar.is_final = true;
+  const auto write_from = [&](Timestamp from, std::int64_t count) {
+    std::vector<market::BarRow> rows;
+    for (std::int64_t s = 0; s < count; ++s) {
+      r.bar.ts_open = from + seconds(s);
+      r.bar.ts_known = r.bar.ts_open;
+      rows.push_back(r);
+      r.bar.revision = s % 10 == 0 ? 1 : 0;
+    }
+    write(rows);
+  };
+  const Timestamp begin = Timestamp{} + hours(1'000);
+  write_from(begin, 2'500);
+  EXPECT_EQ(store_->bars_dropped(), 0u);
+  std::uint64_t before = 0;
+  for (int m = 0; m < 4; ++m) {
+    write_from(begin + hours(48) + minutes(m), 60);
+    BarQuery q = query();
+    q.spec = r.spec;
+    EXPECT_EQ(read(q).size(), 60u * static_cast<std::size_t>(m + 1));
+    EXPECT_LE(store_->bars_dropped() - before, 1'000u);
+    before = store_->bars_dropped();
+  }
+  EXPECT_EQ(before, 2'500u);
+}
+
 TEST_P(StoreConformance, MeansStayAsTheyWere) {
   write_all({}, {mean(10), mean(5), mean(15)}, {.applied = Offset(1)});
   write_all({}, {mean(10, "99"), mean(20)}, {.applied = Offset(2)});

@@ -14,6 +14,13 @@
 
 namespace tapedeck::store {
 
+// Bars and averages shorter than a minute are kept so long before the newest final one of their bar
+// series: by event time, so that a series that does not trade keeps its last hours; and final ones,
+// at most up to their ts_known, so that one wrong stamp drops nothing. Longer ones are kept for
+// ever.
+inline constexpr Duration kShortBarsKept = hours(24);
+constexpr bool is_short(const market::BarSpec& spec) { return spec.interval < minutes(1); }
+
 struct BarQuery {
   market::SeriesKey series;
   market::BarSpec spec;
@@ -71,11 +78,19 @@ class Store {
   // Of a partition: its offset, and all entries, ascending by key. Offset 0 and none in a new
   // store.
   virtual Result<Checkpoint> checkpoint(PartitionId partition) const = 0;
-  // The bar with its state; nothing where there is none.
+  // The bar with its state; nothing where there is none. Errors: kNotFound where it may have been
+  // and is no longer kept.
   virtual Result<std::optional<BarResult>> find(const market::SeriesKey& series,
                                                 const market::BarSpec& spec,
                                                 Timestamp ts_open) const = 0;
   virtual Result<std::vector<market::Bar>> bars(const BarQuery& query) const = 0;  // ascending
+  // Bars that open before it are no longer kept (is_short); nothing: all are.
+  virtual Result<std::optional<Timestamp>> kept_from(const market::SeriesKey& series,
+                                                     const market::BarSpec& spec) const {
+    (void)series, (void)spec;
+    return std::nullopt;
+  }
+  virtual std::uint64_t bars_dropped() const { return 0; }  // so, since it was opened
   // Every revision of one bar that is kept, ascending; the last one is what bars() gives.
   virtual Result<std::vector<market::Bar>> revisions(const market::SeriesKey& series,
                                                      const market::BarSpec& spec,

@@ -4,9 +4,11 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/check.hpp"
@@ -24,6 +26,8 @@ constexpr std::int64_t kSchema = 2;
 
 constexpr Duration kRevisionsKept = hours(24) * 90;
 constexpr std::int64_t kRevisionsMax = 100;  // of a bar, the last one among them
+
+constexpr std::int64_t kDroppedAtOnceMax = 1'000;  // short bars of a bar series
 
 // The log is copied into the database once it has so many pages. (Besides, with each sync.)
 constexpr int kLogPages = 8'000;
@@ -168,6 +172,20 @@ constexpr const char* kKeptFrom = R"sql(
   WHERE bar_series_id = ?1 AND ts_open = ?2
 )sql";
 
+// Of a bar series ?1 that is_short(): ?2 is how long its bars are kept.
+constexpr const char* kKeptFromOf = R"sql(
+  SELECT min(ts_open, ts_known) - ?2 FROM bars
+  WHERE bar_series_id = ?1 AND is_final = 1 ORDER BY ts_open DESC LIMIT 1
+)sql";
+// Where to stop dropping: ?2, or after ?3 bars.
+constexpr const char* kDropUntil = R"sql(
+  SELECT coalesce((SELECT ts_open FROM bars WHERE bar_series_id = ?1 AND ts_open < ?2
+                   ORDER BY ts_open LIMIT 1 OFFSET ?3), ?2)
+)sql";
+constexpr const char* kDropBars = "DELETE FROM bars WHERE bar_series_id = ? AND ts_open < ?";
+constexpr const char* kDropRevisions =
+    "DELETE FROM revisions WHERE bar_series_id = ? AND ts_open < ?";
+
 constexpr const char* kAddMean = R"sql(
   INSERT OR IGNORE INTO means VALUES (?, ?, ?, ?, ?, ?)
 )sql";
@@ -182,6 +200,10 @@ constexpr const char* kThisBarSeries = R"sql((
   WHERE s.venue = ?1 AND s.channel = ?2 AND s.instrument = ?3 AND interval_ns = ?4
     AND conditions = ?5 AND session = ?6 AND source = ?7 AND adjusted = ?8 AND slide_ns = ?9))sql";
 
+constexpr const char* kReadKeptFrom = R"sql(
+  SELECT min(ts_open, ts_known) - ?10 FROM bars
+  WHERE bar_series_id = {1} AND is_final = 1 ORDER BY ts_open DESC LIMIT 1
+)sql";
 // The newest first, so that the limit keeps them.
 constexpr const char* kReadBars = R"sql(
   SELECT {0} FROM bars WHERE bar_series_id = {1} AND ts_open >= ?10 AND ts_open < ?11
@@ -322,9 +344,10 @@ struct Reader {
     TD_ASSIGN(auto revisions, Statement::prepare(*connection, with_columns(kReadRevisions)));
     TD_ASSIGN(auto means, Statement::prepare(*connection, kReadMeans));
     TD_ASSIGN(auto checkpoint, Statement::prepare(*connection, kReadCheckpoint));
-    return std::unique_ptr<Reader>(
-        new Reader{std::move(connection), std::move(bars), std::move(bars_as_of), std::move(find),
-                   std::move(revisions), std::move(means), std::move(checkpoint)});
+    TD_ASSIGN(auto kept_from, Statement::prepare(*connection, with_columns(kReadKeptFrom)));
+    return std::unique_ptr<Reader>(new Reader{
+        std::move(connection), std::move(bars), std::move(bars_as_of), std::move(find),
+        std::move(revisions), std::move(means), std::move(checkpoint), std::move(kept_from)});
   }
 
   // Calls `row(statement)` for each row.
@@ -354,6 +377,19 @@ struct Reader {
                    as_number(spec.adjusted), spec.slide.ns, values...);
   }
 
+  // As Store::kept_from. Rows before it may be there still, and do not count.
+  Result<std::optional<Timestamp>> find_kept_from(const SeriesKey& series, const BarSpec& spec) {
+    std::optional<Timestamp> from;
+    if (!is_short(spec)) return from;
+    bind(kept_from, series, spec, kShortBarsKept.ns);
+    const auto take = [&](const Statement& row) -> Status {
+      from = Timestamp{row.integer(0)};
+      return {};
+    };
+    TD_TRY(each(kept_from, take));
+    return from;
+  }
+
   std::unique_ptr<Connection> connection;
   Statement bars;
   Statement bars_as_of;
@@ -361,6 +397,7 @@ struct Reader {
   Statement revisions;
   Statement means;
   Statement checkpoint;
+  Statement kept_from;
 };
 
 // As many readers as there are threads that read at once; a few are kept for the next.
@@ -507,16 +544,23 @@ class Writer {
     TD_ASSIGN(auto find_surplus, Statement::prepare(c, kFindSurplus));
     TD_ASSIGN(auto drop_up_to, Statement::prepare(c, kDropUpTo));
     TD_ASSIGN(auto kept_from, Statement::prepare(c, kKeptFrom));
+    TD_ASSIGN(auto kept_from_of, Statement::prepare(c, kKeptFromOf));
+    TD_ASSIGN(auto drop_until, Statement::prepare(c, kDropUntil));
+    TD_ASSIGN(auto drop_bars, Statement::prepare(c, kDropBars));
+    TD_ASSIGN(auto drop_revisions, Statement::prepare(c, kDropRevisions));
     TD_ASSIGN(auto add_mean, Statement::prepare(c, kAddMean));
     TD_ASSIGN(auto write_applied, Statement::prepare(c, kWriteApplied));
     TD_ASSIGN(auto write_entry, Statement::prepare(c, kWriteEntry));
     TD_ASSIGN(auto remove_entry, Statement::prepare(c, kRemoveEntry));
-    auto writer = std::unique_ptr<Writer>(new Writer{
-        *std::move(lock), std::move(connection), std::move(find_series), std::move(add_series),
-        std::move(find_bar_series), std::move(add_bar_series), std::move(write_bar),
-        std::move(keep_revision), std::move(supersede), std::move(drop_from), std::move(find_old),
-        std::move(find_surplus), std::move(drop_up_to), std::move(kept_from), std::move(add_mean),
-        std::move(write_applied), std::move(write_entry), std::move(remove_entry)});
+    auto writer = std::unique_ptr<Writer>(
+        new Writer{*std::move(lock),       std::move(connection),      std::move(find_series),
+                   std::move(add_series),  std::move(find_bar_series), std::move(add_bar_series),
+                   std::move(write_bar),   std::move(keep_revision),   std::move(supersede),
+                   std::move(drop_from),   std::move(find_old),        std::move(find_surplus),
+                   std::move(drop_up_to),  std::move(kept_from),       std::move(kept_from_of),
+                   std::move(drop_until),  std::move(drop_bars),       std::move(drop_revisions),
+                   std::move(add_mean),    std::move(write_applied),   std::move(write_entry),
+                   std::move(remove_entry)});
     sqlite3_wal_hook(
         writer->connection_->db(),
         [](void* self, sqlite3*, const char*, int pages) {
@@ -529,17 +573,22 @@ class Writer {
 
   Status write(std::span<const BarResult> bars, std::span<const MeanRow> means,
                const Checkpoint& checkpoint) {
+    std::uint64_t dropped = 0;
     const Status written = in_transaction([&]() -> Status {
       Timestamp known{kMin};
+      std::set<std::int64_t> short_ones;
       for (const BarResult& result : bars) {
-        TD_TRY(write_one(result));
+        TD_ASSIGN(const std::int64_t id, write_one(result));
         known = std::max(known, result.row.bar.ts_known);
+        if (is_short(result.row.spec)) short_ones.insert(id);
       }
       if (!bars.empty()) TD_TRY(drop_old(known));
+      for (const std::int64_t id : short_ones) TD_TRY(drop_short(id, known, dropped));
       for (const MeanRow& mean : means) TD_TRY(write_one(mean));
       return write_one(checkpoint);
     });
     if (!written) return written;
+    dropped_ += dropped;
     // It is written; a log that cannot be copied now is copied later, and sync() tells.
     if (log_pages_ >= kLogPages) (void)copy_log();
     return {};
@@ -559,7 +608,10 @@ class Writer {
     return copy_log();
   }
 
+  std::uint64_t dropped() const { return dropped_.load(); }
+
   Status clear() {
+    looked_for_old_.clear();
     return in_transaction([&]() -> Status {
       return connection_->run(
           "DELETE FROM bars; DELETE FROM revisions; DELETE FROM means; DELETE FROM checkpoint; "
@@ -589,6 +641,7 @@ class Writer {
     if (done) done = connection_->run("COMMIT");
     if (!done) {
       series_ids_.clear();  // some may be of rows that are now undone
+      looked_for_old_.clear();
       bar_series_ids_.clear();
       // SQLite may have rolled back by itself; then there is nothing left to do here.
       if (sqlite3_get_autocommit(connection_->db()) == 0) {
@@ -612,7 +665,7 @@ class Writer {
     return connection_->failed("cannot be synced", code);
   }
 
-  Status write_one(const BarResult& result) {
+  Result<std::int64_t> write_one(const BarResult& result) {  // the id of its bar series
     const Bar& bar = result.row.bar;
     TD_ASSIGN(const std::int64_t id, bar_series_id(result.row.series, result.row.spec));
     const std::int64_t revision = bar.revision;
@@ -625,10 +678,30 @@ class Writer {
     write_bar_.bind(id, Blob{result.state});
     add_bar(write_bar_, bar);
     TD_TRY(write_bar_.run());
-    if (revision < kRevisionsMax) return {};
+    if (revision < kRevisionsMax) return id;
     find_surplus_.bind(id, bar.ts_open.ns, kRevisionsMax - 1);
     TD_TRY(drop_found(find_surplus_));
-    return {};
+    return id;
+  }
+
+  // Drops bars of a short bar series that are no longer kept: some of them, once a minute of what
+  // is known. Nobody sees those that wait.
+  Status drop_short(std::int64_t id, Timestamp known, std::uint64_t& dropped) {
+    const Timestamp minute = floor_to(known, minutes(1));
+    Timestamp& looked = looked_for_old_[id];
+    if (std::exchange(looked, minute) == minute) return {};
+    kept_from_of_.bind(id, kShortBarsKept.ns);
+    TD_ASSIGN(const bool has_final, kept_from_of_.step());
+    const std::int64_t kept_from = has_final ? kept_from_of_.integer(0) : kMin;
+    kept_from_of_.reset();
+    if (!has_final) return {};
+    drop_until_.bind(id, kept_from, kDroppedAtOnceMax);
+    TD_ASSIGN(const bool found, drop_until_.step());
+    const std::int64_t until = found ? drop_until_.integer(0) : kMin;
+    drop_until_.reset();
+    TD_TRY(drop_bars_.run_with(id, until));
+    dropped += static_cast<std::uint64_t>(sqlite3_changes(connection_->db()));
+    return drop_revisions_.run_with(id, until);
   }
 
   // Drops the revisions that were replaced so long before `known`: nobody may ask for them.
@@ -713,9 +786,12 @@ class Writer {
   std::unique_ptr<Connection> connection_;
   Statement find_series_, add_series_, find_bar_series_, add_bar_series_, write_bar_;
   Statement keep_revision_, supersede_, drop_from_, find_old_, find_surplus_, drop_up_to_;
-  Statement kept_from_, add_mean_, write_applied_, write_entry_, remove_entry_;
+  Statement kept_from_, kept_from_of_, drop_until_, drop_bars_, drop_revisions_, add_mean_,
+      write_applied_, write_entry_, remove_entry_;
   std::map<SeriesKey, std::int64_t> series_ids_{};
   std::map<std::tuple<SeriesKey, BarSpec>, std::int64_t, std::less<>> bar_series_ids_{};
+  std::map<std::int64_t, Timestamp> looked_for_old_{};  // by bar series: see drop_short()
+  std::atomic<std::uint64_t> dropped_{0};
   int log_pages_ = 0;
 };
 
@@ -762,6 +838,13 @@ class SqliteStore final : public Store {
         return {};
       };
       TD_TRY(reader.each(reader.find, take));
+      // Asked after it: it may have been dropped just now.
+      TD_ASSIGN(const auto kept_from, reader.find_kept_from(series, spec));
+      if (kept_from && ts_open < *kept_from) {
+        return fail(ErrorCode::kNotFound,
+                    fmt::format("the bar of {} is no longer kept: it opens before {}",
+                                to_iso(ts_open), to_iso(*kept_from)));
+      }
       return found;
     });
   }
@@ -770,7 +853,9 @@ class SqliteStore final : public Store {
     return readers_.with([&](Reader& reader) -> Result<std::vector<Bar>> {
       std::vector<Bar> bars;
       Statement& statement = query.as_of ? reader.bars_as_of : reader.bars;
-      Reader::bind(statement, query.series, query.spec, start_of(query.start), end_of(query.end),
+      TD_ASSIGN(const auto kept_from, reader.find_kept_from(query.series, query.spec));
+      const std::int64_t start = std::max(start_of(query.start), start_of(kept_from));
+      Reader::bind(statement, query.series, query.spec, start, end_of(query.end),
                    limit_of(query.limit));
       if (query.as_of) statement.add(query.as_of->ns);
       const auto take = [&](const Statement& row) -> Status {
@@ -795,10 +880,18 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<std::optional<Timestamp>> kept_from(const SeriesKey& series,
+                                             const BarSpec& spec) const override {
+    return readers_.with([&](Reader& reader) { return reader.find_kept_from(series, spec); });
+  }
+  std::uint64_t bars_dropped() const override { return writer_ ? writer_->dropped() : 0; }
+
   Result<std::vector<Bar>> revisions(const SeriesKey& series, const BarSpec& spec,
                                      Timestamp ts_open) const override {
     return readers_.with([&](Reader& reader) -> Result<std::vector<Bar>> {
       std::vector<Bar> bars;
+      TD_ASSIGN(const auto kept_from, reader.find_kept_from(series, spec));
+      if (kept_from && ts_open < *kept_from) return bars;
       Reader::bind(reader.revisions, series, spec, ts_open.ns);
       const auto take = [&](const Statement& row) -> Status {
         TD_ASSIGN(Bar bar, read_bar(row));
