@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/bench.py: what `./dev bench` runs. It measures the tape beside its contenders, on the same
+"""bench/bench.py: what `./dev bench` runs. It measures the program beside its contenders, on the same
 rows, in turns. Every copy of the rows is checked; a wrong one is an error, never a number.
 
 Everything that it makes is below build/bench. Progress goes to stderr.
@@ -16,16 +16,22 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import bars
 import lines
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "build/bench"
 QUESTDB_JAR = WORK / (HERE / "questdb.sha256").read_text(encoding="utf-8").split()[1]
 PYTHON = sys.executable
+PYTHON_OF = {"csp": HERE.parent / "build/csp-venv/bin/python"}  # where it is not ours
 NO_CORPUS = "not run: no corpus; TAPEDECK_CORPUS names the folder of the recordings"
 TUNING_ROWS_MAX = 2_000_000
 CONTENDER_S_MAX = 1800
 MEMORY_TARGET_MB = 150
+MARKET_HOURS = 2  # of the rows that bars are made of: in 24 most windows would hold no trade or one
+CSP_ROWS_MAX = 2_000_000
+MANY_SERIES = 10_000
+BARS_KEPT = 16  # of each bar series in memory, where there is a store
 COMMITS = {"10k": 10_000, "1m": 1_000_000}
 # What each database is tried with; the best on the first rows runs against ours.
 VARIANTS = {
@@ -34,6 +40,14 @@ VARIANTS = {
     "questdb": [["--series", series, "--connections", connections]
                 for series in ("int", "symbol") for connections in ("1", "2")],
     "arcticdb": [[]],
+}
+# What makers of bars are tried with, and the file of trades that they read.
+BAR_VARIANTS = {
+    "duckdb": [["--plan", plan, "--trades", f"received_{compression}"]
+               for plan in ("direct", "panes") for compression in ("lz4", "zstd", "none")],
+    "polars": [["--engine", engine, "--trades", f"{order}_lz4"]
+               for engine in ("streaming", "in-memory") for order in ("by_time", "received")],
+    "csp": [["--trades", "csp"]],
 }
 
 
@@ -130,14 +144,17 @@ class Bench:
     def peer(self, name, command, folder, *arguments):
         if name == "questdb":
             arguments = [*arguments, "--jar", QUESTDB_JAR]
-        return run([PYTHON, HERE / "peers" / f"{name}_peer.py", command, "--dir", folder,
-                    *arguments])
+        return run([PYTHON_OF.get(name, PYTHON), HERE / "peers" / f"{name}_peer.py", command,
+                    "--dir", folder, *arguments])
 
     def title(self, name):
         if name == "questdb":
             return "QuestDB " + QUESTDB_JAR.stem.removeprefix("questdb-")
-        title = {"duckdb": "DuckDB", "arcticdb": "ArcticDB"}[name]
-        return f"{title} {metadata.version(name)}"
+        title = {"duckdb": "DuckDB", "arcticdb": "ArcticDB", "polars": "Polars", "csp": "csp"}[name]
+        places = [] if name not in PYTHON_OF else [
+            str(path) for path in PYTHON_OF[name].parents[1].glob("lib/python3*/site-packages")]
+        found = metadata.distributions(name=name, **({"path": places} if places else {}))
+        return f"{title} {next(iter(found)).version}"
 
     def check(self, who, said, rows):
         about = json.loads(Path(f"{rows}.json").read_text(encoding="utf-8"))
@@ -326,6 +343,139 @@ class Bench:
             mb_per_s=lines.digits6(ours[0]["bytes"] / 1e6 / sorted(
                 said["s"] for said in ours)[len(ours) // 2]))
 
+    # --- bars ---
+
+    def market(self, count, series=None):
+        """Trades as dense as a market's."""
+        about = [] if series is None else ["--series", str(series)]
+        name = f"market-{count}" if series is None else f"market-{count}-of-{series}"
+        return self.rows_file(name, "synthetic", "--rows", str(count), "--hours",
+                              str(MARKET_HOURS), *about)
+
+    def head_of(self, rows, count):
+        return self.rows_file(f"{rows.name}-first-{count}", "head", "--source", rows, "--rows",
+                              str(count))
+
+    def first_of_market(self, count):
+        whole = self.market(self.options.rows)
+        return whole if count == self.options.rows else self.head_of(whole, count)
+
+    def series_of(self, rows):
+        return json.loads(Path(f"{rows}.json").read_text(encoding="utf-8"))["series"]
+
+    def trades_files(self, rows, contender):
+        """The folder of Parquet files of these rows, for this contender."""
+        folder = self.fresh(f"trades-{rows.name}")
+        self.check("parquet", self.peer("parquet", "trades", folder, "--rows", rows), rows)
+        if contender == "csp":
+            self.peer("csp", "prepare", folder, "--rows", folder / "by_time_lz4.parquet")
+        return folder
+
+    def bars_of_peer(self, name, trades, variant, sink=()):
+        """What it said, and where its bars are."""
+        words = dict(zip(variant[::2], variant[1::2]))
+        file = trades / f"{words.pop('--trades')}.parquet"
+        out = self.fresh(f"{name}-bars")
+        said = self.peer(name, "bars", out, "--rows", file, *sink,
+                         *(word for pair in words.items() for word in pair))
+        return said, out
+
+    def bar_variant(self, name, count, sink):
+        variants = BAR_VARIANTS[name]
+        if self.options.quick or len(variants) == 1:
+            return variants[0]
+        if (name, "bars") not in self.tuned:
+            rows = self.head_of(self.market(count), min(count, TUNING_ROWS_MAX))
+            trades = self.trades_files(rows, name)
+            taken_s = []
+            for number, variant in enumerate(variants, 1):
+                progress(f"{name}: variant {number} of {len(variants)}: {' '.join(variant)}")
+                taken_s.append(self.bars_of_peer(name, trades, variant, sink)[0]["s"])
+            self.tuned[name, "bars"] = variants[taken_s.index(min(taken_s))]
+            shutil.rmtree(trades)
+        return self.tuned[name, "bars"]
+
+    def tape_to_bars(self, name, rows, contender, to_store):
+        """Both sides' bars are read and compared, all of them, after each run."""
+        sink = ["--sink", "table"] if to_store else []
+        variant = self.bar_variant(contender, self.options.rows, sink)
+        progress(f"{name}: preparing")
+        self.ingest_ours(rows, 10_000)
+        tape, out = self.data / "tapedeck", self.data / "bars"
+        trades = self.trades_files(rows, contender)
+        series = self.series_of(rows)
+        known = {}  # digest of our files -> what they say
+        good = set()  # digests of theirs that were compared with that
+
+        def first():
+            make_warm(tape)
+            store = {"store": self.fresh("store.db"), "kept": BARS_KEPT} if to_store else {}
+            said = self.ours("bars", dir=tape, out=out, **store)
+            for file in self.data.glob("store.db*"):
+                file.unlink()
+            if str(said["rows"]) != str(count):
+                raise Failed(f"tapedeck: it read {said['rows']} trades of {count}")
+            digest = bars.digest(out)
+            if known and digest not in known:
+                raise Failed("tapedeck: two runs did not make the same bars")
+            if not known:
+                known[digest] = bars.read_ours(out, series)
+            return said
+
+        def second():
+            make_warm(trades)
+            said, folder = self.bars_of_peer(contender, trades, variant, sink)
+            digest = bars.digest(folder)
+            if digest not in good:
+                (ours,) = known.values()
+                bars.check(ours, folder, series, contender)
+                good.add(digest)
+            return said
+
+        count = json.loads(Path(f"{rows}.json").read_text(encoding="utf-8"))["rows"]
+        try:
+            ours, theirs = self.turns(name, first, second)
+        except bars.Differ as error:
+            raise Failed(str(error)) from None
+        middle = len(ours) // 2
+        more = {key: sorted(said[key] for said in ours)[middle]
+                for key in ("s_until_made", "cpu_s", "rss_peak_mb")}
+        more["against_cpu_s"] = sorted(said["cpu_s"] for said in theirs)[middle]
+        more["cpu_ratio"] = lines.digits6(more["against_cpu_s"] / more["cpu_s"])
+        return lines.line_of(
+            name, "rows/s", [count / said["s"] for said in ours],
+            f"{self.title(contender)}, one thread",
+            [count / said["s"] for said in theirs], rows=count, bars=ours[0]["bars"],
+            averages=ours[0]["averages"], sink="store" if to_store else "csv", **more,
+            against_variant=" ".join(variant),
+            against_rss_peak_mb=max(said["rss_peak_mb"] for said in theirs))
+
+    def memory_of_many(self, name):
+        """Ours with all trades, against ours with the first half of them: what is bounded does not
+        grow with time."""
+        rows = self.market(self.options.rows, MANY_SERIES)
+        half = self.head_of(rows, self.options.rows // 2)
+
+        def measure(taken):
+            def one():
+                self.ingest_ours(taken, 10_000)
+                store = self.fresh("store.db")
+                said = self.ours("bars", dir=self.data / "tapedeck", out=self.data / "bars",
+                                 store=store, kept=BARS_KEPT)
+                for file in self.data.glob("store.db*"):
+                    file.unlink()
+                return said
+            return one
+
+        ours, halves = self.turns(name, measure(rows), measure(half))
+        peak_mb = sorted(said["rss_peak_mb"] for said in ours)[len(ours) // 2]
+        return lines.line_of(
+            name, "MB", [said["rss_peak_mb"] for said in ours],
+            "the same after half of the trades", [said["rss_peak_mb"] for said in halves],
+            rows=self.options.rows, instruments=ours[0]["instruments"], bars_kept=BARS_KEPT,
+            kb_per_instrument=lines.digits6(peak_mb * 1024 / ours[0]["instruments"]),
+            bars=ours[0]["bars"], averages=ours[0]["averages"])
+
     def memory(self, name):
         rows = self.synthetic()
         said = []
@@ -366,6 +516,25 @@ class Bench:
                 found[name] = ("rows/s", contender, False,
                                lambda name=name, cold=cold, contender=contender:
                                self.scan(name, cold, contender))
+        for contender in ("duckdb", "polars", "csp"):
+            count = self.options.rows if contender != "csp" else min(self.options.rows,
+                                                                     CSP_ROWS_MAX)
+            name = f"tape_to_bars_vs_{contender}"
+            found[name] = ("rows/s", contender, False,
+                           lambda name=name, count=count, contender=contender: self.tape_to_bars(
+                               name, self.first_of_market(count), contender, False))
+        found["tape_to_bars_store_vs_duckdb"] = (
+            "rows/s", "duckdb", False, lambda: self.tape_to_bars(
+                "tape_to_bars_store_vs_duckdb", self.first_of_market(self.options.rows), "duckdb",
+                True))
+        for contender in ("duckdb", "polars"):
+            name = f"tape_to_bars_equities_vs_{contender}"
+            found[name] = ("rows/s", contender, True,
+                           lambda name=name, contender=contender: self.tape_to_bars(
+                               name, self.rows_file("equities", "equities", "--corpus",
+                                                    self.corpus), contender, False))
+        found["memory_10k_instruments"] = (
+            "MB", "half", False, lambda: self.memory_of_many("memory_10k_instruments"))
         return found
 
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Puts the contenders below build/: Python packages into build/bench-venv, QuestDB's jar into
-# build/bench. What is there already is left alone. Registries are those that pip and mvn are set
-# to.
+# Puts the contenders below build/: Python packages into build/bench-venv and build/csp-venv,
+# QuestDB's jar into build/bench. What is there already is left alone. Registries are those that pip
+# and mvn are set to.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tools/step.sh
 . tools/step.sh
 
 tools/python_environment.sh bench
+tools/python_environment.sh bench/csp
 
 # questdb.sha256 holds one line: the checksum, and questdb-VERSION.jar.
 read -r _ jar <bench/questdb.sha256

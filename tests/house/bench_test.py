@@ -1,4 +1,5 @@
-"""tests/house/bench_test.py: the benchmark's lines, and the rows that all contenders take in."""
+"""tests/house/bench_test.py: the benchmark's lines, the rows that all contenders take in, and the
+comparison of the bars that they make."""
 
 import collections
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parent.parent.parent / "bench"
 sys.path.insert(0, str(BENCH))
 
+import bars  # noqa: E402
 import lines  # noqa: E402
 
 
@@ -56,13 +58,86 @@ class LinesTest(unittest.TestCase):
         self.assertTrue(rows[2].endswith("\n    not run: no corpus"), rows[2])
 
 
+class BarsTest(unittest.TestCase):
+    SERIES = [{"venue": "v", "channel": "trade", "instrument": name, "price_scale": 2,
+               "size_scale": 1} for name in ("A", "B")]
+    OURS = {
+        "bars.csv": """instrument,ts_open,open,high,low,close,volume,trades,notional,venue,channel
+A,60,10.5,11,10.25,10.5,3.5,2,36.7,v,trade
+B,60,7,7,7,7,1,1,7,v,trade
+""",
+        "averages.csv": """venue,channel,instrument,ts_end,trades,price_sum,notional,\
+average_price,average_notional
+v,trade,A,65,3,32,36.7,10.666666667,12.233333333
+""",
+    }
+    THEIRS = {
+        "bars.csv": """series,ts_open,open,high,low,close,volume,trades
+1,60,700,700,700,700,10,1
+0,60,1050,1100,1025,1050,35,2
+""",
+        "averages.csv": """series,ts_end,trades,price_sum,notional,average_price,average_notional
+0,65,3,3200,36700,1066.6666666666667,12233.333333333334
+""",
+    }
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.ours, self.theirs = (Path(folder.name, name) for name in ("ours", "theirs"))
+        for where, files in ((self.ours, self.OURS), (self.theirs, self.THEIRS)):
+            where.mkdir()
+            for name, text in files.items():
+                (where / name).write_text(text, encoding="utf-8")
+
+    def check(self):
+        bars.check(bars.read_ours(self.ours, self.SERIES), self.theirs, self.SERIES, "peer")
+
+    def test_equal_bars_in_another_order_are_equal(self):
+        self.check()
+
+    def test_every_difference_is_found(self):
+        for name, row in (("bars.csv", 2), ("averages.csv", 1)):
+            path = self.theirs / name
+            good = path.read_text(encoding="utf-8")
+            rows = good.splitlines()
+            for column in range(len(rows[0].split(","))):
+                cells = rows[row].split(",")
+                cells[column] = str(float(cells[column]) + 0.001 if "." in cells[column] else
+                                    int(cells[column]) + 1)
+                changed = [*rows[:row], ",".join(cells), *rows[row + 1:]]
+                path.write_text("\n".join(changed) + "\n", encoding="utf-8")
+                with self.subTest(name=name, column=rows[0].split(",")[column]):
+                    self.assertRaises(bars.Differ, self.check)
+            for what, changed in (("one is missing", rows[:-1]), ("one twice", [*rows, rows[-1]]),
+                                  ("one more", [*rows, "0,120" + rows[-1][4:]]),
+                                  ("a column more", [*rows[:-1], rows[-1] + ",1"])):
+                path.write_text("\n".join(changed) + "\n", encoding="utf-8")
+                with self.subTest(name=name, what=what):
+                    self.assertRaises(bars.Differ, self.check)
+            path.write_text(good, encoding="utf-8")
+        self.check()
+
+    def test_what_is_more_exact_than_its_scale_is_no_mantissa(self):
+        self.assertEqual(bars.mantissa("10.5", 2), 1050)
+        self.assertRaises(bars.Differ, bars.mantissa, "10.505", 2)
+
+    def test_the_digest_is_of_both_files(self):
+        digests = {bars.digest(self.theirs)}
+        for name in self.THEIRS:
+            path = self.theirs / name
+            path.write_text(path.read_text(encoding="utf-8") + " ", encoding="utf-8")
+            digests.add(bars.digest(self.theirs))
+        self.assertEqual(len(digests), 3)
+
+
 class RowsTest(unittest.TestCase):
     COUNT = 20_000
     RECORD = struct.Struct("<qqQQqqIBBBBQ")  # once more, not taken from rows.py
 
     @classmethod
     def setUpClass(cls):
-        python = python_with_numpy()
+        cls.python = python = python_with_numpy()
         if python is None:
             raise unittest.SkipTest("not run: no numpy (Debian's python3-numpy, or ./dev bench)")
         cls.folder = tempfile.TemporaryDirectory()
@@ -90,6 +165,32 @@ class RowsTest(unittest.TestCase):
         popular = collections.Counter(row[6] for row in self.rows).most_common()
         self.assertGreater(len(popular), 450)
         self.assertAlmostEqual(popular[0][1] / popular[9][1], 10, delta=3)  # Zipf
+
+    def test_hours_and_series_can_be_chosen(self):
+        path = Path(self.folder.name, "market")
+        subprocess.run([self.python, BENCH / "rows.py", "synthetic", path, "--rows",
+                        str(self.COUNT), "--hours", "2", "--series", "20"], check=True)
+        rows = list(self.RECORD.iter_unpack(path.read_bytes()))
+        times = [row[0] for row in rows]
+        self.assertLess(max(times) - min(times), 2 * 3600 * 10**9)
+        self.assertGreater(max(times) - min(times), 1.8 * 3600 * 10**9)
+        self.assertEqual({row[6] for row in rows}, set(range(20)))
+
+    def test_places_follow_the_order_of_each_series(self):
+        # By venue_sequence in one series, by the identity (origin, then number) in the other.
+        code = f"""import sys, numpy; sys.path.insert(0, {str(BENCH)!r}); import rows
+given = numpy.zeros(5, rows.RECORD)
+given["ts_event"] = [7, 5, 7, 9, 9]
+given["series"] = [0, 0, 0, 1, 1]
+given["venue_sequence"] = [2, 3, 1, 1, 2]
+given["origin"] = [0, 0, 0, 1, 0]
+given["seq"] = [1, 2, 3, 1, 8]
+print(*rows.places(given, [{{"order": "venue_sequence"}}, {{"order": "identity"}}]))"""
+        places = [int(word) for word in subprocess.run(
+            [self.python, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()]
+        self.assertEqual(sorted(range(3), key=lambda row: places[row]), [1, 2, 0])
+        self.assertLess(places[4], places[3])
 
     def test_identities_are_dense_in_each_series(self):
         by_series = collections.defaultdict(list)
