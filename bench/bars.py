@@ -1,6 +1,6 @@
-"""bench/bars.py: bars of one minute and averages of 15 s, as each contender wrote them, compared bar
-by bar. Everything that is a sum or a price is compared as an integer; an average, which we
-round at nine decimals and others make as doubles, to 1e-9.
+"""bench/bars.py: bars of a minute and averages of 15 s, as each contender wrote them, compared one
+by one. Everything that is a sum or a price is compared as an integer; an average, which we round at
+nine decimals and others make as doubles, to 1e-9.
 
 A contender writes two CSV files, with prices and sizes as mantissas (integers in units of
 10**-scale of the series), in any order:

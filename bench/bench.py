@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""bench/bench.py: what `./dev bench` runs. It measures the program beside its contenders, on the same
-rows, in turns. Every copy of the rows is checked; a wrong one is an error, never a number.
+"""bench/bench.py: what `./dev bench` runs. It measures the program beside its contenders, on the
+same rows, in turns. Every copy of the rows is checked; a wrong one is an error, never a number.
 
 Everything that it makes is below build/bench. Progress goes to stderr.
 """

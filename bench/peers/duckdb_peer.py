@@ -74,7 +74,8 @@ def bars(options):
     too, so the trades are read once; `direct`: they are read twice."""
     os.makedirs(options.dir, exist_ok=True)
     to_table = options.sink == "table"
-    connection = duckdb.connect(os.path.join(options.dir, "bars.duckdb") if to_table else ":memory:")
+    where = os.path.join(options.dir, "bars.duckdb") if to_table else ":memory:"
+    connection = duckdb.connect(where)
     connection.execute("SET threads = 1")
     connection.execute("SET preserve_insertion_order = false")
 
