@@ -1,6 +1,8 @@
 #include "market/ratio.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 
 namespace tapedeck::market {
 namespace {
@@ -9,10 +11,37 @@ UInt128 magnitude(Int128 value) {
   return value < 0 ? -static_cast<UInt128>(value) : static_cast<UInt128>(value);
 }
 
+// As quotient_text(), where what is divided fits 128 bits and the digits 63, as they nearly always
+// do.
+std::optional<std::string> short_quotient_text(UInt128 numerator, UInt128 denominator, int shift,
+                                               bool negative) {
+  for (; shift < kRatioScale; ++shift) {
+    if (__builtin_mul_overflow(numerator, UInt128{10}, &numerator)) return {};
+  }
+  for (; shift > kRatioScale; --shift) {
+    if (__builtin_mul_overflow(denominator, UInt128{10}, &denominator)) return {};
+  }
+  UInt128 quotient = 0;
+  UInt128 rest = 0;
+  if ((numerator | denominator) >> 64 == 0) {  // divides ten times as fast
+    quotient = static_cast<std::uint64_t>(numerator) / static_cast<std::uint64_t>(denominator);
+    rest = static_cast<std::uint64_t>(numerator) % static_cast<std::uint64_t>(denominator);
+  } else {
+    quotient = numerator / denominator;
+    rest = numerator - quotient * denominator;
+  }
+  const UInt128 missing = denominator - rest;
+  if (rest > missing || (rest == missing && quotient % 2 != 0)) ++quotient;
+  if (quotient > UInt128{std::numeric_limits<std::int64_t>::max()}) return {};
+  const auto mantissa = static_cast<std::int64_t>(quotient);
+  return to_string(Decimal::make(negative ? -mantissa : mantissa, kRatioScale));
+}
+
 // Long division: numerator / denominator x 10^-shift, to kRatioScale digits. Digits are texts, as
 // the product of a sum and a power of ten need not fit 128 bits.
 std::string quotient_text(UInt128 numerator, UInt128 denominator, int shift, bool negative) {
   if (denominator == 0) return {};
+  if (auto text = short_quotient_text(numerator, denominator, shift, negative)) return *text;
   std::string digits;
   for (UInt128 whole = numerator / denominator; whole != 0; whole /= 10) {
     digits += static_cast<char>('0' + static_cast<int>(whole % 10));
@@ -59,6 +88,8 @@ std::string quotient_text(UInt128 numerator, UInt128 denominator, int shift, boo
       ++*at;
     }
   }
+  // A denominator of the greater scale makes zeros in front of a small quotient.
+  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size() - kRatioScale - 1));
   std::string text = digits.substr(0, digits.size() - kRatioScale) + "." +
                      digits.substr(digits.size() - kRatioScale);
   text.erase(text.find_last_not_of('0') + 1);
