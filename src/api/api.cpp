@@ -9,6 +9,7 @@
 #include "api/embedded.hpp"
 #include "api/json.hpp"
 #include "api/parameters.hpp"
+#include "api/tables.hpp"
 #include "base/check.hpp"
 #include "market/calendar.hpp"
 
@@ -20,7 +21,7 @@ using net::HttpResponse;
 
 // The page takes everything from us. It has no inline script and no inline style.
 constexpr std::string_view kContentSecurityPolicy =
-    "default-src 'self'; connect-src 'self'; style-src 'self'; "
+    "default-src 'self'; connect-src 'self'; style-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 constexpr std::string_view kJson = "application/json";
@@ -71,6 +72,25 @@ HttpResponse error_response(const Error& error) {
   return error_response(status_of(error.code), to_string(error.code), error.message);
 }
 
+// A table in the form that was asked for: in JSON `{head,"name":rows}`; else the rows, and what
+// stands beside them in a header.
+HttpResponse table_response(const Form& form, std::string_view head, std::string_view name,
+                            std::string rows) {
+  constexpr std::size_t kHeaderBytesMax = 4096;
+  HttpResponse response{.content_type = std::string(content_type_of(form.format)),
+                        .body = {},
+                        .headers = {{"Cache-Control", "no-store"}}};
+  if (form.format == Format::kJson) {
+    response.body = fmt::format("{{{}{}\"{}\":{}}}", head, head.empty() ? "" : ",", name, rows);
+    return response;
+  }
+  response.body = std::move(rows);
+  if (!head.empty() && head.size() <= kHeaderBytesMax) {
+    response.headers.emplace_back("Tapedeck-Answer", fmt::format("{{{}}}", head));
+  }
+  return response;
+}
+
 std::string_view content_type_of(std::string_view name) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kTypes{{
       {".html", kHtml},
@@ -116,29 +136,61 @@ std::string_view method_of(const HttpRequest& request) {
 Api::Api(Parts parts, TokenGate gate)
     : parts_(std::move(parts)),
       gate_(std::move(gate)),
-      live_source_(parts_.live, parts_.play, parts_.version, parts_.metrics) {}
+      last_values_(parts_.history, parts_.live),
+      live_source_(parts_.live, parts_.play, last_values_, parts_.version, parts_.metrics) {}
 
 std::span<const Api::Route> Api::routes() {
   using enum Route::Access;
   static constexpr std::array kRoutes{
-      Route{"GET", "/", kToken, &Api::page},
+      Route{"GET", "/", kViewer, &Api::page},
       Route{"GET", "/healthz", kOpen, &Api::healthz},
       Route{"GET", "/readyz", kOpen, &Api::readyz},
-      Route{"GET", "/metrics", kToken, &Api::open_metrics},
-      Route{"GET", "/api/v1/openapi.yaml", kToken, &Api::openapi},
-      Route{"GET", "/api/v1/status", kToken, &Api::status},
-      Route{"GET", "/api/v1/instruments", kToken, &Api::instruments},
-      Route{"GET", "/api/v1/bars", kToken, &Api::bars},
-      Route{"GET", "/api/v1/live", kToken, &Api::live},
-      Route{"POST", "/api/v1/play/restart", kToken, &Api::restart},
+      Route{"GET", "/metrics", kMetrics, &Api::open_metrics},
+      Route{"GET", "/api/v1/openapi.yaml", kViewer, &Api::openapi},
+      Route{"GET", "/api/v1/status", kViewer, &Api::status},
+      Route{"GET", "/api/v1/session", kViewer, &Api::session},
+      Route{"GET", "/api/v1/instruments", kViewer, &Api::instruments},
+      Route{"GET", "/api/v1/bars", kViewer, &Api::bars, true},
+      Route{"GET", "/api/v1/trades", kViewer, &Api::trades, true},
+      Route{"GET", "/api/v1/last", kViewer, &Api::last, true},
+      Route{"GET", "/api/v1/feeds", kViewer, &Api::feeds},
+      Route{"GET", "/api/v1/tape", kViewer, &Api::tape},
+      Route{"GET", "/api/v1/quality", kViewer, &Api::quality},
+      Route{"GET", "/api/v1/sql", kViewer, &Api::sql, true},
+      Route{"POST", "/api/v1/sql", kViewer, &Api::sql, true},
+      Route{"GET", "/api/v1/live", kViewer, &Api::live},
+      Route{"POST", "/api/v1/play/restart", kOperator, &Api::restart},
   };
   return kRoutes;
 }
 
+std::optional<HttpRequest> Api::below_base(const HttpRequest& request) const {
+  HttpRequest below = request;
+  if (parts_.base_path.empty()) return below;
+  const std::string_view path = request.path;
+  if (!path.starts_with(parts_.base_path)) return std::nullopt;
+  below.path = path.substr(parts_.base_path.size());
+  if (below.path.empty()) below.path = "/";
+  if (!below.path.starts_with('/')) return std::nullopt;
+  return below;
+}
+
+bool Api::is_slow(const HttpRequest& request) const {
+  std::string_view path = request.path;
+  if (!path.starts_with(parts_.base_path)) return false;
+  path.remove_prefix(parts_.base_path.size());
+  return gate_.role_of(request).has_value() &&
+         std::ranges::any_of(routes(), [&](const Route& r) { return r.is_slow && r.path == path; });
+}
+
 HttpResponse Api::on_request(const HttpRequest& request) {
   std::string_view route_label = "none";
-  HttpResponse response = answer(request, route_label);
-  return finish(std::move(response), request.method, request.path, route_label);
+  const auto below = below_base(request);
+  HttpResponse response =
+      below ? answer(*below, route_label)
+            : error_response(404, "not_found",
+                             fmt::format("everything here is below {}/", parts_.base_path));
+  return finish(std::move(response), request, route_label);
 }
 
 HttpResponse Api::answer(const HttpRequest& request, std::string_view& route_label) {
@@ -150,11 +202,19 @@ HttpResponse Api::answer(const HttpRequest& request, std::string_view& route_lab
     allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", candidate.method);
     if (candidate.method == method_of(request)) route = &candidate;
   }
-  const bool is_open = route != nullptr && route->access == Route::Access::kOpen;
+  using enum Route::Access;
+  const bool is_open = route != nullptr && route->access == kOpen;
+  const bool is_metrics = route != nullptr && route->access == kMetrics;
   if (request.path == "/" && request.query.size() == 1 && request.query[0].first == "token") {
-    return enter_with_token(request.query[0].second);
+    return enter_with_token(request);
   }
-  if (!is_open && !gate_.allows(request)) return unauthorised(request);
+  const auto role = gate_.role_of(request);
+  if (!is_open && !role && !(is_metrics && gate_.allows_metrics(request))) {
+    return unauthorised(request);
+  }
+  if (route != nullptr && route->access == kOperator && role != Role::kOperator) {
+    return error_response(403, "forbidden", "this is for operators, and the token is a viewer's");
+  }
   if (route != nullptr) return (this->*route->answer)(request);
   if (!allowed.empty()) {
     HttpResponse response = error_response(405, "method_not_allowed",
@@ -175,28 +235,36 @@ HttpResponse Api::answer(const HttpRequest& request, std::string_view& route_lab
 std::expected<std::unique_ptr<net::WebSocketHandler>, HttpResponse> Api::on_upgrade(
     const HttpRequest& request) {
   constexpr std::string_view kPath = "/api/v1/live";
+  const auto below = below_base(request);
+  const bool is_there = below && below->path == kPath;
   const auto refuse = [&](HttpResponse response) {
-    return std::unexpected(finish(std::move(response), request.method, request.path,
-                                  request.path == kPath ? kPath : "none"));
+    return std::unexpected(finish(std::move(response), request, is_there ? kPath : "none"));
   };
-  if (!gate_.allows(request)) return refuse(unauthorised(request));
-  if (request.path != kPath) {
+  if (!gate_.role_of(request)) return refuse(unauthorised(request));
+  if (!is_there) {
     return refuse(error_response(404, "not_found", "the WebSocket is at /api/v1/live"));
   }
-  auto query = parse_live_query(request.query);
-  if (!query) return refuse(error_response(query.error()));
-  auto session = LiveSession::open(live_source_, *std::move(query));
+  std::optional<LiveQuery> query;
+  if (!request.query.empty()) {
+    auto parsed = parse_live_query(request.query);
+    if (!parsed) return refuse(error_response(parsed.error()));
+    query = *std::move(parsed);
+  }
+  auto session = LiveSession::open(live_source_, std::move(query));
   if (!session) return refuse(error_response(session.error()));
-  count(request.method, request.path, kPath, 101);
+  count(request, kPath, 101, 0);
   return *std::move(session);
 }
 
 HttpResponse Api::on_refusal(const net::HttpRefusal& refusal) {
-  return finish(error_response(refusal.status, refusal.reason, refusal.message), "-", "-", "none");
+  const HttpRequest unknown{
+      .method = "-", .path = "-", .query = {}, .headers = {}, .body = {}, .peer = refusal.peer};
+  return finish(error_response(refusal.status, refusal.reason, refusal.message), unknown, "none");
 }
 
-HttpResponse Api::enter_with_token(std::string_view token) {
-  if (!gate_.is_token(token)) {
+HttpResponse Api::enter_with_token(const HttpRequest& request) {
+  const auto role = gate_.role_of_token(request.query[0].second);
+  if (!role) {
     return {.status = 401,
             .content_type = std::string(kHtml),
             .body = std::string(kNoTokenPage),
@@ -206,8 +274,9 @@ HttpResponse Api::enter_with_token(std::string_view token) {
   return {.status = 303,
           .content_type = {},
           .body = {},
-          .headers = {
-              {"Location", "/"}, {"Set-Cookie", gate_.cookie()}, {"Cache-Control", "no-store"}}};
+          .headers = {{"Location", parts_.base_path + "/"},
+                      {"Set-Cookie", gate_.cookie(*role, parts_.base_path, request.is_tls)},
+                      {"Cache-Control", "no-store"}}};
 }
 
 HttpResponse Api::unauthorised(const HttpRequest& request) const {
@@ -225,23 +294,29 @@ HttpResponse Api::unauthorised(const HttpRequest& request) const {
   return response;
 }
 
-HttpResponse Api::finish(HttpResponse response, std::string_view method, std::string_view path,
+HttpResponse Api::finish(HttpResponse response, const HttpRequest& request,
                          std::string_view route_label) {
   response.headers.emplace_back("Content-Security-Policy", kContentSecurityPolicy);
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   response.headers.emplace_back("Referrer-Policy", "no-referrer");
-  count(method, path, route_label, response.status);
+  response.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+  count(request, route_label, response.status, response.body.size());
   return response;
 }
 
-void Api::count(std::string_view method, std::string_view path, std::string_view route_label,
-                int status) {
+void Api::count(const HttpRequest& request, std::string_view route_label, int status,
+                std::size_t bytes) {
   parts_.metrics
       .counter("tapedeck_api_requests_total", "Requests answered, by route and HTTP status.",
                {{"route", std::string(route_label)}, {"status", std::to_string(status)}})
       .add();
   // Without the query, which may hold the token.
-  parts_.log.debug("api: request", {{"method", method}, {"path", path}, {"status", status}});
+  const auto write = parts_.access_log ? &Log::info : &Log::debug;
+  (parts_.log.*write)("api: request", {{"method", request.method},
+                                       {"path", request.path},
+                                       {"status", status},
+                                       {"bytes", static_cast<std::uint64_t>(bytes)},
+                                       {"peer", request.peer}});
 }
 
 HttpResponse Api::page(const HttpRequest& request) {
@@ -277,22 +352,79 @@ HttpResponse Api::openapi(const HttpRequest& request) {
 
 HttpResponse Api::status(const HttpRequest&) { return json_response(200, live_source_.status()); }
 
-HttpResponse Api::instruments(const HttpRequest&) {
+HttpResponse Api::session(const HttpRequest& request) {
+  const bool is_operator = gate_.role_of(request) == Role::kOperator;
+  return json_response(
+      200, session_json(is_operator ? "operator" : "viewer", parts_.version, parts_.play.status()));
+}
+
+HttpResponse Api::instruments(const HttpRequest& request) {
+  const auto form = parse_form_query(request.query);
+  if (!form) return error_response(form.error());
   std::vector<InstrumentForm> forms;
   for (market::Series& series : parts_.history.instruments()) {
     const auto calendar = market::find_calendar(series.calendar);
     if (!calendar) return error_response(calendar.error());
     forms.push_back({std::move(series), std::string((*calendar)->zone())});
   }
-  return json_response(200, instruments_json(forms));
+  const std::string bars = bar_series_rows({}, parts_.history.bar_series());
+  return table_response(*form, "\"bars\":" + bars, "instruments", instrument_rows(*form, forms));
 }
 
 HttpResponse Api::bars(const HttpRequest& request) {
-  const auto query = parse_bar_query(request.query);
-  if (!query) return error_response(query.error());
-  const auto page = parts_.history.bars(*query, {});
+  const Timestamp now = parts_.play.status().market_time;
+  const auto asked = parse_bar_query(request.query, now);
+  if (!asked) return error_response(asked.error());
+  const auto page = parts_.history.bars(asked->query, asked->indicators);
   if (!page) return error_response(page.error());
-  return json_response(200, bars_json(query->series, query->spec, *page));
+  return table_response(asked->form, bars_head(*asked, *page, now), "bars",
+                        bar_rows(asked->form, *page));
+}
+
+HttpResponse Api::trades(const HttpRequest& request) {
+  const auto asked = parse_trade_query(request.query, parts_.play.status().market_time);
+  if (!asked) return error_response(asked.error());
+  const auto page = parts_.history.trades(asked->query);
+  if (!page) return error_response(page.error());
+  return table_response(asked->form, trades_head(*asked, *page), "trades",
+                        trade_rows(asked->form, page->trades));
+}
+
+HttpResponse Api::last(const HttpRequest& request) {
+  const auto form = parse_form_query(request.query);
+  if (!form) return error_response(form.error());
+  const LastValues::Page page = last_values_.since(Offset(0));
+  return table_response(*form,
+                        fmt::format("\"run\":{},\"offset\":\"{}\"", page.run, page.offset.value),
+                        "last", last_rows(*form, page.values));
+}
+
+HttpResponse Api::feeds(const HttpRequest& request) {
+  const auto form = parse_form_query(request.query);
+  if (!form) return error_response(form.error());
+  return table_response(*form, {}, "feeds", feed_rows(*form, parts_.play.status().feeds));
+}
+
+HttpResponse Api::tape(const HttpRequest&) {
+  return json_response(200, tape_json(parts_.play.status()));
+}
+
+HttpResponse Api::quality(const HttpRequest&) {
+  return json_response(200, quality_json(parts_.history.quality()));
+}
+
+HttpResponse Api::sql(const HttpRequest& request) {
+  const auto asked = parse_sql_query(request.query, request.body);
+  if (!asked) return error_response(asked.error());
+  const auto table = parts_.history.select(asked->statement, asked->limit);
+  if (!table) return error_response(table.error());
+  std::string columns;
+  for (const std::string& column : table->columns) {
+    columns += fmt::format("{}{}", columns.empty() ? "" : ",", json_quote(column));
+  }
+  return table_response(asked->form,
+                        fmt::format("\"columns\":[{}],\"limited\":{}", columns, table->limited),
+                        "rows", sql_rows(asked->form, *table));
 }
 
 // A request without the wish to become a WebSocket; else it goes to on_upgrade.

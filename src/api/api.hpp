@@ -1,9 +1,10 @@
 // src/api/api.hpp: requests to answers: the table of routes, who may use them, and the headers of
 // every answer. No sockets.
-// Thread: "net".
+// Thread: "net"; on_request of what is_slow() also "net-slow", beside it.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,18 +29,22 @@ class Api final : public net::HttpHandler {
     Metrics& metrics;
     Log& log;
     std::string version;
+    std::string base_path{};  // "/tapedeck"; empty: "/" is the page
+    bool access_log = false;  // each request into the log, as information; else for debugging
   };
   Api(Parts parts, TokenGate gate);
 
   struct Route {
     std::string_view method;
     std::string_view path;
-    enum class Access { kOpen, kToken } access;
+    enum class Access { kOpen, kMetrics, kViewer, kOperator } access;
     net::HttpResponse (Api::*answer)(const net::HttpRequest&);
+    bool is_slow = false;  // it reads disks or computes for long
   };
   // All there are, but for the files of the dashboard beside "/".
   static std::span<const Route> routes();
 
+  bool is_slow(const net::HttpRequest& request) const override;
   net::HttpResponse on_request(const net::HttpRequest& request) override;
   std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> on_upgrade(
       const net::HttpRequest& request) override;
@@ -53,20 +58,31 @@ class Api final : public net::HttpHandler {
   net::HttpResponse openapi(const net::HttpRequest& request);
   net::HttpResponse status(const net::HttpRequest& request);
   net::HttpResponse instruments(const net::HttpRequest& request);
+  net::HttpResponse session(const net::HttpRequest& request);
   net::HttpResponse bars(const net::HttpRequest& request);
+  net::HttpResponse trades(const net::HttpRequest& request);
+  net::HttpResponse last(const net::HttpRequest& request);
+  net::HttpResponse feeds(const net::HttpRequest& request);
+  net::HttpResponse tape(const net::HttpRequest& request);
+  net::HttpResponse quality(const net::HttpRequest& request);
+  net::HttpResponse sql(const net::HttpRequest& request);
   net::HttpResponse live(const net::HttpRequest& request);
   net::HttpResponse restart(const net::HttpRequest& request);
 
+  // As it came, and with the path below the base path; nothing: it is not below it.
+  std::optional<net::HttpRequest> below_base(const net::HttpRequest& request) const;
   net::HttpResponse answer(const net::HttpRequest& request, std::string_view& route_label);
-  net::HttpResponse enter_with_token(std::string_view token);
+  net::HttpResponse enter_with_token(const net::HttpRequest& request);
   net::HttpResponse unauthorised(const net::HttpRequest& request) const;
-  net::HttpResponse finish(net::HttpResponse response, std::string_view method,
-                           std::string_view path, std::string_view route_label);
-  void count(std::string_view method, std::string_view path, std::string_view route_label,
-             int status);
+  // Security headers, the metrics and the access log.
+  net::HttpResponse finish(net::HttpResponse response, const net::HttpRequest& request,
+                           std::string_view route_label);
+  void count(const net::HttpRequest& request, std::string_view route_label, int status,
+             std::size_t bytes);
 
   Parts parts_;
   const TokenGate gate_;
+  LastValues last_values_;
   LiveSource live_source_;
 };
 

@@ -21,6 +21,8 @@ using testing::Not;
 using testing::StartsWith;
 
 const std::string kToken = "0123456789abcdef0123456789abcdef";
+const std::string kViewer = "viewer6789abcdef0123456789abcdef";
+const std::string kMetrics = "metrics789abcdef0123456789abcdef";
 
 class ApiTest : public testing::Test {
  protected:
@@ -56,13 +58,16 @@ class ApiTest : public testing::Test {
   Log log_{clock_, LogFormat::kText, LogLevel::kDebug,
            [this](LogLevel, std::string_view line) { logged_.append(line).append("\n"); }};
   Metrics metrics_;
-  Api api_{{.history = fake_,
-            .live = fake_,
-            .play = fake_,
-            .metrics = metrics_,
-            .log = log_,
-            .version = "0.1.0"},
-           TokenGate(Secret(kToken), 8273)};
+  Api api_{
+      {.history = fake_,
+       .live = fake_,
+       .play = fake_,
+       .metrics = metrics_,
+       .log = log_,
+       .version = "0.1.0"},
+      TokenGate(
+          {.operators = Secret(kToken), .viewers = Secret(kViewer), .metrics = Secret(kMetrics)},
+          8273)};
 };
 
 TEST_F(ApiTest, TheDescriptionHasExactlyTheseRoutes) {
@@ -221,7 +226,9 @@ TEST_F(ApiTest, ListsInstrumentsWithTheirZone) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.content_type, "application/json");
   EXPECT_EQ(response.body,
-            "{\"instruments\":[{\"series\":\"lean/trade/SPY\",\"instrument\":\"SPY\","
+            "{\"bars\":[{\"interval\":\"1m\",\"conditions\":\"eligible\",\"session\":\"extended\","
+            "\"source\":\"trades\",\"adjusted\":\"raw\"}],"
+            "\"instruments\":[{\"series\":\"lean/trade/SPY\",\"instrument\":\"SPY\","
             "\"venue\":\"lean\",\"channel\":\"trade\",\"calendar\":\"us_equity\","
             "\"zone\":\"America/New_York\"}]}");
 }
@@ -229,18 +236,21 @@ TEST_F(ApiTest, ListsInstrumentsWithTheirZone) {
 TEST_F(ApiTest, AnswersBars) {
   fake_.put(bar(0, "10", 5));
   const auto response = get(
-      "/api/v1/bars?series=lean%2Ftrade%2FSPY&interval=15s&conditions=all&limit=7&start=1&end=9");
+      "/api/v1/bars?series=lean%2Ftrade%2FSPY&interval=15s&conditions=all&limit=7&start=0&end=9");
   EXPECT_EQ(response.status, 200);
   EXPECT_THAT(
       response.body,
       StartsWith("{\"series\":\"lean/trade/SPY\",\"interval\":\"15s\",\"conditions\":"
-                 "\"all\",\"session\":\"extended\",\"offset\":\"5\",\"bars\":[{\"ts_open\""));
+                 "\"all\",\"session\":\"extended\",\"source\":\"trades\",\"adjusted\":\"raw\","
+                 "\"run\":1,\"offset\":\"5\",\"coverage\":{\"start\":\"0\",\"end\":\"9\","
+                 "\"market_time\":\"0\",\"bars\":1,\"final\":0,\"complete\":0,\"revised\":0,"
+                 "\"unapplied\":0,\"limited\":false,\"gaps\":null},\"bars\":[{\"ts_open\""));
   EXPECT_EQ(header(response, "Cache-Control"), "no-store");
   const auto query = fake_.last_query();
   ASSERT_TRUE(query);
   EXPECT_EQ(query->spec.interval, seconds(15));
   EXPECT_EQ(query->limit, 7u);
-  EXPECT_EQ(query->start, Timestamp{1});
+  EXPECT_EQ(query->start, Timestamp{0});
   EXPECT_EQ(query->end, Timestamp{9});
 }
 
@@ -249,9 +259,11 @@ TEST_F(ApiTest, ErrorsOfThePipelineKeepTheirWords) {
   EXPECT_THAT(get("/api/v1/bars").body, HasSubstr("\"code\":\"invalid_argument\""));
   const auto unknown = get("/api/v1/bars?series=lean/trade/XYZ");
   EXPECT_EQ(unknown.status, 404);
-  EXPECT_EQ(unknown.body,
-            "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no series lean/trade/XYZ: "
-            "there is lean/trade/SPY\"}}");
+  EXPECT_EQ(
+      unknown.body,
+      "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no series lean/trade/XYZ: "
+      "there is lean/trade/SPY\",\"action\":\"Look at /api/v1/openapi.yaml for addresses and at "
+      "/api/v1/instruments for series and bars.\"}}");
   fake_.fail_bars(Error{ErrorCode::kUnavailable, "not now"});
   EXPECT_EQ(get("/api/v1/bars?series=lean/trade/SPY").status, 503);
   fake_.fail_bars(Error{ErrorCode::kCorrupt, "damaged"});
@@ -292,9 +304,10 @@ TEST_F(ApiTest, OpensLiveSessions) {
   without_token.headers.clear();
   EXPECT_EQ(api_.on_upgrade(without_token).error().status, 401);
   EXPECT_EQ(api_.on_upgrade(request("GET", "/api/v1/bars")).error().status, 404);
-  EXPECT_EQ(api_.on_upgrade(request("GET", "/api/v1/live")).error().status, 400);
+  EXPECT_EQ(api_.on_upgrade(request("GET", "/api/v1/live?interval=1m")).error().status, 400);
+  EXPECT_TRUE(api_.on_upgrade(request("GET", "/api/v1/live")));  // it subscribes later
   EXPECT_EQ(api_.on_upgrade(request("GET", "/api/v1/live?series=a/b/c")).error().status, 404);
-  EXPECT_EQ(header(api_.on_upgrade(request("GET", "/api/v1/live")).error(), "Referrer-Policy"),
+  EXPECT_EQ(header(api_.on_upgrade(request("GET", "/api/v1/bars")).error(), "Referrer-Policy"),
             "no-referrer");
 }
 
@@ -302,7 +315,9 @@ TEST_F(ApiTest, WordsTheRefusalsOfTheServer) {
   const auto response =
       api_.on_refusal({.status = 431, .reason = "header_too_large", .message = "too large"});
   EXPECT_EQ(response.status, 431);
-  EXPECT_EQ(response.body, "{\"error\":{\"code\":\"header_too_large\",\"message\":\"too large\"}}");
+  EXPECT_THAT(response.body,
+              StartsWith("{\"error\":{\"code\":\"header_too_large\",\"message\":\"too large\","
+                         "\"action\":\"Send "));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "api/error_table.hpp"
 #include "api/fake_pipeline.hpp"
 
 namespace tapedeck::api {
@@ -13,44 +14,66 @@ TEST(Json, ABarHasItsDecimalsAsText) {
   market::Bar full = bar(1, "167.42", 12001);
   full.is_final = true;
   full.revision = 2;
+  full.reason = market::RevisionReason::kLate;
+  full.ts_known = Timestamp{61};
   full.trades = 12;
   full.excluded = 3;
   full.volume = sum("170141183460469231731687303715884105727");
-  EXPECT_EQ(bars_json(kKey, {}, {.run = 1, .offset = Offset(12345), .bars = {full}}),
-            "{\"series\":\"kraken/trade/BTC/USD\",\"interval\":\"1m\",\"conditions\":\"eligible\","
-            "\"session\":\"extended\",\"offset\":\"12345\",\"bars\":[{\"ts_open\":\"60000000000\","
+  full.buy_volume = sum("5");
+  EXPECT_EQ(bars_snapshot_frame({"snapshot", ""}, kKey, {},
+                                {.run = 1, .offset = Offset(12345), .bars = {full}}),
+            "{\"type\":\"snapshot\",\"run\":1,\"offset\":\"12345\",\"series\":"
+            "\"kraken/trade/BTC/USD\",\"interval\":\"1m\",\"conditions\":\"eligible\","
+            "\"session\":\"extended\",\"source\":\"trades\",\"adjusted\":\"raw\","
+            "\"bars\":[{\"ts_open\":\"60000000000\","
             "\"open\":\"167.42\",\"high\":\"167.42\",\"low\":\"167.42\",\"close\":\"167.42\","
             "\"volume\":\"170141183460469231731687303715884105727\",\"trades\":12,\"excluded\":3,"
-            "\"notional\":\"167.42\",\"final\":true,\"revision\":2,\"offset\":\"12001\"}]}");
+            "\"notional\":\"167.42\",\"vwap\":\"0\",\"buy_volume\":\"5\",\"sell_volume\":\"0\","
+            "\"final\":true,\"complete\":true,\"revision\":2,\"reason\":\"late\","
+            "\"ts_known\":\"61\",\"unapplied\":0,\"offset\":\"12001\"}]}");
 }
 
 TEST(Json, APriceThatNoTradeSetIsNull) {
   market::Bar empty = bar(0, "5", 1);
   empty.open = empty.high = empty.low = empty.close = std::nullopt;
-  EXPECT_EQ(bars_frame({.run = 3, .offset = Offset(1), .bars = {empty}}),
-            "{\"type\":\"bars\",\"run\":3,\"offset\":\"1\",\"bars\":[{\"ts_open\":\"0\","
-            "\"open\":null,\"high\":null,\"low\":null,\"close\":null,\"volume\":\"1\",\"trades\":1,"
-            "\"excluded\":0,\"notional\":\"5\",\"final\":false,\"revision\":0,\"offset\":\"1\"}]}");
+  empty.unapplied = 1;
+  empty.is_final = true;
+  EXPECT_EQ(
+      bars_frame({"bars", "chart"}, {.run = 3, .offset = Offset(1), .bars = {empty}}),
+      "{\"type\":\"bars\",\"id\":\"chart\",\"run\":3,\"offset\":\"1\",\"bars\":[{"
+      "\"ts_open\":\"0\",\"open\":null,\"high\":null,\"low\":null,\"close\":null,"
+      "\"volume\":\"1\",\"trades\":1,\"excluded\":0,\"notional\":\"5\",\"vwap\":\"5\","
+      "\"buy_volume\":\"0\",\"sell_volume\":\"0\",\"final\":true,\"complete\":false,"
+      "\"revision\":0,\"reason\":null,\"ts_known\":\"0\",\"unapplied\":1,\"offset\":\"1\"}]}");
 }
 
 TEST(Json, FramesHaveTheirHeads) {
   const pipeline::BarPage none{.run = 7, .offset = Offset(18446744073709551615u), .bars = {}};
   const market::BarSpec spec{seconds(15), market::ConditionMode::kAll,
                              market::SessionMode::kRegular};
-  EXPECT_EQ(snapshot_frame(kKey, spec, none, "{\"a\":1}"),
+  EXPECT_EQ(bars_snapshot_frame({"snapshot", ""}, kKey, spec, none, "{\"a\":1}"),
             "{\"type\":\"snapshot\",\"run\":7,\"offset\":\"18446744073709551615\","
             "\"series\":\"kraken/trade/BTC/USD\",\"interval\":\"15s\",\"conditions\":\"all\","
-            "\"session\":\"regular\",\"bars\":[],\"status\":{\"a\":1}}");
-  EXPECT_EQ(resumed_frame(none, "{}"),
+            "\"session\":\"regular\",\"source\":\"trades\",\"adjusted\":\"raw\","
+            "\"bars\":[],\"status\":{\"a\":1}}");
+  EXPECT_EQ(bars_frame({"resumed", ""}, none, "{}"),
             "{\"type\":\"resumed\",\"run\":7,\"offset\":\"18446744073709551615\",\"bars\":[],"
             "\"status\":{}}");
   EXPECT_EQ(status_frame("{}"), "{\"type\":\"status\",\"status\":{}}");
-  EXPECT_EQ(restarted_frame(2), "{\"type\":\"restarted\",\"run\":2}");
+  EXPECT_EQ(restarted_frame("", 2), "{\"type\":\"restarted\",\"run\":2}");
+  EXPECT_EQ(restarted_frame("a", 2), "{\"type\":\"restarted\",\"id\":\"a\",\"run\":2}");
+  EXPECT_EQ(unsubscribed_frame("a"), "{\"type\":\"unsubscribed\",\"id\":\"a\"}");
+  EXPECT_EQ(trades_frame({"trades", "t"}, {.run = 1, .offset = Offset(2), .limited = true}),
+            "{\"type\":\"trades\",\"id\":\"t\",\"run\":1,\"offset\":\"2\",\"channel\":\"trades\","
+            "\"skipped\":true,\"trades\":[]}");
+  EXPECT_EQ(last_frame({"snapshot", "l"}, {.run = 1, .offset = Offset(2)}),
+            "{\"type\":\"snapshot\",\"id\":\"l\",\"run\":1,\"offset\":\"2\",\"channel\":\"last\","
+            "\"last\":[]}");
 }
 
 TEST(Json, BarsAreSeparated) {
-  const std::string text =
-      bars_frame({.run = 1, .offset = Offset(2), .bars = {bar(0, "1", 1), bar(1, "2", 2)}});
+  const std::string text = bars_frame(
+      {"bars", ""}, {.run = 1, .offset = Offset(2), .bars = {bar(0, "1", 1), bar(1, "2", 2)}});
   EXPECT_NE(text.find("\"offset\":\"1\"},{\"ts_open\":\"60000000000\""), text.npos) << text;
 }
 
@@ -105,21 +128,36 @@ TEST(Json, AnEmptyStatusHasNoError) {
   EXPECT_NE(text.find("\"feeds\":[],\"quarantine\":{\"total\":\"0\",\"reasons\":{}}}"), text.npos);
 }
 
-TEST(Json, InstrumentsNameTheirZone) {
-  const market::Series spy{.key = {"lean", "trade", "SPY"}, .calendar = "us_equity", .conditions{}};
-  const market::Series btc{.key = kKey, .conditions{}};
-  EXPECT_EQ(instruments_json(std::vector<InstrumentForm>{{spy, "America/New_York"}, {btc, "UTC"}}),
-            "{\"instruments\":[{\"series\":\"lean/trade/SPY\",\"instrument\":\"SPY\","
-            "\"venue\":\"lean\",\"channel\":\"trade\",\"calendar\":\"us_equity\","
-            "\"zone\":\"America/New_York\"},{\"series\":\"kraken/trade/BTC/USD\","
-            "\"instrument\":\"BTC/USD\",\"venue\":\"kraken\",\"channel\":\"trade\","
-            "\"calendar\":\"24x7\",\"zone\":\"UTC\"}]}");
-  EXPECT_EQ(instruments_json({}), "{\"instruments\":[]}");
+TEST(Json, QualityIsWhole) {
+  pipeline::Quality quality{.duplicates = 1, .refused = 2, .late = 3, .unapplied = 4, .control = 5};
+  quality.quarantine_total = 2;
+  quality.quarantine_reasons = {{"bad_price", 2}};
+  quality.quarantine_examples = {{"bad_price", "\"x\"", "line 7", std::string(300, 'y')}};
+  quality.quarantine_file_problem = "full";
+  EXPECT_EQ(quality_json(quality),
+            "{\"duplicates\":\"1\",\"refused\":\"2\",\"late\":\"3\",\"unapplied\":\"4\","
+            "\"marks\":\"5\",\"quarantine\":{\"total\":\"2\",\"reasons\":{\"bad_price\":\"2\"},"
+            "\"file_problem\":\"full\",\"examples\":[{\"reason\":\"bad_price\",\"detail\":"
+            "\"\\\"x\\\"\",\"where\":\"line 7\",\"text\":\"" +
+                std::string(256, 'y') + "\"}]}}");
 }
 
-TEST(Json, ErrorsAreQuoted) {
-  EXPECT_EQ(error_json("not_found", "no \"x\""),
-            "{\"error\":{\"code\":\"not_found\",\"message\":\"no \\\"x\\\"\"}}");
+TEST(Json, ErrorsAreQuotedAndSayWhatToDo) {
+  EXPECT_EQ(error_json("upgrade_required", "no \"x\""),
+            "{\"error\":{\"code\":\"upgrade_required\",\"message\":\"no \\\"x\\\"\",\"action\":"
+            "\"Connect with a WebSocket client.\"}}");
+  EXPECT_EQ(error_frame("", {ErrorCode::kUnavailable, "m"}),
+            "{\"type\":\"error\",\"id\":null,\"error\":{\"code\":\"unavailable\",\"message\":"
+            "\"m\",\"action\":\"Ask again in a second.\"}}");
+}
+
+TEST(Json, EveryCodeOfOursHasAnAction) {
+  for (int code = 0; code <= static_cast<int>(ErrorCode::kOverflow); ++code) {
+    const auto name = to_string(static_cast<ErrorCode>(code));
+    const ErrorEntry* entry = find_error(name);
+    ASSERT_NE(entry, nullptr) << name;
+    EXPECT_FALSE(entry->action.empty()) << name;
+  }
 }
 
 }  // namespace

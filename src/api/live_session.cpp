@@ -1,120 +1,275 @@
 #include "api/live_session.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "api/json.hpp"
+#include "api/message.hpp"
 
 namespace tapedeck::api {
 namespace {
+
+constexpr std::size_t kIdBytesMax = 64;
+constexpr std::size_t kRepliesMax = 32;  // that wait for a client to take them
 
 Counter& frames(Metrics& metrics, std::string type) {
   return metrics.counter("tapedeck_api_frames_total", "Frames made for live sessions, by type.",
                          {{"type", std::move(type)}});
 }
 
+Status check_id(std::string_view id) {
+  const auto is_plain = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_';
+  };
+  if (!id.empty() && id.size() <= kIdBytesMax && std::ranges::all_of(id, is_plain)) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("id is missing or wrong: choose up to {} letters, digits, '-' or '_'",
+                          kIdBytesMax));
+}
+
 }  // namespace
 
 LiveSource::LiveSource(const pipeline::Live& live_in, const pipeline::Play& play_in,
-                       std::string version_in, Metrics& metrics)
+                       LastValues& last_in, std::string version_in, Metrics& metrics)
     : live(live_in),
       play(play_in),
+      last(last_in),
       version(std::move(version_in)),
       snapshots(frames(metrics, "snapshot")),
       resumes(frames(metrics, "resumed")),
-      updates(frames(metrics, "bars")),
+      updates(frames(metrics, "update")),
       statuses(frames(metrics, "status")),
       restarts(frames(metrics, "restarted")),
-      sessions_open(metrics.gauge("tapedeck_api_live_sessions", "Live sessions that are open.")) {}
+      errors(frames(metrics, "error")),
+      sessions_open(metrics.gauge("tapedeck_api_live_sessions", "Live sessions that are open.")),
+      subscriptions_open(
+          metrics.gauge("tapedeck_api_live_subscriptions", "What these sessions watch.")) {}
 
 std::string LiveSource::status() const { return status_json(play.status(), version); }
 
-Result<std::unique_ptr<LiveSession>> LiveSession::open(LiveSource& source, LiveQuery query) {
-  std::unique_ptr<LiveSession> session(new LiveSession(source, std::move(query)));
-  TD_TRY(session->begin());
+// ---- Subscription
+
+Result<std::unique_ptr<Subscription>> Subscription::open(LiveSource& source, std::string id,
+                                                         LiveQuery query) {
+  std::unique_ptr<Subscription> made(new Subscription(source, std::move(id), std::move(query)));
+  TD_TRY(made->begin());
+  return made;
+}
+
+Subscription::Subscription(LiveSource& source, std::string id, LiveQuery query)
+    : source_(source), id_(std::move(id)), query_(std::move(query)) {
+  source_.subscriptions_open.set(++source_.subscription_count);
+}
+
+Subscription::~Subscription() { source_.subscriptions_open.set(--source_.subscription_count); }
+
+Status Subscription::begin() {
+  if (query_.resume) {
+    TD_ASSIGN(Change since, change("resumed", query_.resume->offset));
+    if (since.run == query_.resume->run && query_.resume->offset <= since.offset &&
+        since.is_whole) {
+      source_.resumes.add();
+      first_frame_ = std::move(since.frame);
+      sent(since);
+      return {};
+    }
+  }
+  TD_ASSIGN(Change whole, snapshot());
+  source_.snapshots.add();
+  first_frame_ = std::move(whole.frame);
+  sent(whole);
+  return {};
+}
+
+Result<Subscription::Change> Subscription::change(std::string_view type, Offset since) const {
+  const FrameHead head{type, id_};
+  const bool is_first = type == "snapshot" || type == "resumed";
+  const std::string status = id_.empty() && is_first ? source_.status() : std::string();
+  switch (query_.channel) {
+    case LiveChannel::kBars: {
+      TD_ASSIGN(const auto page, source_.live.bars_since(query_.series, query_.spec, since));
+      // With as many changes as Live keeps, older ones may be missing.
+      return Change{.run = page.run,
+                    .offset = page.offset,
+                    .is_empty = page.bars.empty(),
+                    .is_whole = page.bars.size() < pipeline::Live::kBarsKept,
+                    .frame = type == "snapshot" ? bars_snapshot_frame(head, query_.series,
+                                                                      query_.spec, page, status)
+                                                : bars_frame(head, page, status)};
+    }
+    case LiveChannel::kLast: {
+      const LastValues::Page page = source_.last.since(since);
+      return Change{.run = page.run,
+                    .offset = page.offset,
+                    .is_empty = page.values.empty(),
+                    .frame = last_frame(head, page)};
+    }
+    case LiveChannel::kTrades: {
+      TD_ASSIGN(const auto page, source_.live.trades_since(query_.series, since));
+      return Change{.run = page.run,
+                    .offset = page.offset,
+                    .is_empty = page.trades.empty(),
+                    .is_whole = !page.limited,
+                    .frame = trades_frame(head, page)};
+    }
+  }
+  return fail(ErrorCode::kUnsupported, "there is no such channel");
+}
+
+void Subscription::sent(const Change& change) {
+  run_ = change.run;
+  since_ = change.offset;
+  needs_snapshot_ = false;
+}
+
+Result<std::optional<std::string>> Subscription::next() {
+  if (!first_frame_.empty()) return std::exchange(first_frame_, {});
+  if (!std::exchange(is_due_, false)) return std::nullopt;
+  auto changed = needs_snapshot_ ? snapshot() : change(to_string(query_.channel), since_);
+  if (!changed) {
+    // A new run may not have met this series yet; then it comes later.
+    const ErrorCode code = changed.error().code;
+    if (code != ErrorCode::kNotFound && !is_retryable(code)) {
+      return std::unexpected(std::move(changed.error()));
+    }
+    const std::uint64_t run = source_.play.status().run;
+    if (run != run_) return announce_run(run);
+    return std::nullopt;
+  }
+  if (changed->run != run_) return announce_run(changed->run);
+  const bool is_snapshot = needs_snapshot_;
+  sent(*changed);
+  if (is_snapshot) {
+    source_.snapshots.add();
+  } else if (changed->is_empty) {
+    return std::nullopt;
+  } else {
+    source_.updates.add();
+  }
+  return std::move(changed->frame);
+}
+
+std::string Subscription::announce_run(std::uint64_t run) {
+  run_ = run;
+  needs_snapshot_ = true;
+  is_due_ = true;
+  source_.restarts.add();
+  return restarted_frame(id_, run);
+}
+
+// ---- LiveSession
+
+Result<std::unique_ptr<LiveSession>> LiveSession::open(LiveSource& source,
+                                                       std::optional<LiveQuery> query) {
+  std::unique_ptr<LiveSession> session(new LiveSession(source));
+  if (query) {
+    TD_ASSIGN(auto subscription, Subscription::open(source, {}, *std::move(query)));
+    session->subscriptions_.push_back(std::move(subscription));
+  }
   return session;
 }
 
-LiveSession::LiveSession(LiveSource& source, LiveQuery query)
-    : source_(source), query_(std::move(query)) {
+LiveSession::LiveSession(LiveSource& source) : source_(source) {
   source_.sessions_open.set(++source_.session_count);
 }
 
 LiveSession::~LiveSession() { source_.sessions_open.set(--source_.session_count); }
 
-Status LiveSession::begin() {
-  if (query_.resume) {
-    TD_ASSIGN(const pipeline::BarPage page,
-              source_.live.bars_since(query_.series, query_.spec, query_.resume->offset));
-    // With as many changes as Live keeps, older ones may be missing.
-    if (page.run == query_.resume->run && query_.resume->offset <= page.offset &&
-        page.bars.size() < pipeline::Live::kBarsKept) {
-      run_ = page.run;
-      since_ = page.offset;
-      source_.resumes.add();
-      first_frame_ = resumed_frame(page, source_.status());
-      return {};
-    }
-  }
-  TD_ASSIGN(const pipeline::BarPage page,
-            source_.live.bars_since(query_.series, query_.spec, Offset(0)));
-  run_ = page.run;
-  first_frame_ = snapshot(page);
-  return {};
+void LiveSession::on_wake() {
+  for (const auto& subscription : subscriptions_) subscription->wake();
 }
 
 void LiveSession::on_tick() {
   status_is_due_ = true;
-  bars_are_due_ = true;  // whatever a wake may have missed
+  messages_ = 0;
+  on_wake();  // whatever a wake may have missed
 }
 
-void LiveSession::on_message(std::string_view) { was_spoken_to_ = true; }
+void LiveSession::reply(std::string frame) {
+  if (replies_.size() == kRepliesMax) {
+    end_ = net::CloseWebSocket{1008, "too many messages: wait for the answers"};
+    return;
+  }
+  replies_.push_back(std::move(frame));
+}
+
+void LiveSession::on_message(std::string_view text) {
+  if (++messages_ > kMessagesPerTick) {
+    end_ = net::CloseWebSocket{1008, "too many messages in a second"};
+    return;
+  }
+  std::string id;
+  const Status obeyed = obey(text, id);
+  if (obeyed) return;
+  source_.errors.add();
+  reply(error_frame(id, obeyed.error()));
+}
+
+Status LiveSession::obey(std::string_view text, std::string& id) {
+  TD_ASSIGN(net::Fields fields, parse_message(text));
+  const auto take = [&](std::string_view name) {
+    const auto field = std::ranges::find(fields, name, &net::Fields::value_type::first);
+    if (field == fields.end()) return std::string();
+    std::string value = std::move(field->second);
+    fields.erase(field);
+    return value;
+  };
+  const std::string type = take("type");
+  std::string given = take("id");
+  TD_TRY(check_id(given));
+  id = given;
+  const auto there = std::ranges::find(subscriptions_, id, [](const auto& s) { return s->id(); });
+  if (type == "unsubscribe") {
+    if (there == subscriptions_.end()) {
+      return fail(ErrorCode::kNotFound, fmt::format("nothing is subscribed to as '{}'", id));
+    }
+    subscriptions_.erase(there);
+    reply(unsubscribed_frame(id));
+    return {};
+  }
+  if (type != "subscribe") {
+    return fail(ErrorCode::kInvalidArgument,
+                "type is missing or wrong: use subscribe or unsubscribe");
+  }
+  if (there != subscriptions_.end()) {
+    return fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("'{}' is subscribed to already: choose another id, or unsubscribe it", id));
+  }
+  if (subscriptions_.size() == kSubscriptionsMax) {
+    return fail(ErrorCode::kOverflow, fmt::format("a socket has at most {} subscriptions: end "
+                                                  "others first, or open another socket",
+                                                  kSubscriptionsMax));
+  }
+  TD_ASSIGN(LiveQuery query, parse_subscription(fields));
+  TD_ASSIGN(auto subscription, Subscription::open(source_, id, std::move(query)));
+  subscriptions_.push_back(std::move(subscription));
+  return {};
+}
 
 net::WebSocketStep LiveSession::next() {
-  if (was_spoken_to_) return net::CloseWebSocket{1008, "this socket takes no messages"};
-  if (!first_frame_.empty()) return std::exchange(first_frame_, {});
-  if (std::exchange(status_is_due_, false)) {
+  if (end_) return *end_;
+  if (!replies_.empty()) {
+    std::string frame = std::move(replies_.front());
+    replies_.pop_front();
+    return frame;
+  }
+  const bool has_begun = std::ranges::all_of(
+      subscriptions_, [](const auto& subscription) { return subscription->has_begun(); });
+  if (has_begun && std::exchange(status_is_due_, false)) {
     source_.statuses.add();
     return status_frame(source_.status());
   }
-  if (std::exchange(bars_are_due_, false)) return next_bars();
-  return std::monostate{};
-}
-
-net::WebSocketStep LiveSession::next_bars() {
-  const Offset since = needs_snapshot_ ? Offset(0) : since_;
-  auto page = source_.live.bars_since(query_.series, query_.spec, since);
-  if (!page) return without_bars(page.error());
-  if (page->run != run_) return announce_run(page->run);
-  if (needs_snapshot_) return snapshot(*page);
-  since_ = page->offset;
-  if (page->bars.empty()) return std::monostate{};
-  source_.updates.add();
-  return bars_frame(*page);
-}
-
-// A new run may not have met this series yet; then its bars come later.
-net::WebSocketStep LiveSession::without_bars(const Error& why) {
-  if (why.code != ErrorCode::kNotFound && !is_retryable(why.code)) {
-    return net::CloseWebSocket{1011, why.message};
+  for (std::size_t i = 0; i < subscriptions_.size(); ++i) {
+    turn_ = (turn_ + 1) % subscriptions_.size();
+    auto frame = subscriptions_[turn_]->next();
+    if (!frame) return net::CloseWebSocket{1011, frame.error().message};
+    if (*frame) return std::move(**frame);
   }
-  const std::uint64_t run = source_.play.status().run;
-  if (run != run_) return announce_run(run);
   return std::monostate{};
-}
-
-std::string LiveSession::announce_run(std::uint64_t run) {
-  run_ = run;
-  needs_snapshot_ = true;
-  bars_are_due_ = true;
-  source_.restarts.add();
-  return restarted_frame(run);
-}
-
-std::string LiveSession::snapshot(const pipeline::BarPage& page) {
-  needs_snapshot_ = false;
-  since_ = page.offset;
-  source_.snapshots.add();
-  return snapshot_frame(query_.series, query_.spec, page, source_.status());
 }
 
 }  // namespace tapedeck::api

@@ -1,12 +1,15 @@
-// src/api/live_session.hpp: one client of /api/v1/live. It asks Live for what changed since the
-// offset that it last sent, each time its client is ready for more, so a slow client gets fewer and
-// newer bars.
+// src/api/live_session.hpp: one client of /api/v1/live, with any number of subscriptions. Each asks
+// for what changed since the offset that it last sent, when the client is ready for more, so a slow
+// client gets fewer and newer things.
 // Thread: "net".
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "api/last_values.hpp"
 #include "api/parameters.hpp"
 #include "base/metrics.hpp"
 #include "net/http_server.hpp"
@@ -17,50 +20,97 @@ namespace tapedeck::api {
 
 // What all sessions share; outlives them.
 struct LiveSource {
-  LiveSource(const pipeline::Live& live_in, const pipeline::Play& play_in, std::string version_in,
-             Metrics& metrics);
+  LiveSource(const pipeline::Live& live_in, const pipeline::Play& play_in, LastValues& last_in,
+             std::string version_in, Metrics& metrics);
   std::string status() const;  // as JSON
 
   const pipeline::Live& live;
   const pipeline::Play& play;
+  LastValues& last;
   const std::string version;
   Counter& snapshots;
   Counter& resumes;
   Counter& updates;
   Counter& statuses;
   Counter& restarts;
+  Counter& errors;
   Gauge& sessions_open;
+  Gauge& subscriptions_open;
   std::int64_t session_count = 0;
+  std::int64_t subscription_count = 0;
+};
+
+// One thing that a client watches.
+class Subscription {
+ public:
+  // `id` is empty for the one that the address of the socket asked for: its first frame carries the
+  // status. Errors: kNotFound where there are no such bars or trades.
+  static Result<std::unique_ptr<Subscription>> open(LiveSource& source, std::string id,
+                                                    LiveQuery query);
+  ~Subscription();
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+  const std::string& id() const { return id_; }
+  void wake() { is_due_ = true; }
+  bool has_begun() const { return first_frame_.empty(); }  // its first frame has been taken
+  // The next frame, if there is any now. An error that does not pass ends the socket.
+  Result<std::optional<std::string>> next();
+
+ private:
+  // What changed since an offset, and how much of it is told.
+  struct Change {
+    std::uint64_t run = 0;
+    Offset offset;
+    bool is_empty = true;
+    bool is_whole = true;  // all since then is in it
+    std::string frame;
+  };
+
+  Subscription(LiveSource& source, std::string id, LiveQuery query);
+  Status begin();
+  Result<Change> change(std::string_view type, Offset since) const;
+  Result<Change> snapshot() const { return change("snapshot", Offset(0)); }
+  std::string announce_run(std::uint64_t run);
+  void sent(const Change& change);
+
+  LiveSource& source_;
+  const std::string id_;
+  const LiveQuery query_;
+  std::string first_frame_;  // empty once it was sent
+  std::uint64_t run_ = 0;    // of what the client has
+  Offset since_;             // trades before it are in that
+  bool needs_snapshot_ = false;
+  bool is_due_ = false;
 };
 
 class LiveSession final : public net::WebSocketHandler {
  public:
-  // Errors: kNotFound where there are no such bars.
-  static Result<std::unique_ptr<LiveSession>> open(LiveSource& source, LiveQuery query);
+  static constexpr std::size_t kSubscriptionsMax = 64;
+  static constexpr std::size_t kMessagesPerTick = 100;
+
+  // With the subscription that the address asks for; or none yet. Errors: as Subscription's.
+  static Result<std::unique_ptr<LiveSession>> open(LiveSource& source,
+                                                   std::optional<LiveQuery> query);
   ~LiveSession() override;
 
-  void on_wake() override { bars_are_due_ = true; }
+  void on_wake() override;
   void on_tick() override;
   void on_message(std::string_view text) override;
   net::WebSocketStep next() override;
 
  private:
-  LiveSession(LiveSource& source, LiveQuery query);
-  Status begin();
-  net::WebSocketStep next_bars();
-  net::WebSocketStep without_bars(const Error& why);
-  std::string snapshot(const pipeline::BarPage& page);
-  std::string announce_run(std::uint64_t run);
+  explicit LiveSession(LiveSource& source);
+  Status obey(std::string_view text, std::string& id);
+  void reply(std::string frame);
 
   LiveSource& source_;
-  const LiveQuery query_;
-  std::string first_frame_;  // empty once it was sent
-  std::uint64_t run_ = 0;    // of the bars that the client has
-  Offset since_;             // trades before it are in them
-  bool needs_snapshot_ = false;
-  bool bars_are_due_ = false;
+  std::vector<std::unique_ptr<Subscription>> subscriptions_;
+  std::size_t turn_ = 0;  // whose turn it is, so that a busy one does not starve the others
+  std::deque<std::string> replies_;
+  std::size_t messages_ = 0;  // since the last tick
   bool status_is_due_ = false;
-  bool was_spoken_to_ = false;
+  std::optional<net::CloseWebSocket> end_;
 };
 
 }  // namespace tapedeck::api

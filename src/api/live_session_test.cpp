@@ -17,10 +17,12 @@ using testing::StartsWith;
 class LiveSessionTest : public testing::Test {
  protected:
   void open(std::optional<LiveQuery::Resume> resume = {}) {
-    auto session = LiveSession::open(source_, {.series = fake_.key, .spec = {}, .resume = resume});
+    auto session =
+        LiveSession::open(source_, LiveQuery{.series = fake_.key, .spec = {}, .resume = resume});
     ASSERT_TRUE(session) << session.error().message;
     session_ = *std::move(session);
   }
+  void open_empty() { session_ = *LiveSession::open(source_, std::nullopt); }
   // The next message, or "" for none and "closed CODE REASON" for the end.
   std::string next() {
     const net::WebSocketStep step = session_->next();
@@ -38,7 +40,8 @@ class LiveSessionTest : public testing::Test {
 
   FakePipeline fake_;
   Metrics metrics_;
-  LiveSource source_{fake_, fake_, "0.1.0", metrics_};
+  LastValues last_{fake_, fake_};
+  LiveSource source_{fake_, fake_, last_, "0.1.0", metrics_};
   std::unique_ptr<LiveSession> session_;
 };
 
@@ -180,15 +183,111 @@ TEST_F(LiveSessionTest, EndsOnAnErrorThatStays) {
   EXPECT_EQ(next_after_wake(), "closed 1011 block 7 is damaged");
 }
 
-TEST_F(LiveSessionTest, EndsWhenSpokenTo) {
-  open();
-  session_->on_message("hello");
-  EXPECT_EQ(next(), "closed 1008 this socket takes no messages");
+TEST_F(LiveSessionTest, WatchesSeveralThingsAtOnce) {
+  fake_.put(bar(0, "10", 5));
+  fake_.put_trade("10.5", Timestamp{70}, 5);
+  open_empty();
+  EXPECT_EQ(next(), "");
+  session_->on_message(
+      R"({"type":"subscribe","id":"chart","channel":"bars","series":"lean/trade/SPY"})");
+  session_->on_message(R"({"type":"subscribe","id":"list","channel":"last"})");
+  session_->on_message(
+      R"({"type":"subscribe","id":"table","channel":"trades","series":"lean/trade/SPY"})");
+  std::vector<std::string> first{next(), next(), next()};
+  EXPECT_EQ(next(), "");
+  EXPECT_THAT(first, testing::UnorderedElementsAre(
+                         AllOf(StartsWith("{\"type\":\"snapshot\",\"id\":\"chart\",\"run\":1,"),
+                               HasSubstr("\"open\":\"10\""), Not(HasSubstr("\"status\""))),
+                         AllOf(StartsWith("{\"type\":\"snapshot\",\"id\":\"list\",\"run\":1,"),
+                               HasSubstr("\"channel\":\"last\""), HasSubstr("\"price\":\"10.5\"")),
+                         AllOf(StartsWith("{\"type\":\"snapshot\",\"id\":\"table\",\"run\":1,"),
+                               HasSubstr("\"ts_event\":\"70\""))));
+  fake_.put_trade("11", Timestamp{80}, 6);
+  fake_.put(bar(1, "11", 7));
+  session_->on_wake();
+  std::vector<std::string> then{next(), next(), next()};
+  EXPECT_EQ(next(), "");
+  EXPECT_THAT(
+      then,
+      testing::UnorderedElementsAre(
+          AllOf(StartsWith("{\"type\":\"bars\",\"id\":\"chart\""), HasSubstr("\"open\":\"11\""),
+                Not(HasSubstr("\"open\":\"10\""))),
+          AllOf(StartsWith("{\"type\":\"last\",\"id\":\"list\""), HasSubstr("\"price\":\"11\"")),
+          AllOf(StartsWith("{\"type\":\"trades\",\"id\":\"table\""),
+                HasSubstr("\"ts_event\":\"80\""), Not(HasSubstr("\"ts_event\":\"70\"")))));
+  session_->on_message(R"({"type":"unsubscribe","id":"chart"})");
+  session_->on_message(R"({"type":"unsubscribe","id":"list"})");
+  EXPECT_EQ(next(), "{\"type\":\"unsubscribed\",\"id\":\"chart\"}");
+  EXPECT_EQ(next(), "{\"type\":\"unsubscribed\",\"id\":\"list\"}");
+  fake_.put(bar(1, "12", 8));
+  EXPECT_EQ(next_after_wake(), "");  // no trade came
+}
+
+TEST_F(LiveSessionTest, EachSubscriptionResumesOnItsOwn) {
+  fake_.put_trade("10", Timestamp{70}, 5);
+  fake_.put_trade("11", Timestamp{80}, 6);
+  open_empty();
+  session_->on_message(
+      R"({"type":"subscribe","id":"t","channel":"trades","series":"lean/trade/SPY","run":1,"resume":"6"})");
+  EXPECT_THAT(next(),
+              AllOf(StartsWith("{\"type\":\"resumed\",\"id\":\"t\""),
+                    HasSubstr("\"ts_event\":\"80\""), Not(HasSubstr("\"ts_event\":\"70\""))));
+  ASSERT_TRUE(fake_.restart());
+  EXPECT_EQ(next_after_wake(), "{\"type\":\"restarted\",\"id\":\"t\",\"run\":2}");
+  EXPECT_THAT(next(), AllOf(StartsWith("{\"type\":\"snapshot\",\"id\":\"t\",\"run\":2"),
+                            HasSubstr("\"trades\":[]")));
+}
+
+TEST_F(LiveSessionTest, AWrongMessageIsAnsweredAndTheSocketStays) {
+  open_empty();
+  const auto answer = [&](std::string_view message) {
+    session_->on_message(message);
+    return next();
+  };
+  EXPECT_THAT(answer("hello"), AllOf(StartsWith("{\"type\":\"error\",\"id\":null"),
+                                     HasSubstr("\"code\":\"malformed\"")));
+  EXPECT_THAT(answer(R"({"type":"subscribe","channel":"last"})"), HasSubstr("id is missing"));
+  EXPECT_THAT(answer(R"({"type":"subscribe","id":"<b>","channel":"last"})"),
+              AllOf(HasSubstr("\"id\":null"), Not(HasSubstr("<b>"))));
+  EXPECT_THAT(answer(R"({"type":"dance","id":"a"})"), HasSubstr("type is missing or wrong"));
+  EXPECT_THAT(answer(R"({"type":"unsubscribe","id":"a"})"), HasSubstr("\"code\":\"not_found\""));
+  EXPECT_THAT(
+      answer(R"({"type":"subscribe","id":"a","channel":"bars","series":"lean/trade/XYZ"})"),
+      AllOf(StartsWith("{\"type\":\"error\",\"id\":\"a\""), HasSubstr("there is no series")));
+  EXPECT_THAT(answer(R"({"type":"subscribe","id":"a","channel":"last"})"),
+              StartsWith("{\"type\":\"snapshot\",\"id\":\"a\""));
+  EXPECT_THAT(answer(R"({"type":"subscribe","id":"a","channel":"last"})"),
+              HasSubstr("\"code\":\"already_exists\""));
+}
+
+TEST_F(LiveSessionTest, SubscriptionsAndMessagesAreLimited) {
+  open_empty();
+  for (std::size_t i = 0; i < LiveSession::kSubscriptionsMax; ++i) {
+    if (i % 50 == 0) session_->on_tick();
+    session_->on_message("{\"type\":\"subscribe\",\"id\":\"s" + std::to_string(i) +
+                         "\",\"channel\":\"last\"}");
+  }
+  EXPECT_EQ(metrics_.gauge("tapedeck_api_live_subscriptions", "").value(),
+            static_cast<std::int64_t>(LiveSession::kSubscriptionsMax));
+  session_->on_message(R"({"type":"subscribe","id":"more","channel":"last"})");
+  EXPECT_THAT(next(), HasSubstr("at most 64 subscriptions"));
+  session_.reset();
+  EXPECT_EQ(metrics_.gauge("tapedeck_api_live_subscriptions", "").value(), 0);
+
+  open_empty();
+  for (std::size_t i = 0; i <= LiveSession::kMessagesPerTick; ++i) {
+    session_->on_message("{}");
+    next();
+  }
+  EXPECT_THAT(next(), StartsWith("closed 1008"));
+  open_empty();
+  for (int i = 0; i < 40; ++i) session_->on_message("{}");  // and takes no answer
+  EXPECT_THAT(next(), StartsWith("closed 1008"));
 }
 
 TEST_F(LiveSessionTest, DoesNotOpenOnAnUnknownSeries) {
-  const auto session =
-      LiveSession::open(source_, {.series = {"lean", "trade", "XYZ"}, .spec = {}, .resume = {}});
+  const auto session = LiveSession::open(
+      source_, LiveQuery{.series = {"lean", "trade", "XYZ"}, .spec = {}, .resume = {}});
   ASSERT_FALSE(session);
   EXPECT_EQ(session.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(open_sessions(), 0);

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <initializer_list>
 #include <limits>
+#include <utility>
 
 namespace tapedeck::api {
 namespace {
@@ -21,7 +22,7 @@ std::string shown(std::string_view given) {
 class Parameters {
  public:
   static Result<Parameters> of(const net::Fields& query,
-                               std::initializer_list<std::string_view> known) {
+                               const std::vector<std::string_view>& known) {
     for (const auto& [name, value] : query) {
       if (std::ranges::find(known, name) == known.end()) {
         return fail(ErrorCode::kInvalidArgument,
@@ -83,8 +84,53 @@ class Parameters {
     TD_ASSIGN(spec.interval, parsed("interval", &market::parse_interval, spec.interval));
     TD_ASSIGN(spec.conditions,
               parsed("conditions", &market::parse_condition_mode, spec.conditions));
+    TD_ASSIGN(spec.source, parsed("source", &market::parse_bar_source, spec.source));
+    TD_ASSIGN(spec.adjusted, parsed("adjusted", &market::parse_adjusted, spec.adjusted));
     TD_ASSIGN(spec.session, parsed("session", &market::parse_session_mode, spec.session));
     return spec;
+  }
+
+  Result<Form> form() const {
+    Form form;
+    TD_ASSIGN(form.format, parsed("format", &parse_format, form.format));
+    TD_ASSIGN(form.time, parsed("time", &parse_time_form, form.time));
+    TD_ASSIGN(form.zone, parsed("tz", &parse_zone, form.zone));
+    TD_ASSIGN(form.numbers, parsed("numbers", &parse_number_form, form.numbers));
+    return form;
+  }
+
+  Result<std::optional<Timestamp>> instant(std::string_view name, std::string_view zone,
+                                           Timestamp now) const {
+    const auto text = find(name);
+    if (!text) return std::nullopt;
+    auto at = parse_instant(text->substr(0, kShownBytesMax), zone, now);
+    if (!at) return fail_within(std::move(at), fmt::format("parameter {}", name));
+    return *at;
+  }
+
+  // start before end, where both are given.
+  template <class Query>
+  Status range(Query& into, std::string_view zone, Timestamp now) const {
+    TD_ASSIGN(into.start, instant("start", zone, now));
+    TD_ASSIGN(into.end, instant("end", zone, now));
+    if (into.start && into.end && *into.start >= *into.end) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("parameter start: {} is not before end, {}", to_iso(*into.start),
+                              to_iso(*into.end)));
+    }
+    return {};
+  }
+
+  Result<std::optional<LiveQuery::Resume>> resume() const {
+    constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+    TD_ASSIGN(const auto run, number<std::uint64_t>("run", 0, kMost));
+    TD_ASSIGN(const auto offset, number<std::uint64_t>("resume", 0, kMost));
+    if (run.has_value() != offset.has_value()) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "parameters run and resume belong together: give both or neither");
+    }
+    if (!run) return std::nullopt;
+    return LiveQuery::Resume{*run, Offset(*offset)};
   }
 
  private:
@@ -92,48 +138,145 @@ class Parameters {
   const net::Fields& query_;
 };
 
-Result<std::optional<Timestamp>> instant(const Parameters& parameters, std::string_view name) {
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-  TD_ASSIGN(const auto ns, parameters.number<std::int64_t>(name, 0, kMost));
-  if (!ns) return std::nullopt;
-  return Timestamp{*ns};
+using Names = std::vector<std::string_view>;
+const Names kSpecNames{"interval", "conditions", "session", "source", "adjusted"};
+const Names kFormNames{"format", "time", "tz", "numbers"};
+
+Names names(std::initializer_list<std::string_view> own, const Names& more,
+            const Names& still_more = {}) {
+  Names all(own);
+  all.insert(all.end(), more.begin(), more.end());
+  all.insert(all.end(), still_more.begin(), still_more.end());
+  return all;
+}
+
+Result<LiveChannel> parse_channel(std::string_view text) {
+  for (const auto channel : {LiveChannel::kBars, LiveChannel::kLast, LiveChannel::kTrades}) {
+    if (to_string(channel) == text) return channel;
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("channel {} is not known: use bars, last or trades", shown(text)));
 }
 
 }  // namespace
 
-Result<store::BarQuery> parse_bar_query(const net::Fields& query) {
+std::string_view to_string(LiveChannel channel) {
+  switch (channel) {
+    case LiveChannel::kBars:
+      return "bars";
+    case LiveChannel::kLast:
+      return "last";
+    case LiveChannel::kTrades:
+      return "trades";
+  }
+  return "bars";
+}
+
+std::vector<std::string> split_indicators(std::string_view text) {
+  std::vector<std::string> parts;
+  int depth = 0;
+  std::string part;
+  for (const char c : text) {
+    depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+    if (c == ',' && depth == 0) {
+      parts.push_back(std::exchange(part, {}));
+    } else {
+      part += c;
+    }
+  }
+  parts.push_back(std::move(part));
+  return parts;
+}
+
+Result<Form> parse_form_query(const net::Fields& query) {
+  TD_ASSIGN(const Parameters parameters, Parameters::of(query, kFormNames));
+  return parameters.form();
+}
+
+Result<BarRequest> parse_bar_query(const net::Fields& query, Timestamp now) {
   TD_ASSIGN(const Parameters parameters,
-            Parameters::of(
-                query, {"series", "interval", "conditions", "session", "start", "end", "limit"}));
-  store::BarQuery bars;
+            Parameters::of(query, names({"series", "start", "end", "as_of", "limit", "indicators"},
+                                        kSpecNames, kFormNames)));
+  BarRequest request;
+  store::BarQuery& bars = request.query;
+  TD_ASSIGN(request.form, parameters.form());
   TD_ASSIGN(bars.series, parameters.series());
   TD_ASSIGN(bars.spec, parameters.spec());
-  TD_ASSIGN(bars.start, instant(parameters, "start"));
-  TD_ASSIGN(bars.end, instant(parameters, "end"));
+  TD_TRY(parameters.range(bars, request.form.zone, now));
+  TD_ASSIGN(bars.as_of, parameters.instant("as_of", request.form.zone, now));
   TD_ASSIGN(const auto limit, parameters.number<std::size_t>("limit", 1, kBarsLimitMax));
   bars.limit = limit.value_or(kBarsLimitMax);
-  if (bars.start && bars.end && *bars.start >= *bars.end) {
+  if (const auto text = parameters.find("indicators"); text && !text->empty()) {
+    request.indicators = split_indicators(*text);
+  }
+  return request;
+}
+
+Result<TradeRequest> parse_trade_query(const net::Fields& query, Timestamp now) {
+  TD_ASSIGN(const Parameters parameters,
+            Parameters::of(query, names({"series", "start", "end", "order", "limit"}, kFormNames)));
+  TradeRequest request;
+  pipeline::TradeQuery& trades = request.query;
+  TD_ASSIGN(request.form, parameters.form());
+  TD_ASSIGN(trades.series, parameters.series());
+  TD_TRY(parameters.range(trades, request.form.zone, now));
+  const std::string_view order = parameters.find("order").value_or("newest");
+  if (order != "newest" && order != "oldest") {
     return fail(
         ErrorCode::kInvalidArgument,
-        fmt::format("parameter start: {} is not before end, {}", bars.start->ns, bars.end->ns));
+        fmt::format("parameter order: {} is not known: use newest or oldest", shown(order)));
   }
-  return bars;
+  trades.oldest_first = order == "oldest";
+  TD_ASSIGN(const auto limit, parameters.number<std::size_t>("limit", 1, kTradesLimitMax));
+  trades.limit = limit.value_or(trades.limit);
+  return request;
+}
+
+Result<SqlRequest> parse_sql_query(const net::Fields& query, std::string_view body) {
+  TD_ASSIGN(const Parameters parameters,
+            Parameters::of(query, {"query", "limit", "format", "numbers"}));
+  SqlRequest request;
+  TD_ASSIGN(request.form, parameters.form());
+  TD_ASSIGN(const auto limit, parameters.number<std::size_t>("limit", 1, kRowsLimitMax));
+  request.limit = limit.value_or(request.limit);
+  const auto text = parameters.find("query");
+  if (text.has_value() == !body.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "one statement is needed: write it as parameter query, or send it as the body of "
+                "a POST");
+  }
+  request.statement = text.value_or(body);
+  return request;
 }
 
 Result<LiveQuery> parse_live_query(const net::Fields& query) {
-  TD_ASSIGN(const Parameters parameters, Parameters::of(query, {"series", "interval", "conditions",
-                                                                "session", "run", "resume"}));
+  TD_ASSIGN(const Parameters parameters,
+            Parameters::of(query, names({"series", "run", "resume"}, kSpecNames)));
   LiveQuery live;
   TD_ASSIGN(live.series, parameters.series());
   TD_ASSIGN(live.spec, parameters.spec());
-  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  TD_ASSIGN(const auto run, parameters.number<std::uint64_t>("run", 0, kMost));
-  TD_ASSIGN(const auto offset, parameters.number<std::uint64_t>("resume", 0, kMost));
-  if (run.has_value() != offset.has_value()) {
-    return fail(ErrorCode::kInvalidArgument,
-                "parameters run and resume belong together: give both or neither");
+  TD_ASSIGN(live.resume, parameters.resume());
+  return live;
+}
+
+Result<LiveQuery> parse_subscription(const net::Fields& fields) {
+  const auto named = std::ranges::find(fields, "channel", &net::Fields::value_type::first);
+  if (named == fields.end()) {
+    return fail(ErrorCode::kInvalidArgument, "channel is missing: use bars, last or trades");
   }
-  if (run) live.resume = LiveQuery::Resume{*run, Offset(*offset)};
+  TD_ASSIGN(const LiveChannel channel, parse_channel(named->second));
+  Names known{"channel", "run", "resume"};
+  if (channel != LiveChannel::kLast) known.push_back("series");
+  if (channel == LiveChannel::kBars) known = names({}, known, kSpecNames);
+  TD_ASSIGN(const Parameters parameters, Parameters::of(fields, known));
+  LiveQuery live{.channel = channel};
+  if (channel != LiveChannel::kLast) {
+    TD_ASSIGN(live.series, parameters.series());
+  }
+  if (channel == LiveChannel::kBars) {
+    TD_ASSIGN(live.spec, parameters.spec());
+  }
+  TD_ASSIGN(live.resume, parameters.resume());
   return live;
 }
 

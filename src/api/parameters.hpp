@@ -1,29 +1,69 @@
-// src/api/parameters.hpp: the query of an address to typed values. What is unknown, given twice or
-// wrong is an error that names the parameter, what was given and what is allowed.
+// src/api/parameters.hpp: the query of an address, and a message of a WebSocket, to typed values.
+// What is unknown, given twice or wrong is an error that names the parameter, what was given and
+// what is allowed.
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "api/rows.hpp"
 #include "net/http_message.hpp"
+#include "pipeline/history.hpp"
 #include "store/store.hpp"
 
 namespace tapedeck::api {
 
 inline constexpr std::size_t kBarsLimitMax = 10'000;  // also when none is given
+inline constexpr std::size_t kTradesLimitMax = 10'000;
+inline constexpr std::size_t kRowsLimitMax = 10'000;  // of SQL
 
-// series, interval, conditions, session, start, end, limit. Errors: kInvalidArgument.
-Result<store::BarQuery> parse_bar_query(const net::Fields& query);
+// format, time, tz, numbers; where they are a request's only ones. Errors of all: kInvalidArgument.
+Result<Form> parse_form_query(const net::Fields& query);
+
+struct BarRequest {
+  store::BarQuery query;
+  std::vector<std::string> indicators;
+  Form form;
+};
+// series, interval, conditions, session, source, adjusted, start, end, as_of, limit, indicators,
+// and the form. `now`: of the market.
+Result<BarRequest> parse_bar_query(const net::Fields& query, Timestamp now);
+
+struct TradeRequest {
+  pipeline::TradeQuery query;
+  Form form;
+};
+// series, start, end, order, limit, and the form.
+Result<TradeRequest> parse_trade_query(const net::Fields& query, Timestamp now);
+
+struct SqlRequest {
+  std::string statement;
+  std::size_t limit = 1000;
+  Form form;
+};
+// query (where there is no body), limit, format, numbers.
+Result<SqlRequest> parse_sql_query(const net::Fields& query, std::string_view body);
+
+enum class LiveChannel { kBars, kLast, kTrades };
+std::string_view to_string(LiveChannel channel);
 
 struct LiveQuery {
-  market::SeriesKey series;
-  market::BarSpec spec;
+  LiveChannel channel = LiveChannel::kBars;
+  market::SeriesKey series;  // not of kLast
+  market::BarSpec spec;      // of kBars
   struct Resume {
     std::uint64_t run = 0;
     Offset offset;  // trades before it are known to the client
   };
   std::optional<Resume> resume;
 };
-// series, interval, conditions, session, run, resume. Errors: kInvalidArgument.
+// series, interval, conditions, session, source, adjusted, run, resume: bars.
 Result<LiveQuery> parse_live_query(const net::Fields& query);
+// Those, and channel; each channel takes what it needs.
+Result<LiveQuery> parse_subscription(const net::Fields& fields);
+
+// "sma(20),macd(12,26,9)" at the commas outside of parentheses.
+std::vector<std::string> split_indicators(std::string_view text);
 
 }  // namespace tapedeck::api

@@ -8,10 +8,18 @@ namespace {
 
 using testing::HasSubstr;
 
+constexpr Timestamp kNow{1'381'154'400'000'000'000};  // 2013-10-07T14:00:00Z
+
+Result<store::BarQuery> bar_query(const net::Fields& query) {
+  auto request = parse_bar_query(query, kNow);
+  if (!request) return std::unexpected(request.error());
+  return request->query;
+}
+
 const std::pair<std::string, std::string> kSeries{"series", "kraken/trade/BTC/USD"};
 
 TEST(BarQuery, HasDefaults) {
-  const auto query = parse_bar_query({kSeries});
+  const auto query = bar_query({kSeries});
   ASSERT_TRUE(query) << query.error().message;
   EXPECT_EQ(query->series, (market::SeriesKey{"kraken", "trade", "BTC/USD"}));
   EXPECT_EQ(query->spec, market::BarSpec{});
@@ -21,13 +29,13 @@ TEST(BarQuery, HasDefaults) {
 }
 
 TEST(BarQuery, TakesAllOfThem) {
-  const auto query = parse_bar_query({{"limit", "1"},
-                                      {"session", "regular"},
-                                      {"end", "9223372036854775807"},
-                                      {"start", "0"},
-                                      {"conditions", "all"},
-                                      {"interval", "1h"},
-                                      kSeries});
+  const auto query = bar_query({{"limit", "1"},
+                                {"session", "regular"},
+                                {"end", "9223372036854775807"},
+                                {"start", "0"},
+                                {"conditions", "all"},
+                                {"interval", "1h"},
+                                kSeries});
   ASSERT_TRUE(query) << query.error().message;
   EXPECT_EQ(query->spec, (market::BarSpec{hours(1), market::ConditionMode::kAll,
                                           market::SessionMode::kRegular}));
@@ -44,7 +52,7 @@ struct Wrong {
 class WrongBarQuery : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongBarQuery, SaysWhatIsWrong) {
-  const auto query = parse_bar_query(GetParam().query);
+  const auto query = bar_query(GetParam().query);
   ASSERT_FALSE(query);
   EXPECT_EQ(query.error().code, ErrorCode::kInvalidArgument);
   for (const std::string& text : GetParam().says) {
@@ -68,14 +76,94 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{{kSeries, {"limit", "1e3"}}, {"parameter limit", "'1e3'"}},
         Wrong{{kSeries, {"limit", ""}}, {"parameter limit", "''"}},
         Wrong{{kSeries, {"limit", std::string(999, '9')}}, {"parameter limit", "999'..."}},
-        Wrong{{kSeries, {"start", "-1"}}, {"parameter start", "'-1'", "from 0 to"}},
-        Wrong{{kSeries, {"start", "2013-10-07"}}, {"parameter start", "whole number"}},
+        Wrong{{kSeries, {"start", "-1"}}, {"parameter start", "'-1'", "-1h"}},
+        Wrong{{kSeries, {"start", "2013-13-07"}}, {"parameter start", "'2013-13-07'"}},
+        Wrong{{kSeries, {"start", ""}}, {"parameter start", "''"}},
         Wrong{{kSeries, {"end", "9223372036854775808"}},
-              {"parameter end", "to 9223372036854775807"}},
-        Wrong{{kSeries, {"start", "5"}, {"end", "5"}}, {"parameter start", "5 is not before end"}},
+              {"parameter end", "'9223372036854775808' is no time"}},
+        Wrong{{kSeries, {"start", "5"}, {"end", "5"}}, {"parameter start", "is not before end"}},
+        Wrong{{kSeries, {"start", "now"}, {"end", "-1h"}}, {"parameter start", "is not before"}},
+        Wrong{{kSeries, {"as_of", "yesterday"}}, {"parameter as_of", "'yesterday'"}},
+        Wrong{{kSeries, {"format", "xml"}}, {"parameter format", "'xml'", "ndjson"}},
+        Wrong{{kSeries, {"time", "s"}}, {"parameter time", "'s'", "ns, ms, iso"}},
+        Wrong{{kSeries, {"tz", "Mars/Base"}}, {"parameter tz", "Mars/Base"}},
+        Wrong{{kSeries, {"numbers", "float"}}, {"parameter numbers", "string, number"}},
+        Wrong{{kSeries, {"source", "quotes"}}, {"parameter source", "trades"}},
         Wrong{{kSeries, {"intervall", "1m"}}, {"'intervall' is not known", "interval, conditions"}},
         Wrong{{kSeries, {"resume", "1"}}, {"'resume' is not known"}},
         Wrong{{kSeries, kSeries}, {"parameter series is given twice"}}));
+
+TEST(BarQuery, TakesTimesAsPeopleWriteThem) {
+  const auto start = [](const std::string& text, const std::string& zone = "UTC") {
+    const auto query = bar_query({kSeries, {"start", text}, {"tz", zone}});
+    return query ? to_iso(*query->start) : query.error().message;
+  };
+  EXPECT_EQ(start("2013-10-07T13:30:00Z"), "2013-10-07T13:30:00.000000000Z");
+  EXPECT_EQ(start("2013-10-07T09:30:00-04:00"), "2013-10-07T13:30:00.000000000Z");
+  EXPECT_EQ(start("2013-10-07T15:30:00 02:00"), "2013-10-07T13:30:00.000000000Z");  // a '+'
+  EXPECT_EQ(start("2013-10-07T09:30:00", "America/New_York"), "2013-10-07T13:30:00.000000000Z");
+  EXPECT_EQ(start("2013-10-07", "America/New_York"), "2013-10-07T04:00:00.000000000Z");
+  EXPECT_EQ(start("2013-10-07"), "2013-10-07T00:00:00.000000000Z");
+  EXPECT_EQ(start("-1h"), "2013-10-07T13:00:00.000000000Z");
+  EXPECT_EQ(start("-2d"), "2013-10-05T14:00:00.000000000Z");
+  EXPECT_EQ(start("now"), "2013-10-07T14:00:00.000000000Z");
+  EXPECT_EQ(start("1381152600000000000"), "2013-10-07T13:30:00.000000000Z");
+}
+
+TEST(BarQuery, SplitsIndicatorsOutsideOfParentheses) {
+  const auto request =
+      parse_bar_query({kSeries, {"indicators", "sma(20),macd(12,26,9),vwap(session)"}}, kNow);
+  ASSERT_TRUE(request);
+  EXPECT_THAT(request->indicators,
+              testing::ElementsAre("sma(20)", "macd(12,26,9)", "vwap(session)"));
+  EXPECT_THAT(parse_bar_query({kSeries, {"indicators", ""}}, kNow)->indicators, testing::IsEmpty());
+  EXPECT_THAT(split_indicators("sma(20),"), testing::ElementsAre("sma(20)", ""));
+  EXPECT_THAT(split_indicators("a),b"), testing::ElementsAre("a),b"));
+}
+
+TEST(TradeQuery, HasARangeAndAnOrder) {
+  const auto plain = parse_trade_query({kSeries}, kNow);
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->query.limit, 1000u);
+  EXPECT_FALSE(plain->query.oldest_first);
+  const auto all = parse_trade_query({kSeries,
+                                      {"start", "-1h"},
+                                      {"end", "now"},
+                                      {"order", "oldest"},
+                                      {"limit", "10000"},
+                                      {"format", "csv"}},
+                                     kNow);
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(all->query.start, kNow - hours(1));
+  EXPECT_EQ(all->query.end, kNow);
+  EXPECT_TRUE(all->query.oldest_first);
+  EXPECT_EQ(all->form.format, Format::kCsv);
+  EXPECT_FALSE(parse_trade_query({kSeries, {"order", "best"}}, kNow));
+  EXPECT_FALSE(parse_trade_query({kSeries, {"limit", "10001"}}, kNow));
+  EXPECT_FALSE(parse_trade_query({kSeries, {"interval", "1m"}}, kNow));
+}
+
+TEST(SqlQuery, IsAParameterOrABody) {
+  EXPECT_EQ(parse_sql_query({{"query", "SELECT 1"}}, "")->statement, "SELECT 1");
+  EXPECT_EQ(parse_sql_query({}, "SELECT 2")->statement, "SELECT 2");
+  EXPECT_FALSE(parse_sql_query({}, ""));
+  EXPECT_FALSE(parse_sql_query({{"query", "SELECT 1"}}, "SELECT 2"));
+  EXPECT_FALSE(parse_sql_query({{"query", "SELECT 1"}, {"limit", "0"}}, ""));
+}
+
+TEST(Subscription, EachChannelTakesWhatItNeeds) {
+  const auto bars = parse_subscription({{"channel", "bars"}, kSeries, {"interval", "5m"}});
+  ASSERT_TRUE(bars);
+  EXPECT_EQ(bars->channel, LiveChannel::kBars);
+  EXPECT_EQ(bars->spec.interval, minutes(5));
+  EXPECT_EQ(parse_subscription({{"channel", "last"}})->channel, LiveChannel::kLast);
+  EXPECT_EQ(parse_subscription({{"channel", "trades"}, kSeries})->series.instrument, "BTC/USD");
+  EXPECT_FALSE(parse_subscription({{"channel", "last"}, kSeries}));
+  EXPECT_FALSE(parse_subscription({{"channel", "trades"}, kSeries, {"interval", "5m"}}));
+  EXPECT_FALSE(parse_subscription({{"channel", "trades"}}));
+  EXPECT_FALSE(parse_subscription({{"channel", "quotes"}}));
+  EXPECT_FALSE(parse_subscription({kSeries}));
+}
 
 TEST(LiveQuery, ResumesWithBothOrNeither) {
   const auto fresh = parse_live_query({kSeries});

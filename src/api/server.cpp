@@ -14,12 +14,41 @@ namespace {
 
 constexpr int kPortAttempts = 20;
 
+bool is_loopback(std::string_view address) {
+  return address == "::1" || (address.starts_with("127.") && net::is_ip_literal(address));
+}
+
+bool is_any(std::string_view address) { return address == "0.0.0.0" || address == "::"; }
+
+Status check_address(const ApiOptions& options) {
+  if (is_loopback(options.address) || options.insecure) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("the address '{}' can be reached from other machines, and the API has no "
+                          "TLS of its own: use 127.0.0.1 behind a proxy that has it, or say "
+                          "--insecure where everybody on the network may listen",
+                          options.address));
+}
+
+Status check_base_path(std::string_view path) {
+  constexpr std::string_view kAllowed =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
+  const bool is_fine =
+      path.empty() ||
+      (path.starts_with('/') && !path.ends_with('/') && path.find("//") == path.npos &&
+       path.find("..") == path.npos && path.find_first_not_of(kAllowed) == path.npos);
+  if (is_fine) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("the base path '{}' must begin with '/', not end with one, and have only "
+                          "letters, digits, '-', '_' and '.' between",
+                          path));
+}
+
 class Server final : public ApiServer {
  public:
-  Server(std::unique_ptr<net::HttpServer> http, Api::Parts parts, Secret token, Secret url,
-         pipeline::Live& live)
+  Server(std::unique_ptr<net::HttpServer> http, Api::Parts parts, TokenGate::Tokens tokens,
+         Secret url, pipeline::Live& live)
       : url_(std::move(url)),
-        api_(std::move(parts), TokenGate(std::move(token), http->port())),
+        api_(std::move(parts), TokenGate(std::move(tokens), http->port())),
         http_(std::move(http)) {
     http_->serve(api_);
     subscription_ = live.subscribe([this] { http_->wake(); });
@@ -38,35 +67,59 @@ class Server final : public ApiServer {
 
 }  // namespace
 
+std::string tunnel_command(std::string_view ssh_connection, std::string_view user,
+                           std::uint16_t port) {
+  // "client-address client-port server-address server-port"
+  std::vector<std::string_view> parts;
+  for (std::string_view rest = ssh_connection; !rest.empty();) {
+    const auto blank = std::min(rest.find(' '), rest.size());
+    if (blank > 0) parts.push_back(rest.substr(0, blank));
+    rest.remove_prefix(std::min(blank + 1, rest.size()));
+  }
+  if (parts.size() != 4) return {};
+  const std::string port_option = parts[3] == "22" ? "" : fmt::format(" -p {}", parts[3]);
+  return fmt::format("ssh -N -L {0}:127.0.0.1:{0}{1} {2}{3}{4}", port, port_option, user,
+                     user.empty() ? "" : "@", parts[2]);
+}
+
 Result<std::unique_ptr<ApiServer>> start_api(const ApiOptions& options,
                                              const pipeline::History& history, pipeline::Live& live,
                                              pipeline::Play& play, Metrics& metrics, Log& log) {
-  if (!options.address.starts_with("127.") && options.address != "::1") {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("the address '{}' can be reached from other machines, and the API "
-                            "has no TLS: use 127.0.0.1 or ::1",
-                            options.address));
-  }
-  const Secret token = options.token.empty() ? TokenGate::make_token() : options.token;
-  TD_TRY(TokenGate::check_token(token));
+  TD_TRY(check_address(options));
+  TD_TRY(check_base_path(options.base_path));
+  TokenGate::Tokens tokens{
+      .operators = options.token.empty() ? TokenGate::make_token() : options.token,
+      .viewers = options.viewer_token,
+      .metrics = options.metrics_token};
+  TD_TRY(TokenGate::check(tokens));
 
-  const std::string host = options.address == "::1" ? std::string("[::1]") : options.address;
+  const bool is_v6 = options.address.find(':') != std::string::npos;
+  const std::string host = is_any(options.address) ? std::string("127.0.0.1")
+                           : is_v6                 ? fmt::format("[{}]", options.address)
+                                                   : options.address;
   net::HttpServerOptions http_options;
   http_options.address = options.address;
   http_options.port = options.port;
   http_options.port_attempts = options.port_is_fixed ? 1 : kPortAttempts;
+  http_options.exact_hosts = options.hosts;
+  http_options.any_address = !is_loopback(options.address);
+  http_options.trusted_proxies = options.trusted_proxies;
   if (std::ranges::find(http_options.host_names, host) == http_options.host_names.end()) {
     http_options.host_names.push_back(host);
   }
   TD_ASSIGN(auto http, net::HttpServer::listen(http_options, metrics, log));
-  Secret url(fmt::format("http://{}:{}/?token={}", host, http->port(), token.reveal()));
+  Secret url(fmt::format("http://{}:{}{}/?token={}", host, http->port(), options.base_path,
+                         tokens.operators.reveal()));
   Api::Parts parts{.history = history,
                    .live = live,
                    .play = play,
                    .metrics = metrics,
                    .log = log,
-                   .version = options.version};
-  return std::make_unique<Server>(std::move(http), std::move(parts), token, std::move(url), live);
+                   .version = options.version,
+                   .base_path = options.base_path,
+                   .access_log = options.access_log};
+  return std::make_unique<Server>(std::move(http), std::move(parts), std::move(tokens),
+                                  std::move(url), live);
 }
 
 }  // namespace tapedeck::api

@@ -1,7 +1,8 @@
-// src/api/token_gate.hpp: who may ask: the one who has the token, in a cookie or as a bearer.
+// src/api/token_gate.hpp: who may ask: the one who has a token, in a cookie or as a bearer.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,24 +12,40 @@
 
 namespace tapedeck::api {
 
+enum class Role {
+  kViewer,    // reads
+  kOperator,  // may also change what runs
+};
+
 class TokenGate {
  public:
   static constexpr std::size_t kTokenBytesMin = 32;
 
+  // An empty token is nobody's. `metrics` reads /metrics and nothing else.
+  struct Tokens {
+    Secret operators;
+    Secret viewers{};
+    Secret metrics{};
+  };
+
   // The cookie is named after the port, since browsers share cookies between the ports of a host.
-  TokenGate(Secret token, std::uint16_t port);
+  TokenGate(Tokens tokens, std::uint16_t port);
 
   // 256 random bits.
   static Secret make_token();
-  // Errors: kInvalidArgument for one that is short or cannot stand in a cookie and an address.
-  static Status check_token(const Secret& token);
+  // Errors: kInvalidArgument for one that is short or cannot stand in a cookie and an address, or
+  // that is given twice.
+  static Status check(const Tokens& tokens);
 
-  bool is_token(std::string_view given) const;  // takes as long whatever is wrong with it
-  bool allows(const net::HttpRequest& request) const;
-  std::string cookie() const;  // a Set-Cookie value; holds the token
+  // These take as long whatever is wrong with the token.
+  std::optional<Role> role_of_token(std::string_view given) const;
+  std::optional<Role> role_of(const net::HttpRequest& request) const;
+  bool allows_metrics(const net::HttpRequest& request) const;
+  // A Set-Cookie value; holds the token of that role.
+  std::string cookie(Role role, std::string_view base_path, bool is_tls) const;
 
  private:
-  Secret token_;
+  Tokens tokens_;
   std::string cookie_name_;
 };
 

@@ -4,17 +4,25 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/rate_policy.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <unordered_set>
+#include <vector>
 
 #include "net/http_server.hpp"
 
@@ -56,6 +64,41 @@ using BeastRequest = beast::http::request<beast::http::string_body>;
 
 class Connection;
 
+// Threads that answer what takes long. Work that waits when they are joined is not done.
+class SlowThreads {
+ public:
+  SlowThreads(std::size_t threads, std::size_t waiting_max)
+      : threads_wanted_(threads), waiting_max_(waiting_max) {}
+  ~SlowThreads() { join(); }
+  void start();
+  // False: too much waits already.
+  bool submit(std::function<void()> work);
+  void join();
+
+ private:
+  void run();
+
+  const std::size_t threads_wanted_;
+  const std::size_t waiting_max_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> waiting_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// Addresses and networks.
+class ProxyList {
+ public:
+  static Result<ProxyList> of(const std::vector<std::string>& texts);
+  bool contains(const asio::ip::address& address) const;
+  bool empty() const { return v4_.empty() && v6_.empty(); }
+
+ private:
+  std::vector<asio::ip::network_v4> v4_;
+  std::vector<asio::ip::network_v6> v6_;
+};
+
 // Outlives all connections of its server.
 struct Shared {
   Shared(const HttpServerOptions& options, Metrics& metrics_in, Log& log_in);
@@ -71,10 +114,12 @@ struct Shared {
   Gauge& connections_open;
   Gauge& websockets_open;
   std::optional<AllowedHosts> hosts;  // once the port is known
-  HttpHandler* handler = nullptr;     // once serving
+  ProxyList proxies;
+  HttpHandler* handler = nullptr;  // once serving
   std::unordered_set<Connection*> connections;
   std::int64_t websocket_count = 0;
   asio::io_context io{1};
+  SlowThreads slow{limits.slow_threads, limits.slow_requests_max};
 };
 
 // Kept alive by its own pending operations: it goes when the last of them has ended.

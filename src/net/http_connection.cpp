@@ -17,12 +17,48 @@ namespace {
 
 namespace http = beast::http;
 
-HttpRequest request_of(const BeastRequest& message, Target target) {
+// What the client asked for, behind a trusted proxy as that one says.
+struct Asked {
+  std::string host;
+  std::string peer;
+  bool is_tls = false;
+};
+
+std::string_view trimmed(std::string_view text) {
+  const auto begin = text.find_first_not_of(" \t");
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+Asked asked_of(const BeastRequest& message, const asio::ip::address& peer,
+               const ProxyList& proxies) {
+  Asked asked{.host = std::string(message[http::field::host]), .peer = peer.to_string()};
+  if (!proxies.contains(peer)) return asked;
+  if (const auto host = message["X-Forwarded-Host"]; !host.empty()) asked.host = host;
+  asked.is_tls = equal_ignoring_case(message["X-Forwarded-Proto"], "https");
+  // Each proxy adds whom it heard from at the end: the last that is no proxy of ours is the client.
+  std::string_view rest = message["X-Forwarded-For"];
+  while (!rest.empty()) {
+    const auto comma = rest.rfind(',');
+    const std::string_view last = trimmed(comma == rest.npos ? rest : rest.substr(comma + 1));
+    rest = comma == rest.npos ? std::string_view() : rest.substr(0, comma);
+    error_code ec;
+    const auto address = asio::ip::make_address(std::string(last), ec);
+    if (ec) break;
+    asked.peer = address.to_string();
+    if (!proxies.contains(address)) break;
+  }
+  return asked;
+}
+
+HttpRequest request_of(const BeastRequest& message, Target target, const Asked& asked) {
   HttpRequest request{.method = std::string(message.method_string()),
                       .path = std::move(target.path),
                       .query = std::move(target.query),
                       .headers = {},
-                      .body = message.body()};
+                      .body = message.body(),
+                      .peer = asked.peer,
+                      .is_tls = asked.is_tls};
   for (const auto& field : message) {
     request.headers.emplace_back(field.name_string(), field.value());
   }
@@ -37,7 +73,10 @@ class HttpConnection final : public Connection,
   HttpConnection(Shared& shared, Socket socket)
       : Connection(shared),
         stream_(ByteCount(shared.bytes_received, shared.bytes_sent), std::move(socket)),
-        buffer_(shared.limits.header_bytes_max + shared.limits.body_bytes_max) {}
+        buffer_(shared.limits.header_bytes_max + shared.limits.body_bytes_max) {
+    error_code ec;
+    peer_ = stream_.socket().remote_endpoint(ec).address();
+  }
 
   void read_request() {
     parser_.emplace();
@@ -76,13 +115,19 @@ class HttpConnection final : public Connection,
 
   void on_request() {
     const BeastRequest& message = parser_->get();
+    if (comes_too_fast()) {
+      return refuse({429, "too_many_requests",
+                     "a connection may send " +
+                         std::to_string(shared_.limits.requests_per_second_max) +
+                         " requests in a second"});
+    }
     auto target = parse_target(message.target());
     if (!target) return refuse({400, "malformed", target.error().message});
-    if (message.count(http::field::host) != 1 ||
-        !shared_.hosts->allows_host(message[http::field::host])) {
+    const Asked asked = asked_of(message, peer_, shared_.proxies);
+    if (message.count(http::field::host) != 1 || !shared_.hosts->allows_host(asked.host)) {
       return refuse({403, "wrong_host",
-                     "this server answers to localhost, 127.0.0.1 and [::1] with its port only: "
-                     "open the address that the program printed"});
+                     "this server does not answer to that name: open the address that the program "
+                     "printed, or add the name to the allowed hosts"});
     }
     const bool is_upgrade = beast::websocket::is_upgrade(message);
     const bool is_read_only =
@@ -90,7 +135,10 @@ class HttpConnection final : public Connection,
     if ((is_upgrade || !is_read_only) && !origin_is_allowed(message)) {
       return refuse({403, "wrong_origin", "another site's page may not do this"});
     }
-    const HttpRequest request = request_of(message, *std::move(target));
+    const HttpRequest request = request_of(message, *std::move(target), asked);
+    if (!is_upgrade && shared_.handler->is_slow(request)) {
+      return answer_later(request, message.keep_alive());
+    }
     if (!is_upgrade) {
       return respond(shared_.handler->on_request(request), message.keep_alive());
     }
@@ -108,7 +156,35 @@ class HttpConnection final : public Connection,
     return count == 1 && shared_.hosts->allows_origin(message[http::field::origin]);
   }
 
-  void refuse(const HttpRefusal& refusal) {
+  bool comes_too_fast() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - second_began_ >= std::chrono::seconds(1)) {
+      second_began_ = now;
+      requests_ = 0;
+    }
+    return ++requests_ > shared_.limits.requests_per_second_max;
+  }
+
+  // Nothing is read and nothing is sent meanwhile, so that there is no deadline for the client.
+  void answer_later(const HttpRequest& request, bool keep_alive) {
+    stream_.expires_never();
+    // The connection ends on the net thread: whoever works here lets go of it by handing it on.
+    const bool is_taken = shared_.slow.submit(
+        [self = shared_from_this(), &shared = shared_, request, keep_alive]() mutable {
+          HttpResponse answer = shared.handler->on_request(request);
+          asio::post(shared.io,
+                     [self = std::move(self), answer = std::move(answer), keep_alive]() mutable {
+                       if (self->stream_.socket().is_open())
+                         self->respond(std::move(answer), keep_alive);
+                     });
+        });
+    if (!is_taken) {
+      refuse({503, "too_busy", "too many requests that take long are waiting already"});
+    }
+  }
+
+  void refuse(HttpRefusal refusal) {
+    refusal.peer = peer_.to_string();
     shared_.count_refusal(refusal.reason, refusal.message);
     respond(shared_.handler->on_refusal(refusal), /*keep_alive=*/false);
   }
@@ -172,6 +248,9 @@ class HttpConnection final : public Connection,
   static constexpr std::size_t kDrainBytesMax = 256 << 10;
 
   Stream stream_;
+  asio::ip::address peer_;
+  std::chrono::steady_clock::time_point second_began_{};
+  std::uint32_t requests_ = 0;  // in that second
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;

@@ -15,6 +15,11 @@ int hex_value(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+bool is_among(const std::vector<std::string>& hosts, std::string_view host) {
+  return std::ranges::any_of(
+      hosts, [&](const std::string& allowed) { return equal_ignoring_case(allowed, host); });
+}
+
 enum class Plus { kItself, kBlank };
 
 Result<std::string> percent_decode(std::string_view text, Plus plus) {
@@ -78,23 +83,43 @@ Result<Target> parse_target(std::string_view text) {
   return target;
 }
 
-AllowedHosts::AllowedHosts(std::span<const std::string> names, std::uint16_t port) {
-  for (const std::string& name : names) {
-    hosts_.push_back(fmt::format("{}:{}", name, port));
+bool is_ip_literal(std::string_view host) {
+  const auto all_of = [](std::string_view text, std::string_view allowed) {
+    return !text.empty() && text.find_first_not_of(allowed) == text.npos;
+  };
+  if (host.starts_with('[') && host.ends_with(']')) {
+    return all_of(host.substr(1, host.size() - 2), "0123456789abcdefABCDEF:.");
+  }
+  return all_of(host, "0123456789.") && std::ranges::count(host, '.') == 3;
+}
+
+AllowedHosts::AllowedHosts(Options options, std::uint16_t port)
+    : exact_(std::move(options.exact)),
+      any_address_(options.any_address),
+      port_(fmt::format(":{}", port)) {
+  for (const std::string& name : options.names) {
+    hosts_.push_back(name + port_);
     if (port == 80) hosts_.push_back(name);  // the port that clients leave out
   }
 }
 
 bool AllowedHosts::allows_host(std::string_view host_header) const {
-  return std::ranges::any_of(
-      hosts_, [&](const std::string& host) { return equal_ignoring_case(host, host_header); });
+  if (any_address_ && host_header.ends_with(port_) &&
+      is_ip_literal(host_header.substr(0, host_header.size() - port_.size()))) {
+    return true;
+  }
+  return is_among(hosts_, host_header) || is_among(exact_, host_header);
 }
 
 bool AllowedHosts::allows_origin(std::optional<std::string_view> origin_header) const {
   if (!origin_header) return true;
-  constexpr std::string_view kScheme = "http://";
-  return equal_ignoring_case(origin_header->substr(0, kScheme.size()), kScheme) &&
-         allows_host(origin_header->substr(kScheme.size()));
+  constexpr std::string_view kPlain = "http://";
+  constexpr std::string_view kTls = "https://";
+  if (equal_ignoring_case(origin_header->substr(0, kPlain.size()), kPlain)) {
+    return allows_host(origin_header->substr(kPlain.size()));
+  }
+  return equal_ignoring_case(origin_header->substr(0, kTls.size()), kTls) &&
+         is_among(exact_, origin_header->substr(kTls.size()));
 }
 
 }  // namespace tapedeck::net

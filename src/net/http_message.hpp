@@ -23,6 +23,8 @@ struct HttpRequest {
   Fields query;        // percent-decoded; '+' is a blank
   Fields headers;
   std::string body;
+  std::string peer{};   // the client's address, as a trusted proxy says or as the socket does
+  bool is_tls = false;  // the client came over TLS, as a trusted proxy says
 
   // Value of the first header of that name, whatever its case; empty if there is none.
   std::string_view header(std::string_view name) const;
@@ -45,17 +47,29 @@ Result<Target> parse_target(std::string_view text);
 // "text/html; charset=utf-8" matches nothing else: equal but for the case of ASCII letters.
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
-// The names by which this server may be asked, each with its port. A page of another origin that
-// made its own name point here (DNS rebinding) is told apart by them.
+// The names by which this server may be asked. A page of another origin that made its own name
+// point here (DNS rebinding) is told apart by them.
 class AllowedHosts {
  public:
-  AllowedHosts(std::span<const std::string> names, std::uint16_t port);
+  struct Options {
+    std::vector<std::string> names{};  // each with the server's port
+    std::vector<std::string> exact{};  // as clients send them: "market.example.org"
+    bool any_address = false;          // and every IP address with the port: no name, no rebinding
+  };
+  AllowedHosts(Options options, std::uint16_t port);
   bool allows_host(std::string_view host_header) const;
-  // "http://" and an allowed host. Only browsers send an Origin, so none at all is allowed.
+  // "http://" and an allowed host, or "https://" and an exact one, which then is a proxy's. Only
+  // browsers send an Origin, so none at all is allowed.
   bool allows_origin(std::optional<std::string_view> origin_header) const;
 
  private:
+  std::vector<std::string> exact_;
   std::vector<std::string> hosts_;  // "127.0.0.1:8273"
+  bool any_address_;
+  std::string port_;  // ":8273"
 };
+
+// "1.2.3.4" or "[::1]".
+bool is_ip_literal(std::string_view host);
 
 }  // namespace tapedeck::net

@@ -57,7 +57,7 @@ TEST(HttpRequest, FindsHeadersWhateverTheirCase) {
 
 TEST(AllowedHosts, AreTheNamesWithThePort) {
   const std::vector<std::string> names{"localhost", "127.0.0.1", "[::1]"};
-  const AllowedHosts hosts(names, 8273);
+  const AllowedHosts hosts({.names = names}, 8273);
   EXPECT_TRUE(hosts.allows_host("localhost:8273"));
   EXPECT_TRUE(hosts.allows_host("LocalHost:8273"));
   EXPECT_TRUE(hosts.allows_host("127.0.0.1:8273"));
@@ -66,18 +66,38 @@ TEST(AllowedHosts, AreTheNamesWithThePort) {
                            "localhost:8273.evil.example", "evil.example:8273", "127.0.0.1"}) {
     EXPECT_FALSE(hosts.allows_host(host)) << host;
   }
-  EXPECT_TRUE(AllowedHosts(names, 80).allows_host("localhost"));
+  EXPECT_TRUE(AllowedHosts({.names = names}, 80).allows_host("localhost"));
 }
 
 TEST(AllowedHosts, AnOriginIsOursOrAbsent) {
   const std::vector<std::string> names{"localhost"};
-  const AllowedHosts hosts(names, 8273);
+  const AllowedHosts hosts({.names = names}, 8273);
   EXPECT_TRUE(hosts.allows_origin(std::nullopt));
   EXPECT_TRUE(hosts.allows_origin("http://localhost:8273"));
   for (const char* origin : {"", "null", "http://", "https://localhost:8273", "localhost:8273",
                              "http://localhost:3000", "http://evil.example"}) {
     EXPECT_FALSE(hosts.allows_origin(origin)) << origin;
   }
+}
+
+TEST(AllowedHosts, ExactOnesAreAProxysAndMayHaveTls) {
+  const AllowedHosts hosts({.names = {"localhost"}, .exact = {"market.example.org"}}, 8273);
+  EXPECT_TRUE(hosts.allows_host("market.example.org"));
+  EXPECT_FALSE(hosts.allows_host("market.example.org:8273"));
+  EXPECT_TRUE(hosts.allows_origin("https://market.example.org"));
+  EXPECT_FALSE(hosts.allows_origin("https://localhost:8273"));
+  EXPECT_FALSE(hosts.allows_origin("https://evil.example"));
+}
+
+TEST(AllowedHosts, AnyAddressIsNoName) {
+  const AllowedHosts hosts({.any_address = true}, 8273);
+  EXPECT_TRUE(hosts.allows_host("192.168.1.5:8273"));
+  EXPECT_TRUE(hosts.allows_host("[fe80::1]:8273"));
+  for (const char* host : {"192.168.1.5", "192.168.1.5:80", "evil.example:8273", ":8273",
+                           "1.2.3:8273", "1.2.3.4.evil:8273", "[evil]:8273", "[]:8273"}) {
+    EXPECT_FALSE(hosts.allows_host(host)) << host;
+  }
+  EXPECT_FALSE(AllowedHosts({}, 8273).allows_host("192.168.1.5:8273"));
 }
 
 }  // namespace

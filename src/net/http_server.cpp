@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -29,6 +31,84 @@ Shared::Shared(const HttpServerOptions& options, Metrics& metrics_in, Log& log_i
       websockets_open(
           metrics.gauge("tapedeck_net_websockets", "Those of them that are WebSockets.")) {}
 
+void SlowThreads::start() {
+  for (std::size_t i = 0; i < threads_wanted_; ++i) {
+    threads_.emplace_back([this] {
+      pthread_setname_np(pthread_self(), "net-slow");
+      run();
+    });
+  }
+}
+
+bool SlowThreads::submit(std::function<void()> work) {
+  {
+    std::lock_guard lock(mutex_);
+    if (waiting_.size() >= waiting_max_) return false;
+    waiting_.push_back(std::move(work));
+  }
+  changed_.notify_one();
+  return true;
+}
+
+void SlowThreads::join() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void SlowThreads::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+    if (stopping_) return;
+    auto work = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    work();
+    work = nullptr;
+    lock.lock();
+  }
+}
+
+Result<ProxyList> ProxyList::of(const std::vector<std::string>& texts) {
+  ProxyList list;
+  for (const std::string& text : texts) {
+    const bool is_network = text.find('/') != text.npos;
+    error_code ec;
+    const bool is_v6 = text.find(':') != text.npos;
+    if (is_v6) {
+      list.v6_.push_back(asio::ip::make_network_v6(is_network ? text : text + "/128", ec));
+    } else {
+      list.v4_.push_back(asio::ip::make_network_v4(is_network ? text : text + "/32", ec));
+    }
+    if (ec) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("'{}' is no address of a proxy: write one such as 10.0.0.7 or a "
+                              "network such as 10.0.0.0/8",
+                              text));
+    }
+  }
+  return list;
+}
+
+bool ProxyList::contains(const asio::ip::address& address) const {
+  if (address.is_v4()) {
+    return std::ranges::any_of(v4_, [&](const auto& network) {
+      return address.to_v4() == network.address() ||
+             network.canonical() ==
+                 asio::ip::network_v4(address.to_v4(), network.prefix_length()).canonical();
+    });
+  }
+  return std::ranges::any_of(v6_, [&](const auto& network) {
+    return network.canonical() ==
+           asio::ip::network_v6(address.to_v6(), network.prefix_length()).canonical();
+  });
+}
+
 void Shared::count_refusal(std::string_view reason, std::string_view detail) {
   metrics
       .counter("tapedeck_net_refusals_total", "Requests refused and clients cut, by reason.",
@@ -47,6 +127,21 @@ Connection::~Connection() {
   shared_.connections_open.set(static_cast<std::int64_t>(shared_.connections.size()));
 }
 
+namespace {
+
+// Many systems let a program open 1024 files unless it asks for more, which it may.
+void allow_descriptors(std::size_t connections) {
+  constexpr rlim_t kOthers = 512;  // the tape's, the store's
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min<rlim_t>(connections + kOthers, limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 class HttpServer::Listener {
  public:
   Listener(const HttpServerOptions& options, Metrics& metrics, Log& log)
@@ -60,9 +155,11 @@ class HttpServer::Listener {
     if (!thread_.joinable()) return;
     asio::post(shared_.io, [this] { stop(); });
     thread_.join();
+    shared_.slow.join();
   }
 
   Status open(const HttpServerOptions& options) {
+    TD_ASSIGN(shared_.proxies, ProxyList::of(options.trusted_proxies));
     error_code ec;
     const auto address = asio::ip::make_address(options.address, ec);
     if (ec) {
@@ -76,7 +173,10 @@ class HttpServer::Listener {
       if (port > 65535) break;
       ec = bind({address, static_cast<std::uint16_t>(port)});
       if (!ec) {
-        shared_.hosts.emplace(options.host_names, this->port());
+        shared_.hosts.emplace(AllowedHosts::Options{.names = options.host_names,
+                                                    .exact = options.exact_hosts,
+                                                    .any_address = options.any_address},
+                              this->port());
         return {};
       }
       if (ec != asio::error::address_in_use) {
@@ -104,6 +204,7 @@ class HttpServer::Listener {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    shared_.slow.start();
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "net");
       shared_.io.run();
@@ -219,6 +320,7 @@ class HttpServer::Listener {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpServerOptions& options,
                                                        Metrics& metrics, Log& log) {
+  allow_descriptors(options.limits.connections_max);
   auto listener = std::make_unique<Listener>(options, metrics, log);
   TD_TRY(listener->open(options));
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(listener)));

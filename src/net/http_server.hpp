@@ -1,8 +1,9 @@
 // src/net/http_server.hpp: an HTTP/1.1 and WebSocket server for one handler. No vendor types.
-// Thread: one, named "net", runs all connections and calls the handler; serve() starts it and the
-// destructor joins it. wake() may be called from any thread.
-// Limits are counted before anything is buffered, and every wait for a client has a deadline: what
-// is refused or cut is counted in tapedeck_net_refusals_total{reason=}.
+// Threads: one, named "net", runs all connections and calls the handler; a few, named "net-slow",
+// call on_request for what the handler says is slow, so that nobody else waits for it. serve()
+// starts them and the destructor joins them. wake() may be called from any thread. Limits are
+// counted before anything is buffered, and every wait for a client has a deadline: what is refused
+// or cut is counted in tapedeck_net_refusals_total{reason=}.
 #pragma once
 
 #include <cstdint>
@@ -46,11 +47,14 @@ struct HttpRefusal {
   int status = 400;
   std::string_view reason;  // the metric's label: "wrong_host"
   std::string message;
+  std::string peer{};
 };
 
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
+  // True: on_request may take long with it, and is called beside everything else.
+  virtual bool is_slow(const HttpRequest&) const { return false; }
   virtual HttpResponse on_request(const HttpRequest& request) = 0;
   // A GET that asks to become a WebSocket.
   virtual std::expected<std::unique_ptr<WebSocketHandler>, HttpResponse> on_upgrade(
@@ -63,7 +67,10 @@ struct HttpLimits {
   std::size_t header_bytes_max = 16 << 10;
   std::size_t body_bytes_max = 16 << 10;
   std::size_t message_bytes_max = 4 << 10;  // of a WebSocket message to us
-  std::size_t connections_max = 256;
+  std::size_t connections_max = 2048;
+  std::uint32_t requests_per_second_max = 5000;  // of one connection
+  std::size_t slow_threads = 2;
+  std::size_t slow_requests_max = 64;         // that wait for one of them
   Duration request_deadline = seconds(15);    // for a whole request, the wait for it included
   Duration write_stall = seconds(30);         // sending, and the client took nothing
   Duration websocket_idle = seconds(60);      // a ping at half of it; no answer: cut
@@ -76,13 +83,18 @@ struct HttpServerOptions {
   std::uint16_t port = 0;  // 0: any that is free
   int port_attempts = 1;   // ports to try, counting up
   std::vector<std::string> host_names = {"localhost", "127.0.0.1", "[::1]"};
-  HttpLimits limits;
+  // As AllowedHosts::Options.
+  std::vector<std::string> exact_hosts{};
+  bool any_address = false;
+  // Addresses and networks ("10.0.0.0/8") whose X-Forwarded-For, -Host and -Proto are believed.
+  std::vector<std::string> trusted_proxies{};
+  HttpLimits limits{};
 };
 
 class HttpServer {
  public:
   // Takes the port; connections wait until serve(). `metrics` and `log` are borrowed for the
-  // server's life. Errors: kBusy, naming the ports that were tried.
+  // server's life. Errors: kBusy, naming the ports that were tried; kInvalidArgument.
   static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options,
                                                     Metrics& metrics, Log& log);
   ~HttpServer();  // cuts all connections; no call of the handler comes after
