@@ -56,9 +56,13 @@ struct Checkpoint {
   std::vector<std::pair<std::string, std::string>> changed{};
 };
 
-// The answer to a statement of a person: texts are foreign, integers and reals as SQL has them.
+// The answer to a statement of a person: texts are foreign, reals are finite.
 struct Table {
-  using Cell = std::variant<std::monostate, std::int64_t, double, std::string>;
+  struct Blob {
+    std::string bytes;
+    bool operator==(const Blob&) const = default;
+  };
+  using Cell = std::variant<std::monostate, std::int64_t, double, std::string, Blob>;
   std::vector<std::string> columns;
   std::vector<std::vector<Cell>> rows;
   bool limited = false;  // there were more rows
