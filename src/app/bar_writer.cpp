@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
 #include <iterator>
 #include <optional>
 
@@ -44,21 +46,57 @@ std::string_view adjusted(const BarRow& row) {
   return row.spec.source == market::BarSource::kVendor ? to_string(row.spec.adjusted) : "";
 }
 
-void render_csv(const BarRow& row, std::string& out) {
+// The fields that all rows of one series and spec have in common, which follow each other.
+class SameFields {
+ public:
+  // True: `row` is of another series or spec than the one before it.
+  bool changed(const BarRow& row) {
+    if (last_ != nullptr && last_->spec == row.spec && last_->series == row.series) return false;
+    last_ = &row;
+    return true;
+  }
+  std::string before;  // each ends with a comma
+  std::string after;   // each begins with one
+
+ private:
+  const BarRow* last_ = nullptr;
+};
+
+template <class Number>
+void put_number(std::string& out, Number number) {
+  std::array<char, 20> digits;
+  out.append(digits.data(), std::to_chars(digits.begin(), digits.end(), number).ptr);
+}
+
+void render_csv(const BarRow& row, SameFields& same, std::string& out) {
   const market::Bar& bar = row.bar;
-  fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
-                 csv_field(row.series.instrument), bar.ts_open.ns, csv_price(bar.open),
-                 csv_price(bar.high), csv_price(bar.low), csv_price(bar.close),
-                 bar.volume.to_string(), bar.trades, bar.notional.to_string(), bar.excluded,
-                 to_string(row.spec.interval), to_string(row.spec.conditions),
-                 to_string(row.spec.session), csv_field(row.series.venue),
-                 csv_field(row.series.channel));
+  if (same.changed(row)) {
+    same.before = csv_field(row.series.instrument) + ',';
+    same.after = fmt::format(",{},{},{},{},{}\n", to_string(row.spec.interval),
+                             to_string(row.spec.conditions), to_string(row.spec.session),
+                             csv_field(row.series.venue), csv_field(row.series.channel));
+  }
+  out += same.before;
+  put_number(out, bar.ts_open.ns);
+  for (const auto& price : {bar.open, bar.high, bar.low, bar.close}) {
+    out += ',';
+    out += csv_price(price);
+  }
+  out += ',';
+  out += bar.volume.to_string();
+  out += ',';
+  put_number(out, bar.trades);
+  out += ',';
+  out += bar.notional.to_string();
+  out += ',';
+  put_number(out, bar.excluded);
+  out += same.after;
 }
 
 void render_full_csv(const BarRow& row, std::string& out) {
   const market::Bar& bar = row.bar;
   fmt::format_to(
-      std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
+      std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
       csv_field(row.series.venue), csv_field(row.series.channel), csv_field(row.series.instrument),
       bar.ts_open.ns, csv_price(bar.open), csv_price(bar.high), csv_price(bar.low),
       csv_price(bar.close), bar.volume.to_string(), bar.notional.to_string(), bar.trades,
@@ -67,7 +105,14 @@ void render_full_csv(const BarRow& row, std::string& out) {
       to_string(row.spec.source), adjusted(row));
 }
 
-void render_json(const BarRow& row, std::string& out) {
+void render_stored_csv(const BarRow& row, std::string& out) {
+  const market::Bar& bar = row.bar;
+  render_full_csv(row, out);
+  fmt::format_to(std::back_inserter(out), ",{},{},{},{},{},{}", bar.is_final, bar.revision,
+                 to_string(bar.reason), bar.ts_known.ns, bar.offset.value, bar.unapplied);
+}
+
+void render_json(const BarRow& row, BarColumns columns, std::string& out) {
   const market::Bar& bar = row.bar;
   fmt::format_to(
       std::back_inserter(out),
@@ -75,7 +120,7 @@ void render_json(const BarRow& row, std::string& out) {
       "\"close\":{},\"volume\":\"{}\",\"trades\":{},\"notional\":\"{}\","
       "\"excluded\":{},\"interval\":\"{}\",\"conditions\":\"{}\",\"session\":\"{}\","
       "\"venue\":{},\"channel\":{},\"buy_volume\":\"{}\",\"sell_volume\":\"{}\","
-      "\"vwap\":{},\"source\":\"{}\",\"adjusted\":{}}}",
+      "\"vwap\":{},\"source\":\"{}\",\"adjusted\":{}",
       json_quote(row.series.instrument), bar.ts_open.ns, json_price(bar.open), json_price(bar.high),
       json_price(bar.low), json_price(bar.close), bar.volume.to_string(), bar.trades,
       bar.notional.to_string(), bar.excluded, to_string(row.spec.interval),
@@ -83,6 +128,14 @@ void render_json(const BarRow& row, std::string& out) {
       json_quote(row.series.channel), bar.buy_volume.to_string(), bar.sell_volume.to_string(),
       vwap(row).empty() ? "null" : fmt::format("\"{}\"", vwap(row)), to_string(row.spec.source),
       adjusted(row).empty() ? "null" : fmt::format("\"{}\"", adjusted(row)));
+  if (columns == BarColumns::kStored) {
+    fmt::format_to(std::back_inserter(out),
+                   ",\"final\":{},\"revision\":{},\"reason\":\"{}\",\"ts_known\":\"{}\","
+                   "\"offset\":\"{}\",\"unapplied\":{}",
+                   bar.is_final, bar.revision, to_string(bar.reason), bar.ts_known.ns,
+                   bar.offset.value, bar.unapplied);
+  }
+  out += '}';
 }
 
 }  // namespace
@@ -106,16 +159,29 @@ std::string render_averages(std::span<const BarRow> rows) {
   std::string out =
       "venue,channel,instrument,ts_end,trades,price_sum,notional,average_price,average_notional,"
       "window,conditions,session\n";
+  SameFields same;
   for (const BarRow& row : rows) {
     const market::Bar& bar = row.bar;
     if (bar.trades == 0) continue;
-    fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{},{},{},{},{},{},{}\n",
-                   csv_field(row.series.venue), csv_field(row.series.channel),
-                   csv_field(row.series.instrument), (bar.ts_open + row.spec.interval).ns,
-                   bar.trades, bar.price_sum.to_string(), bar.notional.to_string(),
-                   market::ratio_text(bar.price_sum, bar.trades),
-                   market::ratio_text(bar.notional, bar.trades), to_string(row.spec.interval),
-                   to_string(row.spec.conditions), to_string(row.spec.session));
+    if (same.changed(row)) {
+      same.before = fmt::format("{},{},{},", csv_field(row.series.venue),
+                                csv_field(row.series.channel), csv_field(row.series.instrument));
+      same.after = fmt::format(",{},{},{}\n", to_string(row.spec.interval),
+                               to_string(row.spec.conditions), to_string(row.spec.session));
+    }
+    out += same.before;
+    put_number(out, (bar.ts_open + row.spec.interval).ns);
+    out += ',';
+    put_number(out, bar.trades);
+    for (const market::DecimalSum* sum : {&bar.price_sum, &bar.notional}) {
+      out += ',';
+      out += sum->to_string();
+    }
+    for (const market::DecimalSum* sum : {&bar.price_sum, &bar.notional}) {
+      out += ',';
+      out += market::ratio_text(*sum, bar.trades);
+    }
+    out += same.after;
   }
   return out;
 }
@@ -138,26 +204,32 @@ std::string render_means(std::span<const store::MeanRow> rows) {
 
 std::string render_bars(std::span<const BarRow> rows, BarFormat format, BarColumns columns) {
   std::string out;
-  if (format == BarFormat::kCsv && columns == BarColumns::kFull) {
+  if (format == BarFormat::kCsv && columns != BarColumns::kReplay) {
+    const bool stored = columns == BarColumns::kStored;
     out =
         "venue,channel,instrument,ts_open,open,high,low,close,volume,notional,trades,excluded,"
-        "buy_volume,sell_volume,vwap,interval,conditions,session,source,adjusted\n";
-    for (const BarRow& row : rows) render_full_csv(row, out);
+        "buy_volume,sell_volume,vwap,interval,conditions,session,source,adjusted";
+    out += stored ? ",final,revision,reason,ts_known,offset,unapplied\n" : "\n";
+    for (const BarRow& row : rows) {
+      stored ? render_stored_csv(row, out) : render_full_csv(row, out);
+      out += '\n';
+    }
   } else if (format == BarFormat::kCsv) {
     out =
         "instrument,ts_open,open,high,low,close,volume,trades,notional,excluded,interval,"
         "conditions,session,venue,channel\n";
-    for (const BarRow& row : rows) render_csv(row, out);
+    SameFields same;
+    for (const BarRow& row : rows) render_csv(row, same, out);
   } else if (format == BarFormat::kNdjson) {
     for (const BarRow& row : rows) {
-      render_json(row, out);
+      render_json(row, columns, out);
       out += '\n';
     }
   } else {
     out = "[";
     for (const BarRow& row : rows) {
       out += &row == rows.data() ? "\n" : ",\n";
-      render_json(row, out);
+      render_json(row, columns, out);
     }
     out += "\n]\n";
   }

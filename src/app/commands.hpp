@@ -59,6 +59,7 @@ struct QueryArguments {
   std::string source = "trades";
   std::string adjusted = "raw";
   std::string start, end, as_of;
+  std::string tape;  // a folder, for what the store no longer keeps
   std::size_t limit = 10'000;
   std::string format = "csv";
 };

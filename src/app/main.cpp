@@ -122,6 +122,9 @@ void add_query(CLI::App& app, QueryArguments& arguments) {
   command.add_option("--end", arguments.end, "Bars that open before");
   command.add_option("--as-of", arguments.as_of,
                      "As it was known then: of each bar the newest revision of that time");
+  command.add_option("--tape", arguments.tape,
+                     "The tape that the store was made from: what the store no longer keeps (bars "
+                     "of less than a minute, old revisions) is computed from it again");
   command.add_option("--limit", arguments.limit, "The newest so many")->capture_default_str();
   command.add_option("--format", arguments.format, "csv, json or ndjson")->capture_default_str();
   query.footer(

@@ -4,8 +4,12 @@
 
 #include "app/bar_writer.hpp"
 #include "app/commands.hpp"
+#include "app/registry.hpp"
 #include "base/disk.hpp"
+#include "pipeline/pipeline.hpp"
+#include "pipeline/tape_bars.hpp"
 #include "store/embedded/sqlite_store.hpp"
+#include "tape/embedded/embedded_tape.hpp"
 
 namespace tapedeck::app {
 namespace {
@@ -19,6 +23,37 @@ Result<std::optional<Timestamp>> time_of(std::string_view option, const std::str
   const auto parsed = parse_iso(text);
   if (!parsed) return std::unexpected(parsed.error().within(std::string(option)));
   return *parsed;
+}
+
+Result<std::vector<market::Bar>> compute_again(Disk& disk, const std::string& tape,
+                                               const store::BarQuery& query) {
+  market::Catalog catalog;
+  TD_ASSIGN(const auto view, tape::embedded::open_embedded_view(disk, catalog, tape));
+  return pipeline::bars_from_tape(*view, catalog, condition_tables(), query,
+                                  pipeline::PipelineOptions{}.lateness);
+}
+
+// From the store; what it no longer keeps from the tape, where one is named.
+Result<std::vector<market::Bar>> bars_of(Disk& disk, const QueryArguments& arguments,
+                                         const store::BarQuery& query) {
+  TD_ASSIGN(const auto store, store::embedded::open_sqlite_reader(disk, arguments.store));
+  TD_ASSIGN(const auto kept_from, store->kept_from(query.series, query.spec));
+  const bool is_cut = kept_from && (!query.start || *query.start < *kept_from);
+  if (is_cut && !arguments.tape.empty()) return compute_again(disk, arguments.tape, query);
+  if (is_cut) {
+    fmt::print(stderr, "bars that open before {} are no longer kept: --tape computes them again\n",
+               to_iso(*kept_from));
+  }
+  auto bars = store->bars(query);
+  if (bars || bars.error().code != ErrorCode::kNotFound) return bars;
+  if (arguments.tape.empty()) {
+    return fail(bars.error().code,
+                bars.error().message + ", or name the tape (--tape) to compute it again");
+  }
+  auto again = compute_again(disk, arguments.tape, query);
+  if (again || again.error().code != ErrorCode::kNotFound) return again;
+  return fail(ErrorCode::kNotFound,
+              fmt::format("{}; {}", bars.error().message, again.error().message));
 }
 
 Status run_query(const QueryArguments& arguments) {
@@ -36,15 +71,14 @@ Status run_query(const QueryArguments& arguments) {
   query.limit = arguments.limit;
 
   const auto disk = real_disk();
-  TD_ASSIGN(const auto store, store::embedded::open_sqlite_reader(*disk, arguments.store));
-  TD_ASSIGN(const auto bars, store->bars(query));
+  TD_ASSIGN(const auto bars, bars_of(*disk, arguments, query));
   std::vector<market::BarRow> rows;
   for (const market::Bar& bar : bars) {
     const bool is_void =
         bar.trades == 0 && bar.excluded == 0 && query.spec.source != market::BarSource::kVendor;
     if (!is_void) rows.push_back({query.series, query.spec, bar});
   }
-  const std::string text = render_bars(rows, format, BarColumns::kFull);
+  const std::string text = render_bars(rows, format, BarColumns::kStored);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     return fail(ErrorCode::kIo, "cannot write standard output");
   }

@@ -11,7 +11,7 @@ namespace tapedeck::pipeline {
 class TapeAndStorePast final : public windows::Past {
  public:
   // Borrows all; `store` may be null: then no bars are kept but in the builders.
-  TapeAndStorePast(const tape::Tape& tape, PartitionId partition, const market::Catalog& catalog,
+  TapeAndStorePast(const tape::TapeView& tape, PartitionId partition, const market::Catalog& catalog,
                    const store::Store* store)
       : tape_(tape), partition_(partition), catalog_(catalog), store_(store) {}
 
@@ -27,7 +27,7 @@ class TapeAndStorePast final : public windows::Past {
   Status scan(SeriesId series, std::optional<Timestamp> from, std::optional<Timestamp> to,
               Offset end, const std::function<bool(const market::Trade&)>& visit);
 
-  const tape::Tape& tape_;
+  const tape::TapeView& tape_;
   const PartitionId partition_;
   const market::Catalog& catalog_;
   const store::Store* store_;
