@@ -228,7 +228,8 @@ TEST_F(LiveSessionTest, EachSubscriptionResumesOnItsOwn) {
   fake_.put_trade("11", Timestamp{80}, 6);
   open_empty();
   session_->on_message(
-      R"({"type":"subscribe","id":"t","channel":"trades","series":"lean/trade/SPY","run":1,"resume":"6"})");
+      R"({"type":"subscribe","id":"t","channel":"trades","series":"lean/trade/SPY",)"
+      R"("run":1,"resume":"6"})");
   EXPECT_THAT(next(),
               AllOf(StartsWith("{\"type\":\"resumed\",\"id\":\"t\""),
                     HasSubstr("\"ts_event\":\"80\""), Not(HasSubstr("\"ts_event\":\"70\""))));

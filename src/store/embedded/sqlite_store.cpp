@@ -13,6 +13,7 @@
 
 #include "base/check.hpp"
 #include "store/embedded/connection.hpp"
+#include "store/embedded/sql_select.hpp"
 
 namespace tapedeck::store::embedded {
 namespace {
@@ -416,6 +417,10 @@ class Readers {
     std::lock_guard lock(mutex_);
     if (idle_.size() < kIdleMax) idle_.push_back(std::move(reader));
     return result;
+  }
+
+  Result<Table> select(const std::string& sql, std::size_t rows_max) {
+    return embedded::select(disk_, path_, busy_wait_, sql, {.rows_max = rows_max});
   }
 
   Status prepare() {
@@ -847,6 +852,10 @@ class SqliteStore final : public Store {
       }
       return found;
     });
+  }
+
+  Result<Table> select(const std::string& sql, std::size_t rows_max) const override {
+    return readers_.select(sql, rows_max);
   }
 
   Result<std::vector<Bar>> bars(const BarQuery& query) const override {
