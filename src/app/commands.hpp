@@ -77,6 +77,10 @@ struct DemoArguments {
 };
 int demo(const DemoArguments& arguments);
 
+// Runs a pipeline file until it is told to stop: SIGTERM or Ctrl-C drains it, a second one ends it
+// at once; SIGHUP reads the file again.
+int run(const std::string& file);
+
 struct TapeArguments {
   std::string verb;  // "ls", "cat", "tail", "verify", "repair"
   std::string directory;

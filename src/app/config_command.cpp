@@ -32,8 +32,8 @@ Result<std::string> read_text(const std::string& path) {
 
 Result<config::Config> load_config(const std::string& path) {
   TD_ASSIGN(const std::string text, read_text(path));
-  config::Surroundings surroundings{.environment = config::process_environment, .venues = {}};
-  for (const feeds::FeedKind& feed : feed_kinds()) surroundings.venues.emplace_back(feed.venue);
+  const config::Surroundings surroundings{.environment = config::process_environment,
+                                          .venues = venues()};
   config::ParsedConfig parsed = config::parse_config(text, path, surroundings);
   std::size_t errors = 0;
   for (const config::ConfigProblem& problem : parsed.problems) {

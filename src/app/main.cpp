@@ -134,6 +134,18 @@ void add_query(CLI::App& app, QueryArguments& arguments) {
       "  tapedeck query bars var/demo/run-1/store.db --series lean/trade/SPY --limit 5");
 }
 
+void add_run(CLI::App& app, std::string& file) {
+  CLI::App& command = *app.add_subcommand("run", "Run a pipeline file, and show it in the browser");
+  command.add_option("file", file, "The pipeline file (docs/reference/config.md)")->required();
+  command.footer(
+      "SIGTERM or Ctrl-C: what came in is stored, then it stops; a second one stops it at once, "
+      "and\n"
+      "nothing is lost. SIGHUP: the file is read again. Started again it goes on where it ended.\n"
+      "\n"
+      "Example:\n"
+      "  tapedeck run pipelines/recorded.toml");
+}
+
 void add_audit(CLI::App& app, AuditArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "audit", "What an older pipeline's key or formula loses or misstates of your own trades");
@@ -280,6 +292,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ReplayArguments replay_arguments;
   DemoArguments demo_arguments;
+  std::string run_file;
+  add_run(app, run_file);
   QueryArguments query_arguments;
   add_query(app, query_arguments);
   AuditArguments audit_arguments;
@@ -311,6 +325,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
+  if (app.got_subcommand("run")) return run(run_file);
   if (app.got_subcommand("query")) return query(query_arguments);
   if (app.got_subcommand("audit")) return audit(audit_arguments);
   if (app.got_subcommand("tape")) {

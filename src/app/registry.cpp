@@ -20,8 +20,12 @@ struct Slice {
   std::string_view help;
 };
 
+constexpr std::string_view kLean = "lean";
+
 constexpr Slice kSlices[]{
-    {"feeds", "events", "events of every kind, one JSON object a line, as 'tape cat' prints them"},
+    {"feeds", kLean, "US equities and futures, from tick files of QuantConnect's Lean"},
+    {"feeds", kEventsVenue,
+     "events of every kind, one JSON object a line, as 'tape cat' prints them"},
     {"feeds", "replay", "recorded files: Lean ticks, captures, CSV and JSON by a column map"},
     {"feeds", "simulator", "a market day made from a seed"},
     {"tape", "embedded", "segment files of one folder"},
@@ -50,6 +54,12 @@ std::span<const feeds::FeedKind> recorded_kinds() {
 
 std::span<const feeds::FeedKind> feed_kinds() {
   return recorded_kinds().first(recorded_kinds().size() - 1);
+}
+
+std::vector<std::string> venues() {
+  std::vector<std::string> names{std::string(kLean), std::string(kEventsVenue)};
+  for (const feeds::FeedKind& feed : feed_kinds()) names.emplace_back(feed.venue);
+  return names;
 }
 
 std::string registry_text() {

@@ -4,6 +4,8 @@
 
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "feeds/feed.hpp"
 #include "market/conditions.hpp"
@@ -17,6 +19,12 @@ const market::ConditionTables& condition_tables();
 std::span<const feeds::FeedKind> feed_kinds();
 // Those, and events as the program writes them: what a recorded file may hold.
 std::span<const feeds::FeedKind> recorded_kinds();
+
+// The venue of recorded events of any venue.
+inline constexpr std::string_view kEventsVenue = "events";
+// What a feed of a pipeline file can name as its venue: those, and the ones that are read from
+// files only.
+std::vector<std::string> venues();
 
 // All slices by room, for people: one line each.
 std::string registry_text();

@@ -94,8 +94,9 @@ Options<FeedConfig> feed_options() {
       option("symbols", Texts{}, &C::symbols, "What to take, in the venue's own spelling."),
       option("files", Texts{}, &C::files, "Recordings to play in place of a live connection."),
       option("token", SecretSource{}, &C::token, "The venue's key, where it wants one."),
-      option("speed", PositiveNumber{1'000'000}, &C::speed,
-             "How fast a recording plays: seconds of the market a second."),
+      option("speed", Maybe<PositiveNumber>{{1'000'000}}, &C::speed,
+             "How fast a recording plays: seconds of the market a second. Without it, as fast as "
+             "it can be taken, in the order of the files."),
   };
 }
 
@@ -103,6 +104,9 @@ Options<BarsConfig> bars_options() {
   using C = BarsConfig;
   return {
       option("interval", BarInterval{}, &C::interval, "How long a bar is.", Need::kRequired),
+      option("slide", Maybe<Span>{{.most = hours(24), .least = seconds(1)}}, &C::slide,
+             "A bar begins each so often, and they overlap: averages, such as of 15 s each 5 s. "
+             "Without it one begins where the last one ends."),
       option("conditions",
              Choice<market::ConditionMode>{{{"eligible", market::ConditionMode::kEligible},
                                             {"all", market::ConditionMode::kAll}}},
@@ -139,6 +143,9 @@ Options<StoreConfig> store_options() {
       option("kind", Choice<std::string>{{{"embedded", "embedded"}}}, &C::kind,
              "Where results are kept: in files of this machine."),
       option("dir", Text{}, &C::dir, "The folder of the results, made where missing."),
+      option("means", Flag{}, &C::means,
+             "Whether the means of price and of price x size of all trades so far are kept too, "
+             "each 5 s."),
   };
 }
 
@@ -240,6 +247,13 @@ void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const 
 
 void check(const BarsConfig& bars, const std::vector<BarsConfig>& before, const Place& place) {
   if (place.has_errors()) return;  // as above
+  if (bars.slide && (bars.interval == market::kTradingDay || bars.slide->ns % seconds(1).ns != 0 ||
+                     bars.interval.ns % bars.slide->ns != 0)) {
+    place_of(place, {"slide"})
+        .error(
+            "a bar holds a whole number of slides, and a slide whole seconds: write such as "
+            "interval = \"15s\" and slide = \"5s\"");
+  }
   if (stands(place, "conditions") && bars.source != market::BarSource::kTrades) {
     place_of(place, {"conditions"})
         .error(fmt::format("only trades have conditions: remove this, or source = \"{}\"",
@@ -251,7 +265,7 @@ void check(const BarsConfig& bars, const std::vector<BarsConfig>& before, const 
   }
   if (std::ranges::any_of(before, [&](const auto& b) { return b.spec() == bars.spec(); })) {
     place.error(
-        "the same interval, conditions, session, source and adjustment stand above: remove "
+        "the same interval, slide, conditions, session, source and adjustment stand above: remove "
         "one of them");
   }
 }

@@ -41,23 +41,27 @@ struct FeedConfig {
   std::vector<std::string> symbols;
   std::vector<std::string> files;
   Secret token;
-  double speed = 1;
+  std::optional<double> speed;  // of files; nothing: as fast as they can be taken
 };
 
 struct BarsConfig {
   Duration interval = minutes(1);
+  std::optional<Duration> slide;  // nothing: bars do not overlap
   market::ConditionMode conditions = market::ConditionMode::kEligible;
   market::SessionMode session = market::SessionMode::kExtended;
   market::BarSource source = market::BarSource::kTrades;
   market::Adjusted adjusted = market::Adjusted::kRaw;
   Duration lateness = seconds(10);
 
-  market::BarSpec spec() const { return {interval, conditions, session, source, adjusted}; }
+  market::BarSpec spec() const {
+    return {interval, conditions, session, source, adjusted, slide.value_or(Duration{})};
+  }
 };
 
 struct StoreConfig {
   std::string kind = "embedded";
   std::string dir = "var/store";
+  bool means = false;
 };
 
 struct Endpoint {

@@ -100,12 +100,16 @@ TEST_F(ConfigTest, ReadsAllOptions) {
     conditions = "all"
     session = "regular"
     [[bars]]
+    interval = "15s"
+    slide = "5s"
+    [[bars]]
     interval = "1d"
     source = "vendor"
     adjusted = "split"
     [store]
     kind = "embedded"
     dir = "a/store"
+    means = true
     [api]
     listen = "[::1]:0"
     token = "env:KEY"
@@ -131,15 +135,17 @@ TEST_F(ConfigTest, ReadsAllOptions) {
   EXPECT_EQ(c.feeds[0].venue, "coinbase");
   EXPECT_THAT(c.feeds[0].symbols, ElementsAre("BTC-USD", "ETH-USD"));
   EXPECT_EQ(c.feeds[0].token.reveal(), "hunter2hunter2");
-  EXPECT_EQ(c.feeds[0].speed, 1);
+  EXPECT_EQ(c.feeds[0].speed, std::nullopt);
   EXPECT_THAT(c.feeds[1].files, ElementsAre("a.gz"));
   EXPECT_EQ(c.feeds[1].speed, 20);
-  ASSERT_EQ(c.bars.size(), 3u);
+  ASSERT_EQ(c.bars.size(), 4u);
+  EXPECT_EQ(c.bars[2].spec().slide, seconds(5));
+  EXPECT_TRUE(c.store.means);
   EXPECT_EQ(c.bars[0].spec(), market::BarSpec{});
   EXPECT_EQ(c.bars[0].lateness, milliseconds(250));
   EXPECT_EQ(c.bars[1].spec(), (market::BarSpec{seconds(5), market::ConditionMode::kAll,
                                                market::SessionMode::kRegular}));
-  EXPECT_EQ(c.bars[2].spec(), (market::BarSpec{.interval = market::kTradingDay,
+  EXPECT_EQ(c.bars[3].spec(), (market::BarSpec{.interval = market::kTradingDay,
                                                .source = market::BarSource::kVendor,
                                                .adjusted = market::Adjusted::kSplit}));
   EXPECT_EQ(c.store.dir, "a/store");
@@ -273,6 +279,7 @@ TEST_F(ConfigTest, WrongTypes) {
   EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = 10\n"),
               HasSubstr("a duration in quotes, such as \"10s\"; here stands a whole number"));
   EXPECT_THAT(problem("[[bars]]\ninterval = 60\n"), HasSubstr("an interval in quotes"));
+  EXPECT_THAT(problem("[store]\nmeans = 1\n"), HasSubstr("true or false; here stands a whole"));
   EXPECT_THAT(problem("[log]\nlevel = true\n"), HasSubstr("here stands true or false"));
   const std::string feed = "[[feed]]\nid = \"a\"\nvenue = \"kraken\"\n";
   EXPECT_THAT(problem(feed + "symbols = \"BTC/USD\"\n"), HasSubstr("a list of text"));
@@ -291,6 +298,12 @@ TEST_F(ConfigTest, OutOfRange) {
   EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = \"25h\"\n"),
               HasSubstr("25h is out of range: at most 1d"));
   EXPECT_THAT(problem("[[bars]]\ninterval = \"1m\"\nlateness = \"-1s\"\n"), HasSubstr("duration"));
+  for (const std::string slide : {"7s", "1500ms", "2m"}) {
+    EXPECT_THAT(problem(fmt::format("[[bars]]\ninterval = \"1m\"\nslide = \"{}\"\n", slide)),
+                HasSubstr("whole number of slides"))
+        << slide;
+  }
+  EXPECT_THAT(problem("[[bars]]\ninterval = \"1d\"\nslide = \"1h\"\n"), HasSubstr("slides"));
   EXPECT_THAT(problem("[tape]\npartitions = 0\n"), HasSubstr("out of range: 1 to 1024"));
   EXPECT_THAT(problem("[tape]\npartitions = 4294967297\n"), HasSubstr("out of range"));
   EXPECT_THAT(problem("[tape]\nsegment_bytes = -1\n"), HasSubstr("-1 is out of range"));

@@ -177,6 +177,12 @@ std::optional<std::uint32_t> WholeNumber::read(const Place& place) const {
   return static_cast<std::uint32_t>(*number);
 }
 
+std::optional<bool> Flag::read(const Place& place) const {
+  const auto value = place.node().value_exact<bool>();
+  if (!value) return place.wrong_type("true or false");
+  return *value;
+}
+
 std::optional<double> PositiveNumber::read(const Place& place) const {
   if (!place.node().is_number()) return place.wrong_type(fmt::format("a {}", describe()));
   const double number = place.node().value<double>().value_or(0);

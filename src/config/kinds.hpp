@@ -122,6 +122,13 @@ struct WholeNumber {
   std::optional<Value> read(const Place& place) const;
 };
 
+struct Flag {
+  using Value = bool;
+  std::string describe() const { return "true or false"; }
+  std::string show(const Value& value) const { return value ? "true" : "false"; }
+  std::optional<Value> read(const Place& place) const;
+};
+
 struct PositiveNumber {
   using Value = double;
   double most = 0;

@@ -24,7 +24,8 @@ StoreStage::StoreStage(BarQueue& in, store::Store& store, const Clock& clock,
 }
 
 Result<Step> StoreStage::step() {
-  using Key = std::tuple<market::SeriesKey, market::BarSpec, Timestamp>;
+  // Revisions stay apart: somebody may ask what was known between two of them.
+  using Key = std::tuple<market::SeriesKey, market::BarSpec, Timestamp, std::uint32_t>;
   struct Joined {
     std::map<Key, store::BarResult> bars;
     std::vector<store::MeanRow> means;
@@ -40,7 +41,7 @@ Result<Step> StoreStage::step() {
     Joined& joined = partitions[batch->checkpoint.partition];
     joined.applied = batch->checkpoint.applied;
     for (store::BarResult& bar : batch->bars) {
-      Key key{bar.row.series, bar.row.spec, bar.row.bar.ts_open};
+      Key key{bar.row.series, bar.row.spec, bar.row.bar.ts_open, bar.row.bar.revision};
       joined.bars.insert_or_assign(std::move(key), std::move(bar));
     }
     for (store::MeanRow& mean : batch->means) joined.means.push_back(std::move(mean));

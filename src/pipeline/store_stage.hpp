@@ -1,5 +1,5 @@
 // src/pipeline/store_stage.hpp: writes results to the store with the checkpoint that they belong
-// to, many changes of one bar as one; and makes them durable from time to time.
+// to, many changes of one revision of a bar as one; and makes them durable from time to time.
 #pragma once
 
 #include <atomic>

@@ -479,8 +479,12 @@ void BarBuilder::change(SeriesBars& bars, std::size_t spec, Window& window, Offs
     bar.reason = window.revised ? std::max(bar.reason, reason) : reason;
     window.revised = true;
   }
+  give_out(bars, spec, window);
+}
+
+void BarBuilder::give_out(SeriesBars& bars, std::size_t spec, Window& window) {
   if (std::exchange(window.changed, true)) return;
-  changed_bars_.push_back({&bars, spec, bar.ts_open});
+  changed_bars_.push_back({&bars, spec, window.cell.bar.ts_open});
 }
 
 void BarBuilder::close_passed(SeriesBars& bars, Offset end) {
@@ -666,8 +670,16 @@ void BarBuilder::replace(SeriesBars& bars, const Rebuild& rebuilt, Window& windo
   cell.bar.revision = before.revision;
   cell.bar.reason = before.reason;
   cell.bar.unapplied = before.unapplied;
+  cell.bar.offset = before.offset;
+  cell.bar.ts_known = before.ts_known;
+  // The trade that was taken back may not show: then there is nothing new to say of the bar.
+  const bool is_same = cell.bar == before;
   old = std::move(cell);
-  change(bars, rebuilt.spec, window, end, rebuilt.reason);
+  if (is_same) {
+    give_out(bars, rebuilt.spec, window);  // the keys may be others
+  } else {
+    change(bars, rebuilt.spec, window, end, rebuilt.reason);
+  }
 }
 
 // ---- Means

@@ -126,6 +126,7 @@ class BarBuilder {
   void leave(SeriesBars& bars, const Rebuild& rebuilt, Window& window, Offset end);
   void change(SeriesBars& bars, std::size_t spec, Window& window, Offset end,
               market::RevisionReason reason);
+  void give_out(SeriesBars& bars, std::size_t spec, Window& window);
   void close_passed(SeriesBars& bars, Offset end);
   void set_first_close(SeriesBars& bars, std::optional<Timestamp> first_close);
   void add_to_means(SeriesBars& bars, Timestamp ts_recv, const market::Trade* trade,

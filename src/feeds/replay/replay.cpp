@@ -42,15 +42,19 @@ class Sequence final : public Source {
 
 class Replay final : public ReplaySource {
  public:
-  Replay(std::unique_ptr<Source> events, bool is_single, std::shared_ptr<Progress> progress)
-      : events_(std::move(events)), is_single_(is_single), progress_(std::move(progress)) {}
+  Replay(std::unique_ptr<Source> events, std::string feed, bool is_single,
+         std::shared_ptr<Progress> progress)
+      : events_(std::move(events)),
+        feed_(std::move(feed)),
+        is_single_(is_single),
+        progress_(std::move(progress)) {}
 
   Result<bool> pull(EventSink& sink, std::size_t events_max) override {
     if (!events_) return false;
     TD_ASSIGN(const bool more, events_->pull(sink, events_max));
     if (more) return true;
     events_.reset();
-    const market::FeedMark ended{"replay", market::FeedState::kEnded, progress_->ts_recv_max};
+    const market::FeedMark ended{feed_, market::FeedState::kEnded, progress_->ts_recv_max};
     if (!is_single_ || progress_->last != ended) sink.mark(ended);
     return false;
   }
@@ -58,6 +62,7 @@ class Replay final : public ReplaySource {
 
  private:
   std::unique_ptr<Source> events_;
+  const std::string feed_;
   const bool is_single_;  // so what was given last is known, merged or not
   std::shared_ptr<Progress> progress_;
 };
@@ -150,7 +155,7 @@ class Opener {
     } else {
       events = std::make_unique<Sequence>(std::move(sources_));
     }
-    return std::make_unique<Replay>(std::move(events), is_single, progress_);
+    return std::make_unique<Replay>(std::move(events), options_.feed, is_single, progress_);
   }
 
  private:

@@ -21,6 +21,7 @@ struct ReplayOptions {
   std::string symbol;  // instrument of mapped files without a `symbol` column
   std::string venue;   // of mapped files (default "file"), or whose frames a capture holds
   std::span<const FeedKind> feeds;  // whose frames can be read; borrowed for the call
+  std::string feed = "replay";      // whose end the last mark tells
 };
 
 // One line of help for `map`.
@@ -44,8 +45,8 @@ class ReplaySource : public Source {
   virtual const std::vector<FileReport>& files() const = 0;  // in the order given
 };
 
-// Files one after the other, or `merged` by ts_event, as they are played; then a FeedMark of feed
-// "replay", state kEnded, with the greatest ts_recv given; not a second time where a single file
+// Files one after the other, or `merged` by ts_event, as they are played; then a FeedMark of
+// `feed`, state kEnded, with the greatest ts_recv given; not a second time where a single file
 // of events ends with just that. Looks at every file before it returns: a
 // missing file, an unknown format or a wrong option is an error here. A damaged file is a refusal
 // while the others flow. Disk and catalog outlive the source.

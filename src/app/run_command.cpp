@@ -1,0 +1,259 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+#include "api/server.hpp"
+#include "api/token_gate.hpp"
+#include "app/commands.hpp"
+#include "app/options.hpp"
+#include "app/registry.hpp"
+#include "base/disk.hpp"
+#include "feeds/replay/replay.hpp"
+#include "market/calendar.hpp"
+#include "pipeline/deck.hpp"
+#include "store/embedded/sqlite_store.hpp"
+#include "tape/embedded/embedded_tape.hpp"
+
+namespace tapedeck::app {
+namespace {
+
+// How long a drain may take; what is not stored then is on the tape, and the next start goes on
+// there.
+constexpr Duration kDrainMax = seconds(5);
+constexpr Duration kLookEvery = milliseconds(100);
+
+// Whose clock it is, in marks: that of a venue; or of all, where the events are of any venue.
+std::string mark_name(const config::FeedConfig& feed) {
+  return feed.venue == kEventsVenue ? feed.id : feed.venue + "/" + feed.id;
+}
+
+// Which bars differ only in how long they wait is not told apart yet.
+Result<Duration> lateness_of(const config::Config& config) {
+  const Duration first = config.bars.front().lateness;
+  for (const config::BarsConfig& bars : config.bars) {
+    if (bars.lateness != first) {
+      return fail(ErrorCode::kUnsupported,
+                  fmt::format("bars of {} wait {} and bars of {} wait {}: all bars of a pipeline "
+                              "have one lateness",
+                              to_string(config.bars.front().interval), to_string(first),
+                              to_string(bars.interval), to_string(bars.lateness)));
+    }
+  }
+  return first;
+}
+
+Result<pipeline::FeedPart> open_feed(Disk& disk, const config::FeedConfig& config,
+                                     market::Catalog& catalog) {
+  if (config.files.empty()) {
+    return fail(ErrorCode::kUnsupported,
+                fmt::format("feed '{}': this release has no live connections: name recordings to "
+                            "play, files = [\"...\"]",
+                            config.id));
+  }
+  const auto kinds = recorded_kinds();
+  const bool has_frames =
+      std::ranges::find(kinds, config.venue, &feeds::FeedKind::venue) != kinds.end();
+  const bool is_play = config.speed.has_value();  // then events go by their time
+  auto source = feeds::replay::open_replay(disk, config.files,
+                                           {.map = {},
+                                            .symbol = {},
+                                            .venue = has_frames ? config.venue : std::string(),
+                                            .feeds = kinds,
+                                            .feed = mark_name(config)},
+                                           catalog, is_play);
+  if (!source) return std::unexpected(source.error().within(fmt::format("feed '{}'", config.id)));
+  pipeline::FeedPart part{.id = mark_name(config), .source = *std::move(source)};
+  if (is_play) part.pace = pipeline::Pace{.speed = *config.speed};
+  return part;
+}
+
+Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& config, Disk& disk,
+                                                          const Clock& clock,
+                                                          std::function<void()> on_change) {
+  pipeline::PipelineParts parts;
+  parts.catalog = std::make_unique<market::Catalog>();
+  TD_TRY(disk.create_directories(config.store.dir));
+  TD_ASSIGN(parts.quarantine,
+            quality::Quarantine::with_file(disk, config.store.dir + "/quarantine.ndjson"));
+  for (const config::FeedConfig& feed : config.feeds) {
+    TD_ASSIGN(auto part, open_feed(disk, feed, *parts.catalog));
+    parts.feeds.push_back(std::move(part));
+  }
+  TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(disk, clock, *parts.catalog,
+                                                           embedded_tape_options(config.tape)));
+  TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(disk, config.store.dir + "/store.db"));
+  pipeline::PipelineOptions options{.specs = {},
+                                    .bars_kept_max = pipeline::Live::kBarsKept,
+                                    .means = config.store.means,
+                                    .on_full_disk = pipeline::OnFullDisk::kWait};
+  TD_ASSIGN(options.lateness, lateness_of(config));
+  for (const config::BarsConfig& bars : config.bars) options.specs.push_back(bars.spec());
+  return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock, options,
+                                              std::move(on_change));
+}
+
+Error system_error(const std::string& path) {
+  return {ErrorCode::kIo, fmt::format("'{}': {}", path, std::strerror(errno))};
+}
+
+// The token of the dashboard: as the file says, or made once and kept where only we may read it.
+Result<Secret> token_of(const config::Config& config) {
+  if (!config.api.token.empty()) return config.api.token;
+  const std::string path = config.store.dir + "/token";
+  const int made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (made >= 0) {
+    Secret token = api::TokenGate::make_token();
+    const std::string& text = token.reveal();
+    const bool whole =
+        ::write(made, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::fsync(made) == 0;
+    ::close(made);
+    if (whole) return token;
+    ::unlink(path.c_str());
+    return std::unexpected(system_error(path));
+  }
+  if (errno != EEXIST) return std::unexpected(system_error(path));
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::unexpected(system_error(path));
+  char text[256];
+  const ssize_t got = ::read(file, text, sizeof text);
+  ::close(file);
+  if (got < 0) return std::unexpected(system_error(path));
+  return Secret(std::string(text, static_cast<std::size_t>(got)));
+}
+
+Result<pipeline::PlayStatus> describe(const std::string& file, const config::Config& config) {
+  pipeline::PlayStatus about;
+  about.mode = "run";
+  about.label = "recorded";
+  about.title = std::filesystem::path(file).stem().string();
+  about.source = file;
+  about.zone = "UTC";
+  for (const config::FeedConfig& feed : config.feeds) about.speed = feed.speed.value_or(1);
+  return about;
+}
+
+// The signals of a service, taken by whoever asks for them. To be made before any thread.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    for (const int one : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, one);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+  }
+  // The next one, waited for as long as `max`; 0: none came.
+  int next(Duration max) const {
+    const timespec wait{.tv_sec = max.ns / 1'000'000'000, .tv_nsec = max.ns % 1'000'000'000};
+    return std::max(0, sigtimedwait(&set_, nullptr, &wait));
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+// What the file says now. A run that begins asks for it.
+class CurrentConfig {
+ public:
+  explicit CurrentConfig(config::Config config) : config_(std::move(config)) {}
+  config::Config get() const {
+    std::lock_guard lock(mutex_);
+    return config_;
+  }
+  void set(config::Config config) {
+    std::lock_guard lock(mutex_);
+    config_ = std::move(config);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  config::Config config_;
+};
+
+void reload(const std::string& file, CurrentConfig& current, pipeline::Deck& deck, Log& log) {
+  auto config = load_config(file);
+  if (!config) {
+    log.error("the file was read again and is not used: the pipeline runs on as before",
+              {{"error", config.error().message}});
+    return;
+  }
+  if (config->api.listen != current.get().api.listen) {
+    log.warning("another [api] listen address takes a restart of the program");
+  }
+  log.info("the file was read again: the pipeline goes on with it", {{"file", file}});
+  current.set(*std::move(config));
+  deck.renew();
+}
+
+// Lets what came in be stored. Does not return if it takes too long or is asked for twice: what was
+// acknowledged is on the disk at any moment, and the next start goes on from there.
+void drain(pipeline::Deck& deck, const Signals& signals, const Clock& clock, Log& log) {
+  const Duration began = clock.elapsed();
+  while (!deck.drain(kLookEvery)) {
+    const bool is_late = clock.elapsed() - began >= kDrainMax;
+    if (signals.next({}) == 0 && !is_late) continue;
+    log.warning(is_late ? "stopped before all was stored: the rest is on the tape, and the next "
+                          "start goes on there"
+                        : "stopped at once: what was not stored is on the tape, and the next start "
+                          "goes on there");
+    std::_Exit(kExitFailed);
+  }
+  log.info("stopped: all that came in is stored");
+}
+
+Status run_file(const std::string& file) {
+  TD_ASSIGN(config::Config config, load_config(file));
+  const Signals signals;
+  const SystemClock clock;
+  Log log(clock, config.log.format, config.log.level);
+  const auto disk = real_disk();
+  CurrentConfig current(config);
+  TD_ASSIGN(const pipeline::PlayStatus about, describe(file, config));
+  pipeline::Deck deck(
+      about, pipeline::Deck::NextRun::kGoesOn,
+      [&](std::uint64_t, std::function<void()> on_change) {
+        return make_pipeline(current.get(), *disk, clock, std::move(on_change));
+      },
+      log);
+  TD_TRY(deck.start());
+  TD_ASSIGN(const Secret token, token_of(config));
+  Metrics metrics;
+  TD_ASSIGN(const auto server, api::start_api({.address = config.api.listen.address,
+                                               .port = config.api.listen.port,
+                                               .port_is_fixed = true,
+                                               .token = token,
+                                               .version = TAPEDECK_VERSION},
+                                              deck, deck, deck, metrics, log));
+  fmt::print("tapedeck run: {}: {} feeds, {} kinds of bars.\nOpen {}\nStop with Ctrl-C.\n", file,
+             config.feeds.size(), config.bars.size(), server->url_with_token().reveal());
+  std::fflush(stdout);
+  while (true) {
+    const int signal = signals.next(kLookEvery);
+    if (signal == SIGINT || signal == SIGTERM) break;
+    if (signal == SIGHUP) reload(file, current, deck, log);
+    if (const auto status = deck.status(); status.state == pipeline::PlayState::kFailed) {
+      return fail(ErrorCode::kIo, status.error.value_or("the pipeline failed"));
+    }
+  }
+  drain(deck, signals, clock, log);
+  return {};
+}
+
+}  // namespace
+
+int run(const std::string& file) {
+  if (const Status status = run_file(file); !status) return report(status.error());
+  return kExitOk;
+}
+
+}  // namespace tapedeck::app
