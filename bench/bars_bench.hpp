@@ -14,8 +14,8 @@ struct BarsArguments {
   std::size_t bars_kept = 0;  // of each bar series, in memory; 0: all
 };
 
-// Prints one JSON object. With a store, the clock stops when all is durable in it; the CSV files
-// are what it then gives back.
+// Prints one JSON object. The clock stops when the last byte is written, or, with a store, when all
+// is durable there; then the CSV files are what it gives back.
 void make_bars(const BarsArguments& arguments);
 
 }  // namespace tapedeck::bench
