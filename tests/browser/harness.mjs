@@ -1,5 +1,6 @@
 // tests/browser/harness.mjs: starts the program, a browser, and a wire between that can be cut.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -12,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 // The one lock file for JavaScript is web's.
 const require = createRequire(new URL('../../web/package.json', import.meta.url));
 const { chromium } = require('playwright-core');
-export const axeSource = require('axe-core').source;
+const axeSource = require('axe-core').source;
 
 const kRoot = fileURLToPath(new URL('../../', import.meta.url));
 export const programPath = process.env.TAPEDECK_BIN ?? join(kRoot, 'build/release/tapedeck');
@@ -232,6 +233,20 @@ function isOwn(address, demo) {
 
 export const stateOf = (page) => page.evaluate(() => window.tapedeck.state());
 export const barsOf = (page) => page.evaluate(() => window.tapedeck.bars());
+
+/** What a person could not use, as axe sees it: serious and critical findings. */
+export async function seriousFindings(page) {
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+export function assertClean(seen) {
+  assert.deepEqual(seen.errors, [], 'errors on the console');
+  assert.deepEqual(seen.foreign, [], 'requests to others');
+}
 
 /** Waits for a condition in the page. */
 export function until(page, condition, argument, timeout = 15_000) {

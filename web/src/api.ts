@@ -1,11 +1,14 @@
 // web/src/api.ts: the requests of the page. Each answers a value or a Failure, and none throws.
+// Addresses are relative to the page, which may stand below a path of its own.
 
+import type { BarsWithStudies } from './figures_page';
 import type { Diagnosis, Socket, SocketEvents } from './live';
 import { routesOf, type Route } from './routes';
 import type { StudyAnswer } from './study_values';
 import type { StudyPoint } from './chart';
+import type { Session } from './sessions';
 import { secondsOf } from './time';
-import type { BarQuery, BarsAnswer, DecimalText, Instrument, Nanoseconds } from './types';
+import type { BarQuery, BarsAnswer, DecimalText, InstrumentsAnswer, Nanoseconds, Quality, TradesAnswer } from './types';
 
 export interface Failure {
   /** HTTP status, or 0 when no answer came. */
@@ -34,9 +37,33 @@ async function request<Value>(path: string, init: RequestInit = {}): Promise<Ans
   }
 }
 
-export async function getInstruments(): Promise<Answer<Instrument[]>> {
-  const answer = await request<{ instruments: Instrument[] }>('/api/v1/instruments');
-  return answer.ok ? { ok: true, value: answer.value.instruments } : answer;
+/** The series that there are, and which bars are kept of each. */
+export function getInstruments(): Promise<Answer<InstrumentsAnswer>> {
+  return request('api/v1/instruments');
+}
+
+/** Trading days that touch the time from `start` on and before `end`; nanoseconds. */
+export async function getSessions(
+  series: string,
+  start: Nanoseconds,
+  end: Nanoseconds,
+): Promise<Answer<Session[]>> {
+  const fields = new URLSearchParams({ series, start, end });
+  const answer = await request<{ days: { open: Nanoseconds; close: Nanoseconds }[] }>(
+    `api/v1/calendar?${fields}`,
+  );
+  if (!answer.ok) return answer;
+  const days = answer.value.days.map(({ open, close }) => ({
+    open: secondsOf(open),
+    close: secondsOf(close),
+  }));
+  return { ok: true, value: days };
+}
+
+/** Whether one may only look. */
+export async function isViewer(): Promise<boolean> {
+  const answer = await request<{ role: string }>('api/v1/session');
+  return answer.ok && answer.value.role === 'viewer';
 }
 
 /** A part of a series: from `start` on, before `end`. Each is an instant as the API takes it: a
@@ -55,30 +82,68 @@ function fieldsOf(query: BarQuery, range: BarRange): URLSearchParams {
 }
 
 export function getBars(query: BarQuery, range: BarRange = {}): Promise<Answer<BarsAnswer>> {
-  return request(`/api/v1/bars?${fieldsOf(query, range)}`);
+  return request(`api/v1/bars?${fieldsOf(query, range)}`);
 }
 
-/** The values of indicators at each bar, by "sma(20)" or "macd(12,26,9).signal". */
+/** Bars with indicators at each, by "sma(20)" or "macd(12,26,9).signal". */
+export async function getBarsWithStudies(
+  query: BarQuery,
+  names: readonly string[],
+  range: BarRange,
+): Promise<Answer<BarsWithStudies>> {
+  const fields = fieldsOf(query, range);
+  if (names.length > 0) fields.set('indicators', names.join(','));
+  const answer = await request<BarsAnswer & { indicators?: string[] }>(`api/v1/bars?${fields}`);
+  if (!answer.ok) return answer;
+  const { bars, indicators, offset } = answer.value;
+  // A column has a name that no field of a bar has.
+  const columns = bars as unknown as Record<string, DecimalText | null>[];
+  const studies = (indicators ?? []).map((name): [string, (DecimalText | null)[]] => [
+    name,
+    columns.map((bar) => bar[name] ?? null),
+  ]);
+  return { ok: true, value: { bars, offset, studies: new Map(studies) } };
+}
+
+/** The values of indicators alone. */
 export async function getStudies(
   query: BarQuery,
   names: readonly string[],
   range: BarRange,
 ): Promise<Answer<StudyAnswer>> {
-  const fields = fieldsOf(query, range);
-  fields.set('indicators', names.join(','));
-  const answer = await request<StudyBars>(`/api/v1/bars?${fields}`);
+  const answer = await getBarsWithStudies(query, names, range);
   if (!answer.ok) return answer;
-  const { bars, indicators } = answer.value;
-  const values = indicators.map((column): [string, StudyPoint[]] => [
-    column,
-    bars.map((bar) => ({ time: secondsOf(bar.ts_open), text: bar[column] ?? null })),
+  const times = answer.value.bars.map(({ ts_open }) => secondsOf(ts_open));
+  const points = [...answer.value.studies].map(([name, texts]): [string, StudyPoint[]] => [
+    name,
+    texts.map((text, index) => ({ time: times[index]!, text })),
   ]);
-  return { ok: true, value: new Map(values) };
+  return { ok: true, value: { offset: answer.value.offset, points: new Map(points) } };
 }
 
-interface StudyBars {
-  indicators: string[];
-  bars: (Record<string, DecimalText | null> & { ts_open: Nanoseconds })[];
+/** The newest trades from `start` on and before `end`, the newest first. */
+export function getTrades(
+  series: string,
+  start: Nanoseconds,
+  end: Nanoseconds,
+): Promise<Answer<TradesAnswer>> {
+  const fields = new URLSearchParams({ series, start, end, limit: '1000' });
+  return request(`api/v1/trades?${fields}`);
+}
+
+export function getQuality(): Promise<Answer<Quality>> {
+  return request('api/v1/quality');
+}
+
+export async function getMetrics(): Promise<Answer<string>> {
+  try {
+    const response = await fetch('metrics', { signal: AbortSignal.timeout(kTimeoutMs) });
+    if (response.ok) return { ok: true, value: await response.text() };
+    const message = `the server answered ${response.status}`;
+    return { ok: false, failure: { status: response.status, message } };
+  } catch {
+    return { ok: false, failure: { status: 0, message: 'the server does not answer' } };
+  }
 }
 
 export type PlayOrder = 'pause' | 'resume' | 'restart' | 'speed' | 'jump';
@@ -88,22 +153,22 @@ export function orderPlay(
   fields: Record<string, string> = {},
 ): Promise<Answer<unknown>> {
   const query = new URLSearchParams(fields).toString();
-  return request(`/api/v1/play/${order}${query && '?'}${query}`, { method: 'POST' });
+  return request(`api/v1/play/${order}${query && '?'}${query}`, { method: 'POST' });
 }
 
 /** What this program can be asked. Empty when it does not say. */
 export async function getRoutes(): Promise<Set<Route>> {
   try {
-    const response = await fetch('/api/v1/openapi.yaml');
+    const response = await fetch('api/v1/openapi.yaml');
     return response.ok ? routesOf(await response.text()) : new Set();
   } catch {
     return new Set(); // asked again with the instruments
   }
 }
 
-/** Asks over HTTP for what the socket would have sent. */
-export async function diagnose(query: BarQuery): Promise<Diagnosis> {
-  const answer = await getBars(query, { limit: 1 });
+/** Asks over HTTP, which tells why. */
+export async function diagnose(): Promise<Diagnosis> {
+  const answer = await request('api/v1/status');
   if (answer.ok) return { kind: 'reachable' };
   const { status, message } = answer.failure;
   if (status === 401 || status === 403) return { kind: 'unauthorised' };
@@ -112,10 +177,16 @@ export async function diagnose(query: BarQuery): Promise<Diagnosis> {
 }
 
 export function openSocket(path: string, events: SocketEvents): Socket {
-  const url = new URL(path, location.href);
+  const url = new URL(path, document.baseURI);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   const socket = new WebSocket(url);
+  socket.onopen = () => events.opened();
   socket.onmessage = (event) => events.message(String(event.data));
   socket.onclose = () => events.closed();
-  return { close: () => socket.close() };
+  return {
+    send: (text) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+    },
+    close: () => socket.close(),
+  };
 }

@@ -3,9 +3,15 @@
 import {
   diagnose,
   getBars,
+  getBarsWithStudies,
   getInstruments,
+  getMetrics,
+  getQuality,
   getRoutes,
+  getSessions,
   getStudies,
+  getTrades,
+  isViewer,
   openSocket,
   orderPlay,
   type BarRange,
@@ -16,26 +22,31 @@ import { Segments } from './controls';
 import { Deck } from './deck';
 import { byId, setText } from './dom';
 import { dayFacts, showFacts } from './facts';
-import { formatDecimal, parseDecimal } from './format';
+import { FiguresPage } from './figures_page';
 import { barSentence, Legend, NumbersTable, type BarStyle } from './legend';
 import { LiveClient } from './live';
 import { tameMenus } from './menus';
+import { PipelinePage } from './pipeline_page';
 import { emptyText } from './play_text';
-import { QuoteRounds, withLast, type Quote } from './quotes';
-import { RangeMenu } from './range';
+import { Prints } from './prints';
+import { QuoteRounds, type Quote } from './quotes';
+import { DateFields, RangeMenu } from './range';
 import type { Route } from './routes';
-import { fragmentOf, queryFor, viewFrom, type Kind, type View } from './selection';
+import { fragmentOf, intervalsOf, queryFor, viewFrom, type Kind, type View } from './selection';
 import { linesOf } from './studies';
+import { sessionsIn } from './sessions';
+import type { Shown } from './status_line';
 import { StudyMenu } from './study_menu';
 import { StudyValues } from './study_values';
 import { nextTheme, setTheme, storedTheme } from './theme';
 import { intervalSeconds, nextDate, secondsOf, Zone } from './time';
 import { Transport } from './transport';
-import { kKeptIntervals, type Bar, type Instrument, type Interval } from './types';
-import { changeText, directionOf, Watch } from './watch';
+import type { Bar, BarSeries, Instrument, Interval, LastRow, Status } from './types';
+import { basisOfAll, basisText, changeText, directionOf, priceText, Watch } from './watch';
 
 const kInstrumentsRetryMs = 1_000;
 const kQuotesMs = 2_000;
+const kPipelineMs = 1_000;
 
 let theme = storedTheme();
 setTheme(theme);
@@ -51,7 +62,9 @@ let newest: Newest = { last: null, close: null };
 /** The bars of chosen dates; the live ones go on beside them. */
 const past = new BarBook();
 let pastAsked = '';
+let sessionsAsked = '';
 const quotes = new Map<string, Quote>();
+const lasts = new Map<string, LastRow>();
 
 const live = new LiveClient(
   {
@@ -81,14 +94,25 @@ const live = new LiveClient(
       chart.apply(change);
       values.barsChanged(change.inserted || change.changed.some(({ bar }) => bar.revision > 0));
     },
+    last: (rows, whole) => {
+      if (whole) lasts.clear();
+      for (const row of rows) {
+        lasts.set(row.series, row);
+        watch.setLast(row);
+      }
+      watch.setBasis(basisOfAll([...lasts.values()]));
+      showLast();
+    },
+    trades: (rows, whole) => prints.take(rows, whole),
     status: (status) => {
-      setZone(status.play.zone);
+      if (instruments.length === 0) setZone(status.play.zone);
       watch.setRange(secondsOf(status.play.start_time), secondsOf(status.play.end_time));
-      deck.showStatus(status, zone);
+      deck.showStatus(status, zone, shown(status));
+      pipeline.setStatus(status, lagText(status));
       transport.show(status.play, zone);
       if (instrumentsRun !== null && instrumentsRun !== status.play.run) {
         quotes.clear();
-        for (const { series } of instruments) watch.setQuote(series, null);
+        for (const { series } of instruments) watch.setLine(series, []);
         void loadInstruments();
       }
       instrumentsRun = status.play.run;
@@ -117,6 +141,7 @@ const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
     showLegend();
     if (entry && byKeyboard) deck.say(barSentence(entry, barStyle()));
   },
+  chosen: (entry) => showTradesOf(entry),
   follows: (following) => {
     byId('to-live').hidden = following;
   },
@@ -124,6 +149,22 @@ const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
     newest = drawn;
     showBars();
   },
+});
+const pipeline = new PipelinePage({
+  metrics: getMetrics,
+  quality: getQuality,
+  now: () => performance.now() / 1000,
+});
+const figures = new FiguresPage({
+  // Without indicators the program has none, and the picture of the means shows the close alone.
+  fetch: (query, names, range) =>
+    getBarsWithStudies(query, routes.has('GET /api/v1/bars?indicators') ? names : [], range),
+  choose: (series) => choose({ series }),
+});
+const prints = new Prints({
+  fetch: getTrades,
+  after: (delayMs, callback) => setTimeout(callback, delayMs),
+  watch: (series) => live.watchTrades(series),
 });
 const values = new StudyValues(
   getStudies,
@@ -139,22 +180,20 @@ const values = new StudyValues(
     refused: (why) => deck.showProblem(`No indicators: ${why}`),
   },
   (delayMs, callback) => setTimeout(callback, delayMs),
+  () => (showsPast() ? null : live.offset()),
 );
 
 const rounds = new QuoteRounds(getBars, (series, quote) => {
   if (quote) quotes.set(series, quote);
   else quotes.delete(series);
-  showQuote(series);
+  watch.setLine(series, quote?.closes ?? []);
+  showDay(series);
 });
 
 const intervals = new Segments<Interval>(
   byId('control-interval'),
   'interval',
-  kKeptIntervals.map((value) => ({
-    value,
-    text: value,
-    hint: `Bars of ${value}`,
-  })),
+  [],
   (interval) => choose({ interval }),
 );
 const kinds = new Segments<Kind>(
@@ -190,6 +229,7 @@ const sessions = new Segments(
 );
 const studyMenu = new StudyMenu((studies) => choose({ studies }));
 const rangeMenu = new RangeMenu((dates) => choose(dates));
+const figuresDates = new DateFields('figures', (dates) => choose(dates));
 
 function choose(change: Partial<View>): void {
   view = { ...view, ...change };
@@ -222,13 +262,18 @@ function showChoice(): void {
   sessions.set(view.session);
   studyMenu.set(view.studies);
   rangeMenu.set(view);
+  figuresDates.set(view);
   const query = queryFor(view, instruments);
   if (!query) return;
   const instrument = instruments.find(({ series }) => series === query.series)!;
+  setZone(instrument.zone);
   watch.select(query.series);
   setText(byId('view-instrument'), instrument.instrument);
   byId('view-instrument').title = `${instrument.venue} ${instrument.channel}`;
   byId('chart').setAttribute('aria-label', `${instrument.instrument}, bars of ${view.interval}`);
+  prints.watch(query.series);
+  showLast();
+  showDay(query.series);
   chart.setInterval(view.interval);
   chart.setKind(view.kind);
   const before = live.query();
@@ -277,6 +322,34 @@ function showPage(): void {
     if (page === view.page) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
+  void showPipeline();
+  void showFigures();
+}
+
+/** How far the newest trade of all is behind the market's clock. */
+function lagText({ play }: Status): string {
+  const times = [...lasts.values()].flatMap(({ ts_event }) => (ts_event ? [BigInt(ts_event)] : []));
+  if (times.length === 0 || play.state !== 'playing') return '';
+  const newest_ = times.reduce((most, time) => (time > most ? time : most));
+  const ms = Number((BigInt(play.market_time) - newest_) / 1_000_000n);
+  return `${(Math.max(ms, 0) / 1000).toFixed(1)} s`;
+}
+
+function shown(status: Status): Shown {
+  const finals = book().entries().filter(({ bar }) => bar.final);
+  const known = finals.some(({ bar }) => bar.complete !== undefined);
+  const whole = finals.filter(({ bar }) => bar.complete).length;
+  return { lag: lagText(status), finals: known ? finals.length : 0, whole };
+}
+
+async function showFigures(): Promise<void> {
+  const query = queryFor(view, instruments);
+  if (view.page !== 'figures' || document.hidden || !query) return;
+  await figures.show(query, rangeOf(view), zone);
+}
+
+async function showPipeline(): Promise<void> {
+  if (view.page === 'pipeline' && !document.hidden) await pipeline.show();
 }
 
 function setZone(name: string): void {
@@ -285,7 +358,6 @@ function setZone(name: string): void {
   if (named.name === zone.name) return;
   zone = named;
   chart.setZone(zone);
-  if (showsPast()) showChoice();
 }
 
 function barStyle(): BarStyle {
@@ -300,10 +372,10 @@ function showLegend(): void {
 
 function showBars(): void {
   showWaiting();
+  void showSessions();
   showLegend();
   numbers.show(book(), barStyle());
-  const query = live.query();
-  if (query) showQuote(query.series);
+  prints.setStyle(zone, book().places());
 }
 
 /** What is said over the chart: why it is empty, or that it is no longer kept up to date. */
@@ -325,33 +397,42 @@ function showWaiting(): void {
   );
 }
 
-function showQuote(series: string): void {
-  let quote = quotes.get(series) ?? null;
+/** The last price of the instrument that is shown, and how far it is from its basis. */
+function showLast(): void {
   const query = live.query();
-  if (quote && series === query?.series && !showsPast()) {
-    const last = parseDecimal(newest.close ?? '');
-    if (last) quote = withLast(quote, last);
-  }
-  watch.setQuote(series, quote);
-  if (series !== query?.series) return;
-  const instrument = instruments.find((one) => one.series === series)?.instrument ?? series;
-  const last = quote ? formatDecimal(quote.last, { minPlaces: quote.places }) : '';
-  document.title = [instrument, last, '· tapedeck'].filter(Boolean).join(' ');
-  showFacts(byId('day'), dayFacts(quote));
-  setText(byId('view-last'), last);
-  setText(byId('view-change'), changeText(quote));
-  byId('view-change').dataset.direction = directionOf(quote);
+  const chosen = instruments.find(({ series }) => series === query?.series);
+  const row = lasts.get(chosen?.series ?? '') ?? null;
+  const price = row && row.price !== null ? priceText(row.price) : '';
+  const name = chosen?.instrument ?? '';
+  document.title = [name, price, name ? '· tapedeck' : 'tapedeck'].filter(Boolean).join(' ');
+  setText(byId('view-last'), price);
+  setText(byId('view-change'), changeText(row));
+  byId('view-change').dataset.direction = directionOf(row);
+  setText(byId('view-basis'), basisText(row));
+}
+
+function showDay(series: string): void {
+  if (series === live.query()?.series) showFacts(byId('day'), dayFacts(quotes.get(series) ?? null));
+}
+
+/** The trades that made one bar. */
+function showTradesOf({ time, bar }: Entry): void {
+  const end = BigInt(bar.ts_open) + BigInt(intervalSeconds(view.interval)) * 1_000_000_000n;
+  const withSeconds = intervalSeconds(view.interval) < 60;
+  void prints.showBar(zone.clock(time, withSeconds), bar.ts_open, String(end));
 }
 
 async function loadInstruments(): Promise<void> {
   const answer = await getInstruments();
   // A new run may not know any yet: what was known stays until it does.
-  if (answer.ok && answer.value.length > 0) {
-    instruments = answer.value;
-    if (routes.size === 0) showRoutes(await getRoutes());
+  if (answer.ok && answer.value.instruments.length > 0) {
+    instruments = answer.value.instruments;
+    showIntervals(answer.value.bars);
+    if (routes.size === 0) showRoutes(await getRoutes(), await isViewer());
     watch.setInstruments(instruments);
+    figures.setInstruments(instruments);
+    for (const last of lasts.values()) watch.setLast(last);
     rounds.setSeries(instruments.map(({ series }) => series));
-    for (const { series } of instruments) showQuote(series);
     showChoice();
     void askQuotes();
     return;
@@ -363,18 +444,49 @@ async function loadInstruments(): Promise<void> {
   setTimeout(() => void loadInstruments(), kInstrumentsRetryMs);
 }
 
+function showIntervals(bars: readonly BarSeries[] | undefined): void {
+  const kept = intervalsOf(bars);
+  intervals.offer(kept.map((value) => ({ value, text: value, hint: `Bars of ${value}` })));
+  if (!kept.includes(view.interval)) view = { ...view, interval: kept[0]! };
+}
+
+/** The hours outside the regular session, shaded; asked for once for each stretch of days. */
+async function showSessions(): Promise<void> {
+  const query = live.query();
+  const times = book().times();
+  const [first, last] = [times[0], times[times.length - 1]];
+  if (!query || first === undefined || last === undefined) return;
+  if (!routes.has('GET /api/v1/calendar')) return;
+  const day = 86_400;
+  const [from, to] = [Math.floor(first / day) * day, (Math.floor(last / day) + 2) * day];
+  const asked = `${query.series} ${from} ${to}`;
+  if (asked === sessionsAsked) return;
+  sessionsAsked = asked;
+  const answer = await getSessions(query.series, `${from}000000000`, `${to}000000000`);
+  if (asked === sessionsAsked) chart.setSessions(sessionsIn(answer.ok ? answer.value : []));
+}
+
 /** Puts on the page what this program offers. */
-function showRoutes(offered: ReadonlySet<Route>): void {
-  routes = offered;
+function showRoutes(offered: ReadonlySet<Route>, viewer: boolean): void {
+  routes = new Set([...offered].filter((route) => !viewer || !route.startsWith('POST ')));
   transport.setRoutes(routes);
   byId('menu-indicators').hidden = !routes.has('GET /api/v1/bars?indicators');
+  prints.offer(routes.has('GET /api/v1/trades'));
 }
 
 async function askQuotes(): Promise<void> {
   const status = live.status();
   if (document.hidden || live.connection() !== 'live' || !status) return;
   const { conditions: wanted, session } = view;
-  await rounds.round({ conditions: wanted, session }, status.play.run, status.tape.durable_offset);
+  const today = { start: zone.date(secondsOf(status.play.market_time)), tz: zone.name };
+  const durable = status.tape.durable_offset;
+  await rounds.round({ conditions: wanted, session }, today, status.play.run, durable);
+}
+
+function showColours(): void {
+  chart.setTheme();
+  figures.setTheme();
+  void showFigures();
 }
 
 function showThemeName(): void {
@@ -387,9 +499,9 @@ byId('theme').addEventListener('click', () => {
   theme = nextTheme(theme);
   setTheme(theme);
   showThemeName();
-  chart.setTheme();
+  showColours();
 });
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => chart.setTheme());
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showColours);
 byId('chart').addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (chart.key(event.key)) event.preventDefault();
@@ -400,7 +512,9 @@ byId('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the fragment is the view's
   byId('chart').focus();
 });
-byId('controls').addEventListener('submit', (event) => event.preventDefault());
+for (const form of ['controls', 'figures-form']) {
+  byId(form).addEventListener('submit', (event) => event.preventDefault());
+}
 addEventListener('online', () => live.retryNow());
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) live.retryNow();
@@ -410,6 +524,8 @@ addEventListener('hashchange', () => {
   showChoice();
 });
 setInterval(() => void askQuotes(), kQuotesMs);
+setInterval(() => void showPipeline(), kPipelineMs);
+setInterval(() => void showFigures(), kQuotesMs);
 tameMenus();
 
 /** For tests and scripts: what the page holds. Copies; nothing here changes the page. */
@@ -431,4 +547,6 @@ Object.defineProperty(window, 'tapedeck', { value: hook });
 showThemeName();
 showPage();
 deck.showConnection(live.connection(), '');
+live.watchLast();
+live.start();
 void loadInstruments();

@@ -44,6 +44,8 @@ export interface Newest {
 export interface ChartEvents {
   /** The bar under the crosshair, or null when there is none. */
   point(entry: Entry | null, byKeyboard: boolean): void;
+  /** A bar was clicked, or Enter pressed on it. */
+  chosen(entry: Entry): void;
   /** Whether the newest bar is in view. */
   follows(live: boolean): void;
   /** In the frame in which new data are painted. */
@@ -142,12 +144,18 @@ export class BarChart {
       const entry = typeof move.time === 'number' ? this.book_.find(move.time) : undefined;
       this.events_.point(entry ?? null, false);
     });
+    this.chart_.subscribeClick(({ time }) => {
+      const entry = typeof time === 'number' ? this.book_.find(time) : undefined;
+      if (entry) this.events_.chosen(entry);
+    });
     this.chart_.timeScale().subscribeVisibleLogicalRangeChange(() => this.tellFollows());
     this.setTheme();
   }
 
   setZone(zone: Zone): void {
     this.zone_ = zone;
+    // Another function: the library keeps what the last one said.
+    this.chart_.applyOptions({ timeScale: { tickMarkFormatter: this.tickFormatter() } } as object);
     this.rebuild_ = true;
     this.schedule();
   }
@@ -239,8 +247,7 @@ export class BarChart {
       timeScale: {
         borderColor: line,
         timeVisible: true,
-        tickMarkFormatter: (time: Time, kind: number) =>
-          tickLabel(time as number, kind, this.zone_),
+        tickMarkFormatter: this.tickFormatter(),
       },
     } as object);
     // A bar that rose is hollow, one that fell is full: colour is not all that tells them apart.
@@ -304,6 +311,11 @@ export class BarChart {
         const scale = this.chart_.timeScale();
         const spacing = scale.options().barSpacing * (key === '-' ? 0.8 : 1.25);
         scale.applyOptions({ barSpacing: Math.min(Math.max(spacing, 1), 60) });
+        return true;
+      }
+      case 'Enter': {
+        const entry = entries[Math.min(at, last)];
+        if (entry) this.events_.chosen(entry);
         return true;
       }
       case 'Escape':
@@ -454,7 +466,7 @@ export class BarChart {
         time: time as UTCTimestamp,
         position: 'belowBar',
         shape: 'circle',
-        size: 0.5,
+        size: 0.3,
         color: this.colours_.lamp,
       }),
     );
@@ -542,6 +554,11 @@ export class BarChart {
           ? upSoft
           : downSoft;
     return { time: time as UTCTimestamp, value: Number(bar.volume), color };
+  }
+
+  private tickFormatter(): (time: Time, kind: number) => string {
+    const zone = this.zone_;
+    return (time, kind) => tickLabel(time as number, kind, zone);
   }
 
   private crosshairLabel(time: number): string {

@@ -3,7 +3,7 @@
 import { byId, make, setText } from './dom';
 import type { Connection } from './live';
 import { connectionText, noticeText, playText } from './play_text';
-import { StatusLine, statusItems } from './status_line';
+import { StatusLine, statusItems, type Shown } from './status_line';
 import { roundTimes, secondsOf, type Zone } from './time';
 import type { Play, Status } from './types';
 
@@ -42,7 +42,7 @@ export class Deck {
     this.turnReels();
   }
 
-  showStatus(status: Status, zone: Zone): void {
+  showStatus(status: Status, zone: Zone, shown: Shown): void {
     const { play } = status;
     const now = secondsOf(play.market_time);
     const started = play.state !== 'loading' || BigInt(play.market_time) > 0n;
@@ -55,7 +55,7 @@ export class Deck {
     setText(this.version_, `tapedeck ${status.version} · ${status.mode}`);
     this.showLabel(play);
     this.showStrip(play, zone);
-    this.line_.show(statusItems(status));
+    this.line_.show(statusItems(status, shown));
     this.sayState(play);
     this.turnReels();
   }

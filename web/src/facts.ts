@@ -1,9 +1,8 @@
-// web/src/facts.ts: short lists of names and values beside the chart: the day so far, and the tape.
+// web/src/facts.ts: short lists of names and values: the day so far, what a stage says of itself.
 
 import { make, setText } from './dom';
 import { formatCount, formatDecimal } from './format';
 import { vwapText } from './legend';
-import { refusals } from './play_text';
 import type { Quote } from './quotes';
 import type { Status } from './types';
 
@@ -30,43 +29,19 @@ export function dayFacts(quote: Quote | null): Fact[] {
 }
 
 /** How much room there is, and for how long where that is soon. */
-function freeDisk(tape: Status['tape']): string {
+export function freeDisk(tape: Status['tape']): string {
   const room = formatBytes(tape.free_bytes);
   const days = tape.days_until_full;
   return days === null || days > 365 ? room : `${room}, ${days.toFixed(days < 10 ? 1 : 0)} days`;
 }
 
-/** What is on the tape, what each feed brought, and what was refused and why. */
-export function tapeFacts(status: Status): Fact[] {
-  const facts: Fact[] = [
-    { name: 'Durable events', value: formatCount(status.tape.durable_offset) },
-    { name: 'Size', value: formatBytes(status.tape.bytes) },
-    { name: 'Free disk', value: freeDisk(status.tape) },
-  ];
-  if (status.tape.message) facts.push({ name: 'Tape', value: status.tape.message });
-  for (const damage of status.tape.damaged) facts.push({ name: 'Damaged', value: damage });
-  for (const feed of status.feeds) {
-    facts.push(
-      { name: `Feed ${feed.id}`, value: feed.state },
-      { name: 'Events', value: formatCount(feed.events), part: true },
-      { name: 'Duplicates', value: formatCount(feed.duplicates), part: true },
-      { name: 'Refused', value: formatCount(feed.refused), part: true },
-    );
-  }
-  facts.push({ name: 'In quarantine', value: formatCount(status.quarantine.total) });
-  for (const [reason, count] of refusals(status.quarantine)) {
-    facts.push({ name: reason, value: formatCount(count), part: true });
-  }
-  return facts;
-}
-
 const kByteUnits = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
-export function formatBytes(text: string): string {
-  let value = Number(text);
+export function formatBytes(bytes: string | number): string {
+  let value = Number(bytes);
   let unit = 0;
   for (; value >= 1000 && unit < kByteUnits.length - 1; ++unit) value /= 1000;
-  return `${unit === 0 ? value : value.toFixed(1)} ${kByteUnits[unit]}`;
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${kByteUnits[unit]}`;
 }
 
 /** Writes `facts` into a dl, and only what differs. */

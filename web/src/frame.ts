@@ -1,6 +1,6 @@
 // web/src/frame.ts: text of the live socket to a typed frame. Nothing unchecked goes further.
 
-import type { Bar, Frame, Status } from './types';
+import type { Frame, Status } from './types';
 
 const kWhole = /^-?\d{1,19}$/;
 const kOffset = /^\d{1,20}$/;
@@ -17,20 +17,39 @@ export function parseFrame(text: string): Frame | null {
     return null;
   }
   if (!isFields(value)) return null;
-  const head = isRun(value.run) && isOffset(value.offset) && areBars(value.bars);
+  const head = typeof value.id === 'string' && isRun(value.run);
   switch (value.type) {
     case 'snapshot':
     case 'resumed':
-      return head && isStatus(value.status) ? (value as unknown as Frame) : null;
+      return head && isData(value) ? (value as unknown as Frame) : null;
     case 'bars':
-      return head ? (value as unknown as Frame) : null;
+    case 'last':
+    case 'trades':
+      return head && isData(value) && value.type in value ? (value as unknown as Frame) : null;
     case 'status':
       return isStatus(value.status) ? (value as unknown as Frame) : null;
     case 'restarted':
-      return isRun(value.run) ? (value as unknown as Frame) : null;
+      return head ? (value as unknown as Frame) : null;
+    case 'unsubscribed':
+      return typeof value.id === 'string' ? (value as unknown as Frame) : null;
+    case 'error':
+      return isFields(value.error) && typeof value.error.message === 'string'
+        ? (value as unknown as Frame)
+        : null;
     default:
       return null;
   }
+}
+
+function isData(value: Fields): boolean {
+  return (
+    isOffset(value.offset) &&
+    (areAll(value.bars, isBar) || areAll(value.last, isLast) || areAll(value.trades, isTrade))
+  );
+}
+
+function areAll(values: unknown, isOne: (value: unknown) => boolean): boolean {
+  return Array.isArray(values) && values.every(isOne);
 }
 
 export function isStatus(value: unknown): value is Status {
@@ -48,17 +67,11 @@ export function isStatus(value: unknown): value is Status {
   );
 }
 
-function areBars(value: unknown): value is Bar[] {
-  return Array.isArray(value) && value.every(isBar);
-}
-
-function isBar(value: unknown): value is Bar {
+function isBar(value: unknown): boolean {
   return (
     isFields(value) &&
     isMatch(kWhole, value.ts_open) &&
-    [value.open, value.high, value.low, value.close].every(
-      (price) => price === null || isMatch(kDecimal, price),
-    ) &&
+    [value.open, value.high, value.low, value.close].every(isPrice) &&
     isMatch(kDecimal, value.volume) &&
     isMatch(kDecimal, value.notional) &&
     typeof value.trades === 'number' &&
@@ -66,6 +79,30 @@ function isBar(value: unknown): value is Bar {
     typeof value.final === 'boolean' &&
     typeof value.revision === 'number'
   );
+}
+
+function isLast(value: unknown): boolean {
+  return (
+    isFields(value) &&
+    typeof value.series === 'string' &&
+    [value.price, value.change, value.change_percent, value.basis_price].every(isPrice)
+  );
+}
+
+function isTrade(value: unknown): boolean {
+  return (
+    isFields(value) &&
+    isMatch(kWhole, value.ts_event) &&
+    isMatch(kDecimal, value.price) &&
+    isMatch(kDecimal, value.size) &&
+    Array.isArray(value.conditions) &&
+    Array.isArray(value.updates) &&
+    isOffset(value.offset)
+  );
+}
+
+function isPrice(value: unknown): boolean {
+  return value === null || isMatch(kDecimal, value);
 }
 
 function isFields(value: unknown): value is Fields {

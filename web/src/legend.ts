@@ -10,7 +10,7 @@ import {
   ratio,
   type Decimal,
 } from './format';
-import type { StudyLine } from './studies';
+import type { StudyLine, StudyName } from './studies';
 import { secondsOf, type Zone } from './time';
 import type { Bar, DecimalText } from './types';
 
@@ -49,6 +49,14 @@ export function revisionText(bar: Bar, zone: Zone): string {
   return `revised ${bar.revision}×${more && `: ${more}`}`;
 }
 
+/** Why a bar has no prices, or is not all that came. */
+function emptyText(bar: Bar): string {
+  const late = bar.unapplied ? `${formatCount(bar.unapplied)} too late to count` : '';
+  if (bar.open !== null) return late;
+  const left = bar.excluded > 0 ? `all ${formatCount(bar.excluded)} left out by condition` : '';
+  return ['no price', left, late].filter(Boolean).join(', ');
+}
+
 export function barTexts(entry: Entry, style: BarStyle): BarText[] {
   const { time, bar } = entry;
   const { zone, withSeconds, places, withDate } = style;
@@ -72,6 +80,8 @@ export function barTexts(entry: Entry, style: BarStyle): BarText[] {
   };
   if (!bar.final) when.badge = 'live';
   else if (bar.revision > 0) when.badge = revisionText(bar, zone);
+  const why = emptyText(bar);
+  if (why) when.badge = [when.badge, why].filter(Boolean).join(', ');
   return [
     when,
     { name: 'Open', short: 'O', value: price(bar.open) },
@@ -107,20 +117,30 @@ function shortened(text: DecimalText, places: number): Decimal | DecimalText {
 export class Legend {
   private readonly root_ = byId('legend');
   private readonly studies_ = byId('legend-studies');
+  private readonly items_ = new Map<StudyName, HTMLElement>();
   private lines_: readonly StudyLine[] = [];
 
   setStudies(lines: readonly StudyLine[]): void {
     this.lines_ = lines;
     this.studies_.hidden = lines.length === 0;
-    this.studies_.replaceChildren(
-      ...lines.map((line) => {
-        const item = make('div', 'legend-item');
-        const term = make('dt', '', line.title);
-        term.prepend(make('span', `study-key study-key-${line.tone} study-key-${line.dash}`));
-        item.append(term, make('dd'));
-        return item;
-      }),
-    );
+    this.items_.clear();
+    this.studies_.replaceChildren();
+    for (const line of lines) {
+      // The outputs of one study stand together.
+      let item = this.items_.get(line.study);
+      if (!item) {
+        item = make('div', 'legend-item');
+        item.append(make('dt', '', line.studyTitle));
+        this.items_.set(line.study, item);
+        this.studies_.append(item);
+      }
+      const value = make('dd');
+      value.title = line.title;
+      if (line.drawn === 'line')
+        value.append(make('span', `study-key study-key-${line.tone} study-key-${line.dash}`));
+      value.append(make('span'));
+      item.append(value);
+    }
   }
 
   show(
@@ -128,11 +148,12 @@ export class Legend {
     style: BarStyle,
     valueOf: (key: string) => DecimalText | null = () => null,
   ): void {
+    const values = this.studies_.querySelectorAll('dd');
     this.lines_.forEach(({ key, pane }, index) => {
       const text = valueOf(key);
       const places = pane === 'price' ? style.places : 2;
       const value = text === null ? '–' : formatDecimal(shortened(text, places + 2));
-      setText(this.studies_.children[index]!.lastElementChild!, value);
+      setText(values[index]!.lastElementChild!, value);
     });
     if (!entry) {
       this.root_.replaceChildren();
@@ -149,7 +170,7 @@ export class Legend {
       text!.dataset.direction = direction ?? '';
       setText(badgeSpan!, badge ?? '');
       badgeSpan!.hidden = !badge;
-      badgeSpan!.dataset.kind = badge === 'live' ? 'live' : 'revised';
+      badgeSpan!.dataset.kind = badge?.startsWith('live') ? 'live' : 'revised';
     });
   }
 }

@@ -1,24 +1,27 @@
 // web/src/live.ts: the live connection as a state machine. No DOM, no clock, no network of its own.
 //
-//   watch() -> connecting -> live <-> reconnecting
+//   start() -> connecting -> live <-> reconnecting
 //                              \-> refused | unauthorised   (both keep trying, slowly)
 //
-// A cut connection is resumed from (run, offset): the server answers with the bars that changed
-// since, or with a whole snapshot when that run is over. "restarted" drops the bars and waits for a
-// snapshot.
+// One socket carries all subscriptions: the bars of one query, the last price of every series, and
+// the trades of one series. A cut connection is resumed from each one's (run, offset): the server
+// answers with what changed since, or with a whole snapshot when that run is over. "restarted" drops
+// what a subscription had and waits for a snapshot.
 
 import { BarBook, type BarChange } from './bars';
 import { parseFrame } from './frame';
-import type { Bar, BarQuery, Frame, Offset, Status } from './types';
+import type { BarQuery, DataFrame, LastRow, Offset, Status, TradeRow } from './types';
 
 export type Connection =
   'idle' | 'connecting' | 'live' | 'reconnecting' | 'refused' | 'unauthorised';
 
 export interface Socket {
+  send(text: string): void;
   close(): void;
 }
 
 export interface SocketEvents {
+  opened(): void;
   message(text: string): void;
   /** Once, whether it was open or never opened. */
   closed(): void;
@@ -37,7 +40,7 @@ export interface LiveWorld {
   after(delayMs: number, callback: () => void): () => void;
   /** In [0, 1). */
   random(): number;
-  diagnose(query: BarQuery): Promise<Diagnosis>;
+  diagnose(): Promise<Diagnosis>;
 }
 
 export interface LiveEvents {
@@ -45,6 +48,10 @@ export interface LiveEvents {
   /** All bars were replaced. */
   reset(): void;
   bars(change: BarChange): void;
+  /** Rows that changed; `whole`: all there are. */
+  last(rows: readonly LastRow[], whole: boolean): void;
+  /** Newer trades, ascending; `whole`: in place of what came before. */
+  trades(rows: readonly TradeRow[], whole: boolean): void;
   status(status: Status): void;
 }
 
@@ -55,14 +62,27 @@ export interface LiveCounters {
   restarts: number;
   /** Frames that could not be read. */
   malformed: number;
-  /** Frames of another run than the one shown. */
+  /** Frames of another run, or of a subscription that is over. */
   foreign: number;
 }
 
-// The server says something at least once a second.
+type Channel = 'bars' | 'last' | 'trades';
+
+interface Subscription {
+  readonly id: string;
+  readonly channel: Channel;
+  readonly fields: Readonly<Record<string, string>>;
+  run: number | null;
+  /** Null while what we hold is not that of `run`. */
+  offset: Offset | null;
+}
+
+// The server sends a status every second; a wire that is cut without a word shows by its silence.
 const kSilenceMs = 5_000;
 const kBackoffFirstMs = 250;
 const kBackoffMaxMs = 8_000;
+// A subscription that is refused may be granted later: its instrument comes with its first trade.
+const kAskAgainMs = 2_000;
 
 export class LiveClient {
   readonly book = new BarBook();
@@ -79,16 +99,17 @@ export class LiveClient {
   private connection_: Connection = 'idle';
   private refusal_ = '';
   private status_: Status | null = null;
-  private run_: number | null = null;
-  /** Null while the bars held are not those of `query_` in `run_`. */
-  private offset_: Offset | null = null;
+  private readonly subscriptions_ = new Map<Channel, Subscription>();
+  private numbered_ = 0;
 
   private socket_: Socket | null = null;
+  private open_ = false;
   /** Events of a socket that is not the newest are not heard. */
   private generation_ = 0;
   private attempt_ = 0;
   private cancelSilence_: () => void = () => {};
   private cancelRetry_: () => void = () => {};
+  private cancelAskAgain_: () => void = () => {};
 
   constructor(
     private readonly world_: LiveWorld,
@@ -113,42 +134,85 @@ export class LiveClient {
   }
 
   run(): number | null {
-    return this.run_;
+    return this.subscriptions_.get('bars')?.run ?? null;
   }
 
   offset(): Offset | null {
-    return this.offset_;
+    return this.subscriptions_.get('bars')?.offset ?? null;
+  }
+
+  start(): void {
+    if (this.connection_ === 'idle') this.connect('connecting');
   }
 
   /** Shows the bars of `query` from now on. */
   watch(query: BarQuery): void {
     this.query_ = query;
-    this.forget();
-    this.attempt_ = 0;
-    this.connect(this.connection_ === 'reconnecting' ? 'reconnecting' : 'connecting');
+    this.cancelAskAgain_();
+    this.replace('bars', { ...query });
+    this.forget('bars');
+    if (this.connection_ === 'refused') this.setConnection('connecting');
+  }
+
+  watchLast(): void {
+    this.replace('last', {});
+  }
+
+  /** Null: of none. */
+  watchTrades(series: string | null): void {
+    if (series === null) this.drop('trades');
+    else this.replace('trades', { series });
+    this.forget('trades');
   }
 
   /** Tries at once instead of waiting: the network is back, or the page is looked at again. */
   retryNow(): void {
-    if (!this.query_ || this.connection_ === 'live' || this.socket_) return;
+    if (this.connection_ === 'idle' || this.socket_) return;
     this.connect(this.connection_);
   }
 
   stop(): void {
     this.hangUp();
-    this.query_ = null;
     this.setConnection('idle');
+  }
+
+  private replace(channel: Channel, fields: Record<string, string>): void {
+    this.drop(channel);
+    this.numbered_ += 1;
+    const id = `${channel}-${this.numbered_}`;
+    const subscription = { id, channel, fields, run: null, offset: null };
+    this.subscriptions_.set(channel, subscription);
+    this.subscribe(subscription);
+  }
+
+  private drop(channel: Channel): void {
+    const before = this.subscriptions_.get(channel);
+    this.subscriptions_.delete(channel);
+    if (before && this.open_) this.send({ type: 'unsubscribe', id: before.id });
+  }
+
+  private subscribe({ id, channel, fields, run, offset }: Subscription): void {
+    if (!this.open_) return;
+    const place = run !== null && offset !== null ? { run: String(run), resume: offset } : {};
+    this.send({ type: 'subscribe', id, channel, ...fields, ...place });
+  }
+
+  private send(message: Record<string, string>): void {
+    this.socket_?.send(JSON.stringify(message));
   }
 
   private connect(connection: Connection): void {
     this.hangUp();
-    const query = this.query_;
-    if (!query) return;
     this.setConnection(connection);
     const generation = this.generation_;
     const current = (): boolean => generation === this.generation_;
     this.listenForSilence();
-    this.socket_ = this.world_.open(this.path(query), {
+    this.socket_ = this.world_.open('api/v1/live', {
+      opened: () => {
+        if (!current()) return;
+        this.open_ = true;
+        for (const subscription of this.subscriptions_.values()) this.subscribe(subscription);
+      },
       message: (text) => {
         if (current()) this.receive(text);
       },
@@ -156,15 +220,6 @@ export class LiveClient {
         if (current()) this.lost();
       },
     });
-  }
-
-  private path(query: BarQuery): string {
-    const fields: Record<string, string> = { ...query };
-    if (this.run_ !== null && this.offset_ !== null) {
-      fields.run = String(this.run_);
-      fields.resume = this.offset_;
-    }
-    return `/api/v1/live?${new URLSearchParams(fields)}`;
   }
 
   private receive(text: string): void {
@@ -175,64 +230,60 @@ export class LiveClient {
       return;
     }
     this.listenForSilence();
-    switch (frame.type) {
-      case 'snapshot':
-        this.takeSnapshot(frame);
-        break;
-      case 'resumed':
-        this.takeResumed(frame);
-        break;
-      case 'bars':
-        this.takeBars(frame);
-        break;
-      case 'status':
-        // Only a connection that lasts clears the backoff: one that always fails after its snapshot
-        // must not spin.
-        this.attempt_ = 0;
-        this.takeStatus(frame.status);
-        break;
-      case 'restarted':
-        this.counters.restarts += 1;
-        this.run_ = frame.run;
-        this.forget();
-        break;
-    }
-  }
-
-  private takeSnapshot(frame: Extract<Frame, { type: 'snapshot' }>): void {
-    this.counters.snapshots += 1;
-    this.run_ = frame.run;
-    this.offset_ = frame.offset;
-    this.book.reset(frame.bars);
-    this.takeStatus(frame.status);
-    this.events_.reset();
-    this.setConnection('live');
-  }
-
-  private takeResumed(frame: Extract<Frame, { type: 'resumed' }>): void {
-    if (frame.run !== this.run_ || this.offset_ === null) {
-      this.counters.foreign += 1;
-      this.startOver();
+    if (frame.type === 'status') {
+      // Only a connection that lasts clears the backoff: one that always fails after its snapshot
+      // must not spin.
+      this.attempt_ = 0;
+      this.takeStatus(frame.status);
       return;
     }
-    this.counters.resumes += 1;
-    this.takeStatus(frame.status);
-    this.advance(frame);
-    this.setConnection('live');
-  }
-
-  private takeBars(frame: Extract<Frame, { type: 'bars' }>): void {
-    if (frame.run !== this.run_ || this.offset_ === null) {
-      // Between "restarted" and its snapshot, bars of the old run may still be on their way.
-      this.counters.foreign += 1;
+    const subscription = [...this.subscriptions_.values()].find(({ id }) => id === frame.id);
+    if (!subscription) {
+      // Of one that was ended, still on its way.
+      if (frame.type !== 'unsubscribed') this.counters.foreign += 1;
       return;
     }
-    this.advance(frame);
+    if (frame.type === 'error') this.refuse(subscription, frame.error.message);
+    else if (frame.type === 'restarted') {
+      if (subscription.channel === 'bars') this.counters.restarts += 1;
+      subscription.run = frame.run;
+      this.forget(subscription.channel);
+    } else if (frame.type !== 'unsubscribed') this.take(subscription, frame);
   }
 
-  private advance(frame: { offset: Offset; bars: Bar[] }): void {
-    this.offset_ = frame.offset;
-    if (frame.bars.length > 0) this.events_.bars(this.book.apply(frame.bars));
+  private take(subscription: Subscription, frame: DataFrame): void {
+    const bars = subscription.channel === 'bars';
+    const whole = frame.type === 'snapshot';
+    const known = frame.run === subscription.run && subscription.offset !== null;
+    if (!whole && !known) {
+      this.counters.foreign += 1;
+      // Between "restarted" and its snapshot, frames of the old run may still be on their way; but a
+      // resume that we did not ask for means that we and the server do not agree.
+      if (frame.type === 'resumed') this.startOver();
+      return;
+    }
+    subscription.run = frame.run;
+    subscription.offset = frame.offset;
+    if ('bars' in frame) {
+      if (whole) {
+        this.book.reset(frame.bars);
+        this.events_.reset();
+      } else if (frame.bars.length > 0) this.events_.bars(this.book.apply(frame.bars));
+    } else if ('last' in frame) this.events_.last(frame.last, whole);
+    else this.events_.trades(frame.trades, whole || frame.skipped);
+    if (!bars) return;
+    if (whole) this.counters.snapshots += 1;
+    if (frame.type === 'resumed') this.counters.resumes += 1;
+    if (whole || frame.type === 'resumed') this.setConnection('live');
+  }
+
+  /** The subscription cannot be, for now. */
+  private refuse(subscription: Subscription, message: string): void {
+    if (subscription.channel !== 'bars') return;
+    this.refusal_ = message;
+    this.setConnection('refused');
+    this.cancelAskAgain_();
+    this.cancelAskAgain_ = this.world_.after(kAskAgainMs, () => this.subscribe(subscription));
   }
 
   private takeStatus(status: Status): void {
@@ -240,22 +291,24 @@ export class LiveClient {
     this.events_.status(status);
   }
 
-  private forget(): void {
-    this.offset_ = null;
-    this.book.reset([]);
-    this.events_.reset();
+  private forget(channel: Channel): void {
+    const subscription = this.subscriptions_.get(channel);
+    if (subscription) subscription.offset = null;
+    if (channel === 'bars') {
+      this.book.reset([]);
+      this.events_.reset();
+    } else if (channel === 'last') this.events_.last([], true);
+    else this.events_.trades([], true);
   }
 
-  /** What we hold cannot be trusted to be whole: drop it and ask for a snapshot. */
+  /** What we hold cannot be trusted to be whole: drop it and ask for snapshots. */
   private startOver(): void {
-    this.forget();
+    for (const channel of this.subscriptions_.keys()) this.forget(channel);
     this.lost();
   }
 
   private lost(): void {
     this.hangUp();
-    const query = this.query_;
-    if (!query) return;
     this.counters.reconnects += 1;
     if (this.connection_ === 'live' || this.connection_ === 'connecting') {
       this.setConnection('reconnecting');
@@ -265,12 +318,12 @@ export class LiveClient {
     // Half of the wait is by chance, so that many pages do not all come back in the same instant.
     const delay = ceiling / 2 + (ceiling / 2) * this.world_.random();
     this.cancelRetry_ = this.world_.after(delay, () => this.connect(this.connection_));
-    if (this.attempt_ > 1) this.askWhy(query);
+    if (this.attempt_ > 1) this.askWhy();
   }
 
-  private askWhy(query: BarQuery): void {
+  private askWhy(): void {
     const generation = this.generation_;
-    void this.world_.diagnose(query).then((diagnosis) => {
+    void this.world_.diagnose().then((diagnosis) => {
       // A new socket may have been opened meanwhile; its own end asks again.
       if (generation !== this.generation_) return;
       if (diagnosis.kind === 'unauthorised') {
@@ -293,6 +346,8 @@ export class LiveClient {
     this.generation_ += 1;
     this.cancelSilence_();
     this.cancelRetry_();
+    this.cancelAskAgain_();
+    this.open_ = false;
     const socket = this.socket_;
     this.socket_ = null;
     socket?.close();

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 
 import { barSentence, barTexts } from './legend';
 import { noticeText, playText, quarantineText } from './play_text';
-import { quoteOf, QuoteRounds, withLast } from './quotes';
-import { fragmentOf, kDefaultView, queryFor, viewFrom } from './selection';
-import { parseDecimal, formatDecimal } from './format';
+import { quoteOf, QuoteRounds } from './quotes';
+import { fragmentOf, intervalsOf, kDefaultView, queryFor, viewFrom } from './selection';
+import { formatDecimal } from './format';
 import { Zone } from './time';
 import type { Bar, Instrument, Play } from './types';
 
@@ -111,10 +111,7 @@ test('the day so far merges bars exactly', () => {
   assert.equal(formatDecimal(quote.high), '168.001');
   assert.equal(formatDecimal(quote.low), '166');
   assert.equal(formatDecimal(quote.volume), '2,469.5');
-  assert.equal(formatDecimal(quote.change), '−0.6742');
-  assert.equal(formatDecimal(quote.percent!), '−0.4');
   assert.equal(quote.trades, 36);
-  assert.equal(formatDecimal(withLast(quote, parseDecimal('170')!).high), '170');
   assert.equal(quoteOf([]), null);
 });
 
@@ -128,17 +125,18 @@ test('quotes are asked for in turn, bounded, only when something may have change
     () => {},
   );
   const all = { conditions: 'all', session: 'extended' } as const;
+  const kDay = { start: '2013-10-07' };
   rounds.setSeries(['a', 'b']);
-  await rounds.round(all, 1, '10');
-  await rounds.round(all, 1, '10');
+  await rounds.round(all, kDay, 1, '10');
+  await rounds.round(all, kDay, 1, '10');
   assert.deepEqual(asked, ['a', 'b']);
-  await rounds.round(all, 1, '11');
+  await rounds.round(all, kDay, 1, '11');
   assert.equal(asked.length, 4);
   asked.length = 0;
   rounds.setSeries(Array.from({ length: 20 }, (_, index) => `s${index}`));
-  await rounds.round(all, 1, '11');
+  await rounds.round(all, kDay, 1, '11');
   assert.equal(asked.length, 8);
-  await rounds.round(all, 1, '11');
+  await rounds.round(all, kDay, 1, '11');
   assert.deepEqual(asked.slice(8), ['s8', 's9', 's10', 's11', 's12', 's13', 's14', 's15']);
 });
 
@@ -163,7 +161,7 @@ test('the address keeps the view, and survives nonsense', () => {
     ],
   });
   assert.deepEqual(viewFrom(fragmentOf(view)), view);
-  const nonsense = '#interval=7m&conditions=<script>&page=x&from=yesterday&kind=pie';
+  const nonsense = '#interval=7x&conditions=<script>&page=x&from=yesterday&kind=pie';
   assert.deepEqual(viewFrom(nonsense), kDefaultView);
   assert.deepEqual(viewFrom('#studies=').studies, []);
   assert.equal(queryFor(view, [])?.series, undefined);
@@ -181,4 +179,11 @@ test('an instrument that is gone gives way to the first', () => {
   assert.equal(queryFor(kDefaultView, []), null);
   assert.equal(queryFor({ ...kDefaultView, series: ibm.series }, [spy, ibm])?.series, ibm.series);
   assert.equal(queryFor({ ...kDefaultView, series: 'x/y/Z' }, [spy, ibm])?.series, spy.series);
+});
+
+test('intervals are those of which bars of trades are kept', () => {
+  const kept = (interval: string, source: 'trades' | 'vendor' = 'trades') =>
+    ({ interval, source, conditions: 'all', session: 'extended' }) as const;
+  assert.deepEqual(intervalsOf([kept('1h'), kept('1s'), kept('1h'), kept('1d', 'vendor')]), ['1s', '1h']);
+  assert.deepEqual(intervalsOf(undefined), ['1m', '5m', '15m', '1h']);
 });

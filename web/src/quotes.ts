@@ -1,15 +1,7 @@
-// web/src/quotes.ts: the day so far of each instrument, within what is loaded.
+// web/src/quotes.ts: the day so far of each instrument, from its bars.
 
-import type { Answer } from './api';
-import {
-  add,
-  axisPlaces,
-  compare,
-  parseDecimal,
-  percentChange,
-  subtract,
-  type Decimal,
-} from './format';
+import type { Answer, BarRange } from './api';
+import { add, axisPlaces, compare, parseDecimal, type Decimal } from './format';
 import { secondsOf } from './time';
 import type { Bar, BarQuery, BarsAnswer, Offset } from './types';
 
@@ -19,9 +11,6 @@ export interface Quote {
   high: Decimal;
   low: Decimal;
   last: Decimal;
-  change: Decimal;
-  /** Null when the open is zero. */
-  percent: Decimal | null;
   volume: Decimal;
   notional: Decimal;
   trades: number;
@@ -47,7 +36,7 @@ export function quoteOf(bars: readonly Bar[]): Quote | null {
     open,
     high: decimals('high').reduce((best, one) => (compare(one, best) > 0 ? one : best), last),
     low: decimals('low').reduce((best, one) => (compare(one, best) < 0 ? one : best), last),
-    ...move(open, last),
+    last,
     volume: decimals('volume').reduce(add, kZero),
     notional: decimals('notional').reduce(add, kZero),
     trades: count('trades'),
@@ -59,18 +48,7 @@ export function quoteOf(bars: readonly Bar[]): Quote | null {
   };
 }
 
-/** The same quote with a newer last price. */
-export function withLast(quote: Quote, last: Decimal): Quote {
-  const high = compare(last, quote.high) > 0 ? last : quote.high;
-  const low = compare(last, quote.low) < 0 ? last : quote.low;
-  return { ...quote, high, low, ...move(quote.open, last) };
-}
-
-function move(open: Decimal, last: Decimal): Pick<Quote, 'last' | 'change' | 'percent'> {
-  return { last, change: subtract(last, open), percent: percentChange(open, last) };
-}
-
-type Fetch = (query: BarQuery) => Promise<Answer<BarsAnswer>>;
+type Fetch = (query: BarQuery, range: BarRange) => Promise<Answer<BarsAnswer>>;
 
 const kPerRound = 8;
 
@@ -95,17 +73,18 @@ export class QuoteRounds {
   /** One round. A series of which nothing can have changed since its last answer is left out. */
   async round(
     filter: Pick<BarQuery, 'conditions' | 'session'>,
+    range: BarRange,
     run: number,
     durable: Offset,
   ): Promise<void> {
     if (this.busy_) return;
     this.busy_ = true;
-    const state = `${run}/${durable}/${filter.conditions}/${filter.session}`;
+    const state = JSON.stringify([run, durable, filter, range]);
     for (let count = Math.min(kPerRound, this.series_.length); count > 0; --count) {
       const series = this.series_[this.next_ % this.series_.length];
       this.next_ = (this.next_ + 1) % Math.max(this.series_.length, 1);
       if (series === undefined || this.asked_.get(series) === state) continue;
-      const answer = await this.fetch_({ series, interval: '15m', ...filter });
+      const answer = await this.fetch_({ series, interval: '15m', ...filter }, range);
       if (!answer.ok) continue;
       this.asked_.set(series, state);
       this.onQuote_(series, quoteOf(answer.value.bars));

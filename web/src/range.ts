@@ -1,4 +1,5 @@
-// web/src/range.ts: which dates to show: two fields, and a way back to the newest bars.
+// web/src/range.ts: which dates to show: two fields, wherever they stand, and a way back to the
+// newest bars.
 
 import { byId, setText } from './dom';
 
@@ -8,13 +9,14 @@ export interface Dates {
   to: string;
 }
 
-export class RangeMenu {
-  private readonly menu_ = byId<HTMLDetailsElement>('menu-range');
-  private readonly summary_ = byId('range-summary');
-  private readonly from_ = byId<HTMLInputElement>('range-from');
-  private readonly to_ = byId<HTMLInputElement>('range-to');
+/** A pair of fields that are kept in order. */
+export class DateFields {
+  private readonly from_: HTMLInputElement;
+  private readonly to_: HTMLInputElement;
 
-  constructor(onChoose: (dates: Dates) => void) {
+  constructor(prefix: string, onChoose: (dates: Dates) => void) {
+    this.from_ = byId(`${prefix}-from`);
+    this.to_ = byId(`${prefix}-to`);
     const tell = (): void => {
       const [from, to] = [this.from_.value, this.to_.value];
       const backwards = from !== '' && to !== '' && from > to;
@@ -24,6 +26,21 @@ export class RangeMenu {
     };
     this.from_.addEventListener('change', tell);
     this.to_.addEventListener('change', tell);
+  }
+
+  set({ from, to }: Dates): void {
+    if (document.activeElement !== this.from_) this.from_.value = from;
+    if (document.activeElement !== this.to_) this.to_.value = to;
+  }
+}
+
+export class RangeMenu {
+  private readonly menu_ = byId<HTMLDetailsElement>('menu-range');
+  private readonly summary_ = byId('range-summary');
+  private readonly fields_: DateFields;
+
+  constructor(onChoose: (dates: Dates) => void) {
+    this.fields_ = new DateFields('range', onChoose);
     byId('range-live').addEventListener('click', () => {
       this.menu_.open = false;
       this.summary_.focus();
@@ -31,10 +48,9 @@ export class RangeMenu {
     });
   }
 
-  set({ from, to }: Dates): void {
-    if (document.activeElement !== this.from_) this.from_.value = from;
-    if (document.activeElement !== this.to_) this.to_.value = to;
-    setText(this.summary_, rangeText({ from, to }));
+  set(dates: Dates): void {
+    this.fields_.set(dates);
+    setText(this.summary_, rangeText(dates));
   }
 }
 

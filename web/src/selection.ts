@@ -1,7 +1,8 @@
 // web/src/selection.ts: what the page shows, kept in its address, to be shared and reloaded.
 
 import { defaultStudies, parseStudies, type Study, studiesText } from './studies';
-import { kKeptIntervals, type BarQuery, type Instrument } from './types';
+import { intervalSeconds } from './time';
+import type { BarQuery, BarSeries, Instrument, Interval } from './types';
 
 export const kPages = ['chart', 'figures', 'pipeline'] as const;
 export type Page = (typeof kPages)[number];
@@ -29,12 +30,24 @@ export const kDefaultView: View = {
   studies: defaultStudies(),
 };
 
+const kInterval = /^[1-9]\d?[smhd]$/;
+// What a program keeps that does not say.
+const kUsual: readonly Interval[] = ['1m', '5m', '15m', '1h'];
+
+/** The intervals of which bars of trades are kept, the shortest first. */
+export function intervalsOf(bars: readonly BarSeries[] | undefined): Interval[] {
+  const kept = (bars ?? []).filter(({ source }) => source === 'trades');
+  const intervals = [...new Set(kept.map(({ interval }) => interval))];
+  if (intervals.length === 0) return [...kUsual];
+  return intervals.sort((left, right) => intervalSeconds(left) - intervalSeconds(right));
+}
+
 const kDate = /^\d{4}-\d\d-\d\d$/;
 
 /** From an address's fragment; what it does not say, or says wrongly, is the default. */
 export function viewFrom(fragment: string): View {
   const fields = new URLSearchParams(fragment.replace(/^#/, ''));
-  const interval = kKeptIntervals.find((known) => known === fields.get('interval'));
+  const interval = fields.get('interval') ?? '';
   const date = (name: string): string => {
     const text = fields.get(name) ?? '';
     return kDate.test(text) ? text : '';
@@ -43,7 +56,7 @@ export function viewFrom(fragment: string): View {
   return {
     page: kPages.find((known) => known === fields.get('page')) ?? 'chart',
     series: fields.get('series'),
-    interval: interval ?? kDefaultView.interval,
+    interval: kInterval.test(interval) ? interval : kDefaultView.interval,
     conditions: fields.get('conditions') === 'all' ? 'all' : 'eligible',
     session: fields.get('session') === 'regular' ? 'regular' : 'extended',
     kind: fields.get('kind') === 'line' ? 'line' : 'candles',

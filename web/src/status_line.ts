@@ -15,14 +15,36 @@ export interface StatusItem {
   alarm?: boolean;
 }
 
+/** What is known of the bars that are shown. */
+export interface Shown {
+  /** "0.4 s": how far the newest trade is behind the market's clock; empty if not known. */
+  lag: string;
+  finals: number;
+  whole: number;
+}
+
 /** Feeds, what is durable, what was refused, and room on the disk. */
-export function statusItems(status: Status): StatusItem[] {
+export function statusItems(status: Status, shown: Shown): StatusItem[] {
   const items: StatusItem[] = status.feeds.map((feed) => ({
     name: `Feed ${feed.id}`,
     value: feed.state,
     hint: `${formatCount(feed.events)} events, ${formatCount(feed.duplicates)} duplicates`,
     alarm: feed.state === 'failed',
   }));
+  if (shown.lag) {
+    items.push({ name: 'Lag', value: shown.lag, hint: 'How far the newest trade is behind the market' });
+  }
+  if (shown.finals > 0) {
+    const whole = shown.whole === shown.finals;
+    items.push({
+      name: 'Coverage',
+      value: whole ? `all ${formatCount(shown.finals)} bars whole` : `${shown.whole} of ${shown.finals}`,
+      hint:
+        'Final bars of this chart for which nothing that came was left out. Gaps in the ids of the ' +
+        'venue are not watched for yet.',
+      alarm: !whole,
+    });
+  }
   items.push({
     name: 'Durable',
     value: formatCount(status.tape.durable_offset),

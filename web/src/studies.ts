@@ -55,6 +55,8 @@ export function defaultStudies(): Study[] {
 }
 
 export function nameOf({ kind, numbers }: Study): StudyName {
+  // A bar has its own of that name; this one begins anew with each trading date.
+  if (kind === 'vwap') return 'vwap(session)';
   return numbers.length > 0 ? `${kind}(${numbers.join(',')})` : kind;
 }
 
@@ -109,11 +111,12 @@ export function parseStudies(text: string): Study[] {
 }
 
 function parseStudy(name: string): Study | null {
-  const match = /^([a-z]+)(?:\(([\d.,]*)\))?$/.exec(name);
+  const match = /^([a-z]+)(?:\(([\d.,]*|session)\))?$/.exec(name);
   const kind = kStudyKinds.find((known) => known === match?.[1]);
   if (!match || !kind) return null;
-  const study = { kind, numbers: match[2] ? match[2].split(',').map(Number) : [] };
-  return fits(study) ? study : null;
+  const inside = match[2] === 'session' ? '' : match[2];
+  const study = { kind, numbers: inside ? inside.split(',').map(Number) : [] };
+  return fits(study) && (match[2] !== 'session' || kind === 'vwap') ? study : null;
 }
 
 export type Tone = 'study1' | 'study2' | 'study3' | 'study4';
@@ -126,8 +129,9 @@ export interface StudyLine {
   key: string;
   study: StudyName;
   output: string;
-  /** In the legend: "MACD 12 26 9 signal". */
+  /** "MACD 12 26 9 signal", and of the whole study "MACD 12 26 9". */
   title: string;
+  studyTitle: string;
   pane: StudyPane;
   drawn: 'line' | 'histogram';
   tone: Tone;
@@ -180,6 +184,7 @@ export function linesOf(studies: readonly Study[]): StudyLine[] {
         study: nameOf(study),
         output,
         title: only || output === study.kind ? titleOf(study) : `${titleOf(study)} ${output}`,
+        studyTitle: titleOf(study),
         pane,
         drawn: drawn ?? 'line',
         tone,

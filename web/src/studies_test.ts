@@ -24,7 +24,7 @@ const kQuery: BarQuery = {
 
 test('studies have the names by which the API knows them', () => {
   assert.equal(studiesText(defaultStudies()), 'sma(20) ema(20)');
-  assert.equal(nameOf(standardStudy('vwap')), 'vwap');
+  assert.equal(nameOf(standardStudy('vwap')), 'vwap(session)');
   assert.equal(nameOf(standardStudy('bollinger')), 'bollinger(20,2)');
   assert.deepEqual(
     linesOf([standardStudy('macd'), standardStudy('rsi')]).map(({ key }) => key),
@@ -34,8 +34,8 @@ test('studies have the names by which the API knows them', () => {
 
 test('an address brings only studies that can be, each once', () => {
   assert.equal(studiesText(parseStudies('sma(20) sma(20) ema(50)')), 'sma(20) ema(50)');
-  assert.deepEqual(parseStudies('sma(0) sma(2.5) sma(99999) rsi macd(12,26) evil(1) vwap(3)'), []);
-  assert.deepEqual(parseStudies('vwap'), [{ kind: 'vwap', numbers: [] }]);
+  assert.deepEqual(parseStudies('sma(0) sma(2.5) sma(99999) rsi macd(12,26) evil(1) vwap(3) ema(session)'), []);
+  assert.deepEqual(parseStudies('vwap(session)'), [{ kind: 'vwap', numbers: [] }]);
 });
 
 test('lengths as a person writes them', () => {
@@ -60,11 +60,13 @@ test('values come from the answer, all first, then the newest', async () => {
   const told: string[] = [];
   let resume = (): void => {};
   let price = 1;
+  let offset = '10';
   const values = new StudyValues(
     async (_query, names, range) => {
       asked.push(range.limit);
       assert.deepEqual(names, ['sma(20)']);
-      return { ok: true, value: new Map([['sma(20)', [{ time: 60, text: String(price) }]]]) };
+      const points = new Map([['sma(20)', [{ time: 60, text: String(price) }]]]);
+      return { ok: true, value: { offset, points } };
     },
     {
       all: (key, points) => told.push(`all ${key} ${points[0]!.text}`),
@@ -72,6 +74,7 @@ test('values come from the answer, all first, then the newest', async () => {
       refused: (why) => told.push(why),
     },
     (_delay, callback) => (resume = callback),
+    () => '10',
   );
   const settle = (): Promise<void> => new Promise((done) => setImmediate(done));
   values.watch(kQuery, {}, linesOf([standardStudy('sma')]));
@@ -91,6 +94,17 @@ test('values come from the answer, all first, then the newest', async () => {
   assert.deepEqual(asked, [undefined, 3, undefined]);
   assert.deepEqual(told, ['all sma(20) 1', 'newest sma(20) 2', 'all sma(20) 2']);
   assert.equal(values.at('sma(20)', 120), null);
+  offset = '9';
+  values.barsChanged();
+  resume();
+  await settle();
+  offset = '10';
+  resume();
+  await settle();
+  assert.equal(asked.length, 5, 'again, since the answer was behind what is drawn');
+  resume();
+  await settle();
+  assert.equal(asked.length, 5);
 });
 
 test('hours outside the regular session are runs of neighbours', () => {

@@ -4,10 +4,14 @@
 import type { Answer, BarRange } from './api';
 import type { StudyPoint } from './chart';
 import type { StudyLine, StudyName } from './studies';
-import type { BarQuery, DecimalText } from './types';
+import type { BarQuery, DecimalText, Offset } from './types';
 
-/** Points by StudyLine's key. */
-export type StudyAnswer = Map<string, StudyPoint[]>;
+export interface StudyAnswer {
+  /** Trades before it are counted. */
+  offset: Offset;
+  /** By StudyLine's key. */
+  points: Map<string, StudyPoint[]>;
+}
 
 type Fetch = (
   query: BarQuery,
@@ -41,6 +45,8 @@ export class StudyValues {
     private readonly fetch_: Fetch,
     private readonly events_: StudyEvents,
     private readonly after_: (delayMs: number, callback: () => void) => void,
+    /** Up to where the bars that are drawn are counted; null where they are not live. */
+    private readonly drawnTo_: () => Offset | null,
   ) {}
 
   watch(query: BarQuery | null, range: BarRange, lines: readonly StudyLine[]): void {
@@ -77,8 +83,12 @@ export class StudyValues {
     const range = whole ? this.range_ : { ...this.range_, limit: kNewest };
     const answer = await this.fetch_(query, names, range);
     if (generation !== this.generation_) return;
-    if (answer.ok) this.take(answer.value, whole);
-    else this.events_.refused(answer.failure.message);
+    if (answer.ok) {
+      this.take(answer.value, whole);
+      // What is pushed can be ahead of what is asked for.
+      const drawnTo = this.drawnTo_();
+      if (drawnTo !== null && BigInt(answer.value.offset) < BigInt(drawnTo)) this.dirty_ = true;
+    } else this.events_.refused(answer.failure.message);
     this.after_(kPauseMs, () => {
       if (generation !== this.generation_) return;
       this.busy_ = false;
@@ -90,7 +100,7 @@ export class StudyValues {
     // A reset that came meanwhile asks for all again.
     if (whole) this.whole_ = true;
     for (const { key } of this.lines_) {
-      const points = values.get(key) ?? [];
+      const points = values.points.get(key) ?? [];
       const texts = whole ? new Map<number, DecimalText>() : this.texts_.get(key);
       if (!texts) continue;
       for (const { time, text } of points) {

@@ -12,7 +12,7 @@ export function secondsOf(time: Nanoseconds): number {
 }
 
 export function intervalSeconds(interval: string): number {
-  const unit = { s: 1, m: 60, h: 3600 }[interval.slice(-1)];
+  const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[interval.slice(-1)];
   return unit === undefined ? 60 : Number(interval.slice(0, -1)) * unit;
 }
 

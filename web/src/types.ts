@@ -9,10 +9,8 @@ export type Offset = string;
 export type Conditions = 'eligible' | 'all';
 export type Session = 'extended' | 'regular';
 
-export const kIntervals = ['1s', '5s', '15s', '30s', '1m', '5m', '15m', '30m', '1h'] as const;
-// Those of them that the demo keeps bars of.
-export const kKeptIntervals = ['1m', '5m', '15m', '1h'] as const satisfies readonly Interval[];
-export type Interval = (typeof kIntervals)[number];
+/** "1m", "1h" */
+export type Interval = string;
 
 /** Which bars to show. Two queries with the same four fields name the same bars. */
 export interface BarQuery {
@@ -37,6 +35,8 @@ export interface Bar {
   notional: DecimalText;
   /** False while the bar is still being made. */
   final: boolean;
+  /** Final, and nothing that came for it was left out. */
+  complete?: boolean;
   /** Rises each time a late trade corrects a final bar. */
   revision: number;
   /** Of the last revision. */
@@ -85,10 +85,28 @@ export interface Status {
     message: string;
     free_bytes: string;
     days_until_full: number | null;
+    segments?: string;
+    unsealed?: string;
     damaged: string[];
   };
   feeds: FeedStatus[];
   quarantine: { total: string; reasons: Record<string, string> };
+}
+
+/** What is known about how whole the data is. */
+export interface Quality {
+  duplicates: string;
+  refused: string;
+  late: string;
+  /** Trades that no bar could take any more. */
+  unapplied: string;
+  marks: string;
+  quarantine: {
+    total: string;
+    reasons: Record<string, string>;
+    examples: { reason: string; detail: string; where: string; text: string }[];
+    file_problem: string;
+  };
 }
 
 export interface Instrument {
@@ -100,15 +118,93 @@ export interface Instrument {
   zone: string;
 }
 
+/** What bars are kept of every series. */
+export interface BarSeries extends Omit<BarQuery, 'series'> {
+  source: 'trades' | 'last' | 'vendor';
+}
+
+export interface InstrumentsAnswer {
+  instruments: Instrument[];
+  bars?: BarSeries[];
+}
+
 export interface BarsAnswer extends BarQuery {
   offset: Offset;
   bars: Bar[];
 }
 
+export type Basis = 'previous_close' | 'session_open' | 'first_price';
+
+/** The last price of a series, and how far it is from its basis. */
+export interface LastRow {
+  series: string;
+  price: DecimalText | null;
+  /** Null where the price is known from a bar only. */
+  size: DecimalText | null;
+  ts_event: Nanoseconds | null;
+  change: DecimalText | null;
+  change_percent: DecimalText | null;
+  basis: Basis | null;
+  basis_price: DecimalText | null;
+  basis_time: Nanoseconds | null;
+  offset: Offset;
+}
+
+/** What of a bar a trade may update. */
+export type Effect = 'open_close' | 'high_low' | 'volume';
+
+export interface TradeRow {
+  ts_event: Nanoseconds;
+  ts_recv: Nanoseconds;
+  price: DecimalText;
+  size: DecimalText;
+  /** The taker's. */
+  side: 'unknown' | 'buy' | 'sell';
+  /** By their names. */
+  conditions: string[];
+  /** It may update everything of a bar of its session. */
+  eligible: boolean;
+  updates: Effect[];
+  session: 'pre' | 'regular' | 'post' | 'closed';
+  /** With seq and position its identity. */
+  origin: string;
+  seq: string;
+  position: string;
+  offset: Offset;
+}
+
+export interface TradesAnswer {
+  series: string;
+  run: number;
+  offset: Offset;
+  /** There are more in the range. */
+  limited: boolean;
+  trades: TradeRow[];
+}
+
+interface FrameHead {
+  id: string;
+  run: number;
+  offset: Offset;
+}
+
+/** What a subscription brings: all of it, what changed since a cut, what changed. */
+export type DataFrame = FrameHead &
+  (
+    | { type: 'snapshot' | 'resumed' | 'bars'; bars: Bar[] }
+    | { type: 'snapshot' | 'resumed' | 'last'; last: LastRow[] }
+    | {
+        type: 'snapshot' | 'resumed' | 'trades';
+        trades: TradeRow[];
+        /** More came than are kept in memory. */
+        skipped: boolean;
+      }
+  );
+
 /** What the server sends on /api/v1/live. */
 export type Frame =
-  | ({ type: 'snapshot'; run: number; status: Status } & BarsAnswer)
-  | { type: 'resumed'; run: number; offset: Offset; bars: Bar[]; status: Status }
-  | { type: 'bars'; run: number; offset: Offset; bars: Bar[] }
-  | { type: 'status'; status: Status }
-  | { type: 'restarted'; run: number };
+  | DataFrame
+  | { type: 'restarted'; id: string; run: number }
+  | { type: 'unsubscribed'; id: string }
+  | { type: 'error'; id: string | null; error: { code: string; message: string } }
+  | { type: 'status'; status: Status };

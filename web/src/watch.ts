@@ -1,13 +1,13 @@
 // web/src/watch.ts: the list of instruments. Native radio buttons, so arrow keys choose.
 
 import { byId, make, setText } from './dom';
-import { formatDecimal } from './format';
-import type { Quote } from './quotes';
-import type { Instrument } from './types';
+import { formatDecimal, parseDecimal, ratio } from './format';
+import type { Basis, DecimalText, Instrument, LastRow } from './types';
 
 interface Row {
   input: HTMLInputElement;
   label: HTMLElement;
+  title: string;
   last: HTMLElement;
   change: HTMLElement;
   line: SVGPathElement;
@@ -40,7 +40,7 @@ export class Watch {
 
   setInstruments(instruments: readonly Instrument[]): void {
     this.rows_.clear();
-    this.root_.replaceChildren(...instruments.map((instrument) => this.row(instrument)));
+    this.root_.replaceChildren(...instruments.map((instrument) => this.row(instrument, instruments)));
     this.search_.hidden = instruments.length < kSearchFrom;
     this.filter();
   }
@@ -68,25 +68,42 @@ export class Watch {
     if (row) row.input.checked = true;
   }
 
-  setQuote(series: string, quote: Quote | null): void {
-    const row = this.rows_.get(series);
+  setLast(last: LastRow): void {
+    const row = this.rows_.get(last.series);
     if (!row) return;
-    setText(row.last, quote ? formatDecimal(quote.last, { minPlaces: quote.places }) : '–');
-    setText(row.change, withArrow(percentText(quote), quote));
-    row.label.dataset.direction = directionOf(quote);
-    row.line.setAttribute('d', quote ? this.path(quote.closes) : '');
+    setText(row.last, priceText(last.price));
+    setText(row.change, withArrow(percentText(last), last));
+    row.label.dataset.direction = directionOf(last);
+    row.label.title = [row.title, basisText(last)].filter(Boolean).join(', ');
   }
 
-  private row({ series, instrument, venue, channel }: Instrument): HTMLElement {
+  /** The day's closes as a small line. */
+  setLine(series: string, closes: readonly [number, number][]): void {
+    const row = this.rows_.get(series);
+    if (row) row.line.setAttribute('d', closes.length > 1 ? this.path(closes) : '');
+  }
+
+  setBasis(text: string): void {
+    setText(byId('watch-basis'), text);
+  }
+
+  private row(
+    { series, instrument, venue, channel }: Instrument,
+    instruments: readonly Instrument[],
+  ): HTMLElement {
     const label = make('label', 'watch-row');
-    label.title = `${venue} ${channel}`;
+    const title = `${venue} ${channel}`;
+    label.title = title;
     const input = make('input', 'sr-only');
     input.type = 'radio';
     input.name = 'series';
     input.value = series;
     input.addEventListener('change', () => this.onChoose_(series));
     const name = make('span', 'watch-name');
-    name.append(make('b', '', instrument), make('span', 'watch-venue', `${venue} ${channel}`));
+    name.append(make('b', '', instrument));
+    // Said where there are two of that name; the title always says it.
+    const { length } = instruments.filter((other) => other.instrument === instrument);
+    if (length > 1) name.append(make('span', 'watch-venue', `${venue} ${channel}`));
     const numbers = make('span', 'watch-numbers');
     const last = make('span', 'watch-last', '–');
     const change = make('span', 'watch-change');
@@ -98,11 +115,11 @@ export class Watch {
     const line = document.createElementNS(kSvg, 'path');
     svg.append(line);
     label.append(input, name, svg, numbers);
-    this.rows_.set(series, { input, label, last, change, line });
+    this.rows_.set(series, { input, label, title, last, change, line });
     return label;
   }
 
-  private path(closes: [number, number][]): string {
+  private path(closes: readonly [number, number][]): string {
     const prices = closes.map(([, close]) => close);
     const low = Math.min(...prices);
     const height = Math.max(...prices) - low || 1;
@@ -121,27 +138,53 @@ export class Watch {
 
 const kArrows = { up: '▲', down: '▼', flat: '' } as const;
 
+export function directionOf(last: LastRow | null): 'up' | 'down' | 'flat' {
+  const change = parseDecimal(last?.change ?? '')?.mantissa ?? 0n;
+  return change > 0n ? 'up' : change < 0n ? 'down' : 'flat';
+}
+
+export function priceText(price: DecimalText | null): string {
+  return price === null ? '–' : formatDecimal(price, { minPlaces: 2 });
+}
+
 /** +0.32% */
-function percentText(quote: Quote | null): string {
-  if (!quote?.percent) return '';
-  return `${formatDecimal(quote.percent, { signed: true, minPlaces: 2 })}%`;
+function percentText({ change_percent: percent }: LastRow): string {
+  if (percent === null) return '';
+  const value = parseDecimal(percent);
+  const rounded = value && ratio(value, { mantissa: 1n, scale: 0 }, 2);
+  return rounded ? `${formatDecimal(rounded, { signed: true, minPlaces: 2 })}%` : '';
 }
 
 /** ▲ before what rose and ▼ before what fell: colour is not all that tells them apart. */
-function withArrow(text: string, quote: Quote | null): string {
-  const arrow = kArrows[directionOf(quote)];
+function withArrow(text: string, last: LastRow | null): string {
+  const arrow = kArrows[directionOf(last)];
   return arrow && text ? `${arrow} ${text}` : text;
 }
 
 /** ▲ +0.54 (+0.32%) */
-export function changeText(quote: Quote | null): string {
-  if (!quote) return '';
-  const percent = percentText(quote);
-  const change = formatDecimal(quote.change, { signed: true, minPlaces: quote.places });
-  return withArrow(percent ? `${change} (${percent})` : change, quote);
+export function changeText(last: LastRow | null): string {
+  if (!last || last.change === null) return '';
+  const percent = percentText(last);
+  const change = formatDecimal(last.change, { signed: true, minPlaces: 2 });
+  return withArrow(percent ? `${change} (${percent})` : change, last);
 }
 
-export function directionOf(quote: Quote | null): 'up' | 'down' | 'flat' {
-  const change = quote?.change.mantissa ?? 0n;
-  return change > 0n ? 'up' : change < 0n ? 'down' : 'flat';
+const kBases: Record<Basis, string> = {
+  previous_close: 'previous close',
+  session_open: 'session open',
+  first_price: 'first price',
+};
+
+/** "from previous close 167.92" */
+export function basisText(last: LastRow | null): string {
+  if (!last?.basis) return '';
+  return `from ${kBases[last.basis]} ${priceText(last.basis_price)}`;
+}
+
+/** What the changes of a list are counted from, when it is the same for all. */
+export function basisOfAll(rows: readonly LastRow[]): string {
+  const bases = [...new Set(rows.flatMap(({ basis }) => basis ?? []))];
+  if (bases.length === 0) return '';
+  const words = bases.map((basis) => kBases[basis]).join(', or ');
+  return `Change since ${words}.`;
 }

@@ -1,0 +1,321 @@
+// web/src/pipeline_page.ts: the way of the data, stage by stage: how fast, how far behind, what was
+// left out. Whatever /metrics counts of a stage stands in its card.
+
+import type { Answer } from './api';
+import { byId, make, setText } from './dom';
+import { formatBytes, freeDisk, showFacts, type Fact } from './facts';
+import { formatCount } from './format';
+import { between, parseMetrics, quantile, Rates, type Sample } from './metrics';
+import { refusals } from './play_text';
+import type { Quality, Status } from './types';
+
+const kStages = ['feeds', 'tape', 'windows', 'store', 'api'] as const;
+type Stage = (typeof kStages)[number];
+
+const kStageTexts: Record<Stage, { title: string; does: string; unit: string }> = {
+  feeds: { title: 'Feeds', does: 'frames to events', unit: 'events/s' },
+  tape: { title: 'Tape', does: 'durable, in order', unit: 'durable/s' },
+  windows: { title: 'Windows', does: 'events to bars', unit: 'bars/s' },
+  store: { title: 'Store', does: 'bars, kept', unit: 'rows/s' },
+  api: { title: 'API', does: 'to whoever watches', unit: 'frames/s' },
+};
+
+// What the headline of a stage is the rate of, where /metrics counts it.
+const kCounted: [Stage, RegExp][] = [
+  ['windows', /^(windows?|bars?)_.*(bars|trades|events)$/],
+  ['store', /^store_.*(rows|bars|results)$/],
+];
+
+/** Which stage a metric is of, by the room that its name begins with. */
+export function stageOf({ name, labels }: Sample): Stage | null {
+  const room = /^[a-z]+/.exec(name)?.[0] ?? '';
+  const known: Record<string, Stage> = {
+    feed: 'feeds',
+    feeds: 'feeds',
+    quality: 'feeds',
+    quarantine: 'feeds',
+    tape: 'tape',
+    window: 'windows',
+    windows: 'windows',
+    bar: 'windows',
+    bars: 'windows',
+    store: 'store',
+    api: 'api',
+    net: 'api',
+    http: 'api',
+    live: 'api',
+  };
+  // The pipeline's own carry the stage as a label.
+  const label = /(?:stage|queue|to)=([a-z]+)/.exec(labels)?.[1] ?? '';
+  return known[room] ?? known[label] ?? null;
+}
+
+export interface PipelineWorld {
+  metrics(): Promise<Answer<string>>;
+  quality(): Promise<Answer<Quality>>;
+  /** Seconds, of a clock that does not go back. */
+  now(): number;
+}
+
+interface Card {
+  /** The headline and its line. */
+  head: HTMLElement;
+  rate: HTMLElement;
+  line: SVGPathElement;
+  facts: HTMLElement;
+  metrics: HTMLElement;
+}
+
+const kSvg = 'http://www.w3.org/2000/svg';
+const kLine = { width: 200, height: 36 };
+
+export class PipelinePage {
+  private readonly cards_ = new Map<Stage, Card>();
+  private readonly feeds_ = byId('pipeline-feeds');
+  private readonly quality_ = byId('pipeline-quality');
+  private readonly reasons_ = byId('pipeline-reasons');
+  private readonly rates_ = new Rates();
+  private samples_: Sample[] = [];
+  private before_ = new Map<string, [number, number][]>();
+  private status_: Status | null = null;
+  private known_: Quality | null = null;
+  private lag_ = '';
+
+  constructor(private readonly world_: PipelineWorld) {
+    byId('pipeline-stages').append(...kStages.map((stage) => this.card(stage)));
+  }
+
+  /** With every status, whether the page is looked at or not: the rates go on. */
+  setStatus(status: Status, lag: string): void {
+    this.status_ = status;
+    const now = this.world_.now();
+    const sum = (key: 'events'): number =>
+      status.feeds.reduce((total, feed) => total + Number(feed[key]), 0);
+    this.rates_.add('feeds', now, sum('events'));
+    for (const feed of status.feeds) this.rates_.add(`feed ${feed.id}`, now, Number(feed.events));
+    this.rates_.add('tape', now, Number(status.tape.durable_offset));
+    this.rates_.add('tape bytes', now, Number(status.tape.bytes));
+    this.lag_ = lag;
+  }
+
+  /** Asks for what the status does not have, and shows all. */
+  async show(): Promise<void> {
+    const [metrics, quality] = await Promise.all([this.world_.metrics(), this.world_.quality()]);
+    const now = this.world_.now();
+    if (metrics.ok) {
+      const before = this.samples_;
+      this.samples_ = parseMetrics(metrics.value);
+      this.before_ = new Map(before.map((one) => [one.name + one.labels, one.buckets ?? []]));
+      for (const name of new Set(this.samples_.map((sample) => sample.name))) {
+        this.rates_.add(name, now, total(this.samples_.filter((sample) => sample.name === name)));
+      }
+      const frames = this.samples_.filter(({ name }) => name === 'api_frames');
+      this.rates_.add('api', now, total(frames));
+      for (const [stage, counted] of kCounted) {
+        const own = this.samples_.filter(({ name }) => counted.test(name));
+        if (own.length > 0) this.rates_.add(stage, now, total(own));
+      }
+    }
+    if (quality.ok) this.known_ = quality.value;
+    this.draw();
+  }
+
+  private draw(): void {
+    const status = this.status_;
+    if (!status) return;
+    const facts = this.facts(status);
+    const byStatus: Stage[] = ['feeds', 'tape', 'api'];
+    for (const [stage, card] of this.cards_) {
+      const rate = this.rates_.rate(stage);
+      card.head.hidden = rate === null && !byStatus.includes(stage);
+      setText(card.rate, rate === null ? '–' : rateText(rate));
+      card.line.setAttribute('d', linePath(this.rates_.line(stage)));
+      showFacts(card.facts, facts[stage]);
+      const own = this.samples_.filter((sample) => stageOf(sample) === stage);
+      showFacts(card.metrics, this.metricFacts(own));
+    }
+    this.drawFeeds(status);
+    this.drawQuality(status);
+  }
+
+  private facts(status: Status): Record<Stage, Fact[]> {
+    const { tape, feeds } = status;
+    const known = this.known_;
+    const sum = (key: 'events' | 'duplicates' | 'refused'): string =>
+      formatCount(String(feeds.reduce((total_, feed) => total_ + BigInt(feed[key]), 0n)));
+    const bytes = this.rates_.rate('tape bytes');
+    return {
+      feeds: [
+        { name: 'Feeds', value: feeds.map(({ state }) => state).join(', ') || 'none' },
+        { name: 'Behind the market', value: this.lag_ || '–' },
+        { name: 'Events', value: sum('events') },
+        { name: 'Duplicates dropped', value: sum('duplicates') },
+        { name: 'Refused', value: sum('refused') },
+      ],
+      tape: [
+        { name: 'State', value: tape.state.replaceAll('_', ' ') },
+        { name: 'Durable offset', value: formatCount(tape.durable_offset) },
+        { name: 'Size', value: formatBytes(tape.bytes) },
+        { name: 'Growing by', value: bytes === null ? '–' : `${formatBytes(bytes)}/s` },
+        { name: 'Segments', value: segmentsText(tape) },
+        { name: 'Free disk', value: freeDisk(tape) },
+        ...(tape.message ? [{ name: 'Says', value: tape.message }] : []),
+        ...tape.damaged.map((damage) => ({ name: 'Damaged', value: damage })),
+      ],
+      windows: known
+        ? [
+            { name: 'Late, bar revised', value: formatCount(known.late) },
+            { name: 'Too late for any bar', value: formatCount(known.unapplied) },
+          ]
+        : [],
+      store: [],
+      api: [],
+    };
+  }
+
+  /** Counts of one name are added up, whatever their labels; of histograms each stands alone. */
+  private metricFacts(samples: readonly Sample[]): Fact[] {
+    const names = [...new Set(samples.map(({ name }) => name))];
+    return names.flatMap((name) => {
+      const same = samples.filter((sample) => sample.name === name);
+      if (same[0]!.kind === 'histogram') return same.map((sample) => this.latencyFact(sample));
+      const value = total(same);
+      const text = (of: number): string =>
+        name.endsWith('bytes') ? formatBytes(of) : rateText(of);
+      if (same[0]!.kind === 'gauge') return [{ name: wordsOf(name), value: text(value) }];
+      // A loss that never happened is not news.
+      if (value === 0) return [];
+      const rate = this.rates_.rate(name);
+      return [{ name: wordsOf(name), value: rate ? `${text(rate)}/s` : text(value) }];
+    });
+  }
+
+  private latencyFact({ name, labels, buckets }: Sample): Fact {
+    const since = between(this.before_.get(name + labels), buckets ?? []);
+    const recent = quantile(since, 0.5) === null ? (buckets ?? []) : since;
+    const [half, most] = [quantile(recent, 0.5), quantile(recent, 0.99)];
+    const of = /=([\w-]+)/.exec(labels)?.[1];
+    return {
+      name: `${wordsOf(name).replace(/ seconds$/, '')}${of ? ` ${of}` : ''}, p50 / p99`,
+      value: half === null || most === null ? '–' : `${boundText(half)} / ${boundText(most)}`,
+    };
+  }
+
+  private drawFeeds(status: Status): void {
+    const rows = status.feeds.map((feed) => {
+      const rate = this.rates_.rate(`feed ${feed.id}`);
+      return [
+        feed.id,
+        feed.state,
+        rate === null ? '–' : rateText(rate),
+        formatCount(feed.events),
+        formatCount(feed.duplicates),
+        formatCount(feed.refused),
+      ];
+    });
+    showRows(this.feeds_, rows);
+  }
+
+  private drawQuality(status: Status): void {
+    const quarantine = this.known_?.quarantine ?? status.quarantine;
+    showFacts(this.quality_, [
+      { name: 'In quarantine', value: formatCount(quarantine.total) },
+      ...refusals(quarantine).map(([name, count]) => ({ name, value: count, part: true })),
+      { name: 'Gaps', value: 'not watched for yet' },
+    ]);
+    const examples = this.known_?.quarantine.examples ?? [];
+    byId('pipeline-examples').hidden = examples.length === 0;
+    showRows(
+      this.reasons_,
+      examples.map(({ reason, detail, where, text }) => [
+        reason.replaceAll('_', ' '),
+        detail,
+        where,
+        text,
+      ]),
+    );
+  }
+
+  private card(stage: Stage): HTMLElement {
+    const { title, does, unit } = kStageTexts[stage];
+    const card = make('section', 'card stage');
+    card.dataset.stage = stage;
+    const head = make('h2', 'panel-title', title);
+    head.id = `stage-${stage}`;
+    card.setAttribute('aria-labelledby', head.id);
+    const rate = make('span', 'stage-number', '–');
+    const now = make('p', 'stage-rate');
+    now.append(rate, ' ', make('span', 'unit', unit));
+    const svg = document.createElementNS(kSvg, 'svg');
+    svg.setAttribute('class', 'stage-line');
+    svg.setAttribute('viewBox', `0 0 ${kLine.width} ${kLine.height}`);
+    svg.setAttribute('preserveAspectRatio', 'none');
+    svg.setAttribute('aria-hidden', 'true');
+    const line = document.createElementNS(kSvg, 'path');
+    svg.append(line);
+    const facts = make('dl', 'facts');
+    const metrics = make('dl', 'facts facts-small');
+    const headline = make('div', 'stage-head');
+    headline.append(now, svg);
+    card.append(head, make('p', 'unit stage-does', does), headline, facts, metrics);
+    this.cards_.set(stage, { head: headline, rate, line, facts, metrics });
+    return card;
+  }
+}
+
+function total(samples: readonly Sample[]): number {
+  return samples.reduce((sum, { value }) => sum + value, 0);
+}
+
+function segmentsText({ segments, unsealed }: Status['tape']): string {
+  const count = segments === undefined ? '–' : formatCount(segments);
+  return unsealed && unsealed !== '0' ? `${count}, ${formatCount(unsealed)} not sealed` : count;
+}
+
+/** "queue_bytes_max" as "queue bytes max"; the room in front is said by the card. */
+function wordsOf(name: string): string {
+  const words = name.replace(/^[a-z]+_/, '').replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** 1,234 or 12.3 or 0.05 */
+export function rateText(value: number): string {
+  const places = value >= 100 || value === 0 ? 0 : value >= 1 ? 1 : 2;
+  return formatCount(value.toFixed(places));
+}
+
+/** Seconds of a histogram's bound: "1 ms", "2.5 s". */
+function boundText(seconds: number): string {
+  if (!Number.isFinite(seconds)) return 'more';
+  if (seconds >= 1) return `${seconds} s`;
+  if (seconds >= 0.001) return `${rateText(seconds * 1e3)} ms`;
+  return `${rateText(seconds * 1e6)} µs`;
+}
+
+function linePath(values: readonly number[]): string {
+  if (values.length < 2) return '';
+  const { width, height } = kLine;
+  const top = Math.max(...values) || 1;
+  return values
+    .map((value, index) => {
+      const x = (index / (values.length - 1)) * width;
+      const y = height - 1 - (value / top) * (height - 2);
+      return `${index === 0 ? 'M' : 'L'}${x.toFixed(1)} ${y.toFixed(1)}`;
+    })
+    .join('');
+}
+
+function showRows(body: HTMLElement, rows: readonly (readonly string[])[]): void {
+  while (body.children.length > rows.length) body.lastElementChild!.remove();
+  rows.forEach((texts, index) => {
+    let row = body.children[index];
+    if (!row || row.children.length !== texts.length) {
+      row?.remove();
+      row = make('tr');
+      row.append(...texts.map((_, at) => make(at === 0 ? 'th' : 'td')));
+      (row.firstElementChild as HTMLTableCellElement).scope = 'row';
+      body.insertBefore(row, body.children[index] ?? null);
+    }
+    texts.forEach((text, at) => setText(row!.children[at]!, text));
+  });
+}
