@@ -30,7 +30,7 @@ Result<std::vector<market::Bar>> compute_again(Disk& disk, const std::string& ta
   market::Catalog catalog;
   TD_ASSIGN(const auto view, tape::embedded::open_embedded_view(disk, catalog, tape));
   return pipeline::bars_from_tape(*view, catalog, condition_tables(), query,
-                                  pipeline::PipelineOptions{}.lateness);
+                                  pipeline::PipelineOptions{}.lateness.front());
 }
 
 // From the store; what it no longer keeps from the tape, where one is named.

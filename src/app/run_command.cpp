@@ -37,21 +37,6 @@ std::string mark_name(const config::FeedConfig& feed) {
   return feed.venue == kEventsVenue ? feed.id : feed.venue + "/" + feed.id;
 }
 
-// Which bars differ only in how long they wait is not told apart yet.
-Result<Duration> lateness_of(const config::Config& config) {
-  const Duration first = config.bars.front().lateness;
-  for (const config::BarsConfig& bars : config.bars) {
-    if (bars.lateness != first) {
-      return fail(ErrorCode::kUnsupported,
-                  fmt::format("bars of {} wait {} and bars of {} wait {}: all bars of a pipeline "
-                              "have one lateness",
-                              to_string(config.bars.front().interval), to_string(first),
-                              to_string(bars.interval), to_string(bars.lateness)));
-    }
-  }
-  return first;
-}
-
 Result<pipeline::FeedPart> open_feed(Disk& disk, const config::FeedConfig& config,
                                      market::Catalog& catalog) {
   if (config.files.empty()) {
@@ -93,11 +78,14 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
                                                            embedded_tape_options(config.tape)));
   TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(disk, config.store.dir + "/store.db"));
   pipeline::PipelineOptions options{.specs = {},
+                                    .lateness = {},
                                     .bars_kept_max = pipeline::Live::kBarsKept,
                                     .means = config.store.means,
                                     .on_full_disk = pipeline::OnFullDisk::kWait};
-  TD_ASSIGN(options.lateness, lateness_of(config));
-  for (const config::BarsConfig& bars : config.bars) options.specs.push_back(bars.spec());
+  for (const config::BarsConfig& bars : config.bars) {
+    options.specs.push_back(bars.spec());
+    options.lateness.push_back(bars.lateness);
+  }
   return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock, options,
                                               std::move(on_change));
 }

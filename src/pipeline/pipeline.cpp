@@ -88,7 +88,8 @@ Status Pipeline::prepare() {
 
 std::string Pipeline::definition() const {
   // The number rises when what bars are changes: then stored ones are made again.
-  std::string text = fmt::format("bars 2 lateness {}", options_.lateness.ns);
+  std::string text = "bars 2 lateness";
+  for (const Duration lateness : options_.lateness) text += fmt::format(" {}", lateness.ns);
   for (const market::BarSpec& spec : options_.specs) {
     text += fmt::format("; {} {} {} {} {} {}", spec.interval.ns, to_string(spec.conditions),
                         to_string(spec.session), to_string(spec.source), to_string(spec.adjusted),

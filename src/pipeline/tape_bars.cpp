@@ -149,7 +149,7 @@ Result<std::vector<Bar>> bars_from_tape(const tape::TapeView& tape, market::Cata
     Found found(tape, partition, catalog, query);
     windows::BarBuilder builder(
         catalog, tables,
-        {.specs = {query.spec}, .lateness = lateness, .bars_kept_max = kBarsInBuilder}, &found);
+        {.specs = {query.spec}, .lateness = {lateness}, .bars_kept_max = kBarsInBuilder}, &found);
     TD_ASSIGN(const auto reader, tape.read({.partition = partition, .first = Offset()}));
     bool more = true;
     while (more) {

@@ -105,15 +105,14 @@ struct BarBuilder::Delta {
 // What marks have said, and which series a mark may concern.
 struct BarBuilder::Venue {
   FeedClock clock;
-  ClockReading before;                            // at the last flush
-  bool changed = false;                           // since the last take_state
-  std::set<std::pair<Timestamp, SeriesId>> open;  // series, by where their first open bar ends
+  ClockReading before;   // at the last flush
+  bool changed = false;  // since the last take_state
+  std::set<std::pair<Timestamp, SeriesId>>
+      open;  // series, by when their first open bar is complete
 };
 
 struct BarBuilder::SeriesBars {
   using DeltaKey = std::tuple<Timestamp, BarSource, bool>;  // second, source, regular session
-
-  explicit SeriesBars(Duration lateness) : watermark(lateness), watermark_before(lateness) {}
 
   SeriesId id;
   const market::Series* series = nullptr;
@@ -124,7 +123,7 @@ struct BarBuilder::SeriesBars {
   std::optional<TradeEffect> effect;  // of the last event, for the next one like it
   TradeSession effect_session{};
   Venue* venue = nullptr;
-  std::optional<Timestamp> first_close;  // of its open bars, as it stands in venue->open
+  std::optional<Timestamp> first_due;  // of its open bars, as it stands in venue->open
   Watermark watermark;
   Watermark watermark_before;  // at the last flush: what is late is late by this one
   bool touched = false;
@@ -299,8 +298,8 @@ void BarBuilder::touch_passed_by_marks() {
     const ClockReading now = join(venue->clock.reading(), all_->clock.reading());
     const ClockReading before = join(venue->before, all_->before);
     if (now == before) continue;
-    for (const auto& [ts_close, series] : venue->open) {
-      const bool passed = now.passed && ts_close <= *now.passed - options_.lateness;
+    for (const auto& [ts_due, series] : venue->open) {
+      const bool passed = now.passed && ts_due <= *now.passed;
       if (!passed && now.ends == before.ends) break;
       touch(*series_[series.value]);
     }
@@ -384,8 +383,8 @@ Result<BarBuilder::Window*> BarBuilder::window_of(SeriesBars& bars, std::size_t 
   }
   window.cell.bar.ts_open = ts_open;
   // It may have been final already, as a bar without trades.
-  window.cell.bar.is_final =
-      bars.watermark_before.has_passed(window.ts_close, clock_of_before(bars));
+  window.cell.bar.is_final = bars.watermark_before.has_reached(
+      window.ts_close + options_.lateness_of(spec), clock_of_before(bars));
   if (!window.cell.bar.is_final) own.first_open = std::min(own.first_open, ts_open);
   own.newest = std::max(own.newest, ts_open);
   return &own.windows.emplace_hint(found, ts_open, std::move(window))->second;
@@ -489,16 +488,17 @@ void BarBuilder::give_out(SeriesBars& bars, std::size_t spec, Window& window) {
 
 void BarBuilder::close_passed(SeriesBars& bars, Offset end) {
   const ClockReading clock = clock_of(bars);
-  std::optional<Timestamp> first_close;
+  std::optional<Timestamp> first_due;
   for (std::size_t i = 0; i < bars.specs.size(); ++i) {
     SpecBars& own = bars.specs[i];
     auto it = own.windows.lower_bound(own.first_open);
     for (; it != own.windows.end(); ++it) {
       Window& window = it->second;
       if (window.cell.bar.is_final) continue;
-      if (!bars.watermark.has_passed(window.ts_close, clock)) {
+      const Timestamp ts_due = window.ts_close + options_.lateness_of(i);
+      if (!bars.watermark.has_reached(ts_due, clock)) {
         own.first_open = it->first;
-        first_close = first_close ? std::min(*first_close, window.ts_close) : window.ts_close;
+        first_due = first_due ? std::min(*first_due, ts_due) : ts_due;
         break;
       }
       change(bars, i, window, end, RevisionReason::kNone);
@@ -508,14 +508,14 @@ void BarBuilder::close_passed(SeriesBars& bars, Offset end) {
       own.first_open = own.windows.rbegin()->first;
     }
   }
-  set_first_close(bars, first_close);
+  set_first_due(bars, first_due);
 }
 
-void BarBuilder::set_first_close(SeriesBars& bars, std::optional<Timestamp> first_close) {
-  if (bars.first_close == first_close) return;
-  if (bars.first_close) bars.venue->open.erase({*bars.first_close, bars.id});
-  if (first_close) bars.venue->open.emplace(*first_close, bars.id);
-  bars.first_close = first_close;
+void BarBuilder::set_first_due(SeriesBars& bars, std::optional<Timestamp> first_due) {
+  if (bars.first_due == first_due) return;
+  if (bars.first_due) bars.venue->open.erase({*bars.first_due, bars.id});
+  if (first_due) bars.venue->open.emplace(*first_due, bars.id);
+  bars.first_due = first_due;
 }
 
 // ---- What was taken back or corrected
@@ -879,7 +879,7 @@ Status BarBuilder::restore_series(std::string_view state) {
     mean.changed = reader.fixed<std::uint8_t>() != 0;
   }
   if (reader.varint() != bars->specs.size()) return corrupt();
-  std::optional<Timestamp> first_close;
+  std::optional<Timestamp> first_due;
   for (std::size_t i = 0; i < bars->specs.size(); ++i) {
     SpecBars& own = bars->specs[i];
     own.newest = {reader.fixed<std::int64_t>()};
@@ -894,10 +894,11 @@ Status BarBuilder::restore_series(std::string_view state) {
       TD_ASSIGN(const Window* window, window_of(*bars, i, ts_open));
       if (window == nullptr) return fail(ErrorCode::kCorrupt, "an open bar is not in the store");
       own.first_open = std::min(own.first_open, ts_open);
-      first_close = first_close ? std::min(*first_close, window->ts_close) : window->ts_close;
+      const Timestamp ts_due = window->ts_close + options_.lateness_of(i);
+      first_due = first_due ? std::min(*first_due, ts_due) : ts_due;
     }
   }
-  set_first_close(*bars, first_close);
+  set_first_due(*bars, first_due);
   for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
     market::Origin origin;
     const auto kind = reader.fixed<std::uint8_t>();
@@ -940,7 +941,7 @@ Result<BarBuilder::SeriesBars*> BarBuilder::bars_of(SeriesId id) {
   if (series_.size() <= id.value) series_.resize(id.value + 1);
   auto& slot = series_[id.value];
   if (slot) return slot.get();
-  auto bars = std::make_unique<SeriesBars>(options_.lateness);
+  auto bars = std::make_unique<SeriesBars>();
   bars->id = id;
   bars->series = &catalog_.series(id);
   bars->specs.resize(options_.specs.size());

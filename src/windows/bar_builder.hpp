@@ -5,6 +5,7 @@
 // Thread: one. Clock: none. Memory: about 500 bytes for each bar that is kept.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -28,11 +29,16 @@ namespace tapedeck::windows {
 
 struct BarBuilderOptions {
   std::vector<market::BarSpec> specs;
-  Duration lateness = seconds(10);
+  // How long a bar waits for late trades: of each of `specs`, the last one of all that follow.
+  std::vector<Duration> lateness{seconds(10)};
   // Final bars that are kept of each bar series, so that a late trade can revise them at once; an
   // older one is asked for (Past). 0: all are kept.
   std::size_t bars_kept_max = 0;
   bool means = false;  // make the cumulative means too
+
+  Duration lateness_of(std::size_t spec) const {
+    return lateness[std::min(spec, lateness.size() - 1)];
+  }
 };
 
 struct BarChange {
@@ -128,7 +134,7 @@ class BarBuilder {
               market::RevisionReason reason);
   void give_out(SeriesBars& bars, std::size_t spec, Window& window);
   void close_passed(SeriesBars& bars, Offset end);
-  void set_first_close(SeriesBars& bars, std::optional<Timestamp> first_close);
+  void set_first_due(SeriesBars& bars, std::optional<Timestamp> first_due);
   void add_to_means(SeriesBars& bars, Timestamp ts_recv, const market::Trade* trade,
                     bool take_away);
   void tick(SeriesBars& bars, Timestamp clock);

@@ -220,6 +220,26 @@ TEST_F(BarBuilderTest, ABarBecomesFinalByTheWatermarkAndALateTradeRevisesIt) {
   EXPECT_TRUE(builder.take_changes().empty());
 }
 
+TEST_F(BarBuilderTest, EachKindOfBarsWaitsAsLongAsItIsTold) {
+  BarBuilder builder(catalog_, tables_,
+                     {.specs = {{minutes(1)}, {minutes(1), ConditionMode::kAll}},
+                      .lateness = {seconds(0), seconds(30)}});
+  const auto finals = [&](Timestamp mark) {
+    builder.add({.feed = "x/one", .state = market::FeedState::kLive, .ts_recv = mark});
+    EXPECT_TRUE(builder.flush(Offset(2)));
+    std::vector<ConditionMode> modes;
+    for (const BarChange& change : builder.take_changes()) {
+      if (change.bar.is_final) modes.push_back(change.spec.conditions);
+    }
+    return modes;
+  };
+  ASSERT_TRUE(count(builder, trade(kOpen, "10", "1", 0), Offset(0)));
+  EXPECT_EQ(finals(kOpen + seconds(59)), std::vector<ConditionMode>{});
+  EXPECT_EQ(finals(kOpen + seconds(60)), std::vector{ConditionMode::kEligible});
+  EXPECT_EQ(finals(kOpen + seconds(89)), std::vector<ConditionMode>{});
+  EXPECT_EQ(finals(kOpen + seconds(90)), std::vector{ConditionMode::kAll});
+}
+
 TEST_F(BarBuilderTest, TheEndOfAFeedMakesAllFinal) {
   BarBuilder builder(catalog_, tables_, options());
   ASSERT_TRUE(count(builder, trade(kOpen, "10", "1", 0), Offset(0)));

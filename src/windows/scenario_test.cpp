@@ -65,7 +65,7 @@ class World : public Past {
  public:
   explicit World(std::size_t bars_kept_max = 0)
       : options_{.specs = {kSecond, kMinute, kHour, kAverage},
-                 .lateness = kLateness,
+                 .lateness = {kLateness},
                  .bars_kept_max = bars_kept_max} {
     begin();
   }

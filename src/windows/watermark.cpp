@@ -24,10 +24,9 @@ void Watermark::observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed
   }
 }
 
-bool Watermark::has_passed(Timestamp ts_close, const ClockReading& clock) const {
-  if (clock.ends > ends_) return true;
-  const auto reaches = [&](const auto& t) { return t && ts_close <= *t - lateness_; };
-  return reaches(greatest_) || reaches(clock.passed);
+bool Watermark::has_reached(Timestamp t, const ClockReading& clock) const {
+  return clock.ends > ends_ || (greatest_ && t <= *greatest_) ||
+         (clock.passed && t <= *clock.passed);
 }
 
 void Watermark::encode(std::string& out) const {

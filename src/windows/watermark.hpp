@@ -20,14 +20,12 @@ class Watermark {
   // Without receive times, a greater step than this counts once the next event confirms it.
   static constexpr Duration kUnconfirmedStepMax = hours(1);
 
-  explicit Watermark(Duration lateness) : lateness_(lateness) {}
-
   // An event of the series, when marks said `clock`.
   void observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed, const ClockReading& clock);
 
-  // A window that ends at or before it is complete, now that marks say `clock`. All of them are
-  // once its feeds have ended, until the next event.
-  bool has_passed(Timestamp ts_close, const ClockReading& clock) const;
+  // Whether it has come to `t`, now that marks say `clock`: a window that ends its lateness before
+  // then is complete. It is beyond all once its feeds have ended, until the next event.
+  bool has_reached(Timestamp t, const ClockReading& clock) const;
 
   // For a checkpoint: what it has seen, and back. False for bytes that encode() did not write.
   void encode(std::string& out) const;
@@ -36,7 +34,6 @@ class Watermark {
  private:
   void advance(Timestamp t);
 
-  Duration lateness_;
   std::optional<Timestamp> greatest_;
   std::optional<Timestamp> greatest_recv_;
   std::optional<Timestamp> unconfirmed_;
