@@ -212,6 +212,33 @@ ColumnReader::ColumnReader(WireReader& reader, std::uint32_t count) : left_(coun
   ok_ = reader.ok();
 }
 
+bool ColumnReader::is_mixed() const {
+  const auto bytes = static_cast<std::uint64_t>(end_ - at_);
+  return ok_ && !constant_ && bytes > left_ + left_ / 16;
+}
+
+void ColumnReader::read_side_by_side(const std::array<Turn, kSideBySide>& turns) {
+  const unsigned char* a = turns[0].column->at_;
+  const unsigned char* b = turns[1].column->at_;
+  const unsigned char* const a_end = turns[0].column->end_;
+  const unsigned char* const b_end = turns[1].column->end_;
+  std::uint64_t* const a_out = turns[0].out.data();
+  std::uint64_t* const b_out = turns[1].out.data();
+  const std::size_t count = turns[0].out.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!get_quickly(a, a_end, a_out[i]) || !get_quickly(b, b_end, b_out[i])) {
+      // Once more, each for itself: one of them ends here.
+      for (const Turn& turn : turns) turn.column->read(turn.out);
+      return;
+    }
+  }
+  turns[0].column->at_ = a;
+  turns[1].column->at_ = b;
+  for (const Turn& turn : turns) {
+    turn.column->left_ -= std::min<std::uint64_t>(turn.column->left_, count);
+  }
+}
+
 void ColumnReader::read(std::span<std::uint64_t> out) {
   left_ -= std::min<std::uint64_t>(left_, out.size());
   if (constant_ || !ok_) {

@@ -4,6 +4,7 @@
 // Thread: one at a time; compression contexts are kept per thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -42,10 +43,37 @@ class ColumnReader {
   ColumnReader(WireReader& reader, std::uint32_t count);
   // The next values. All zero once one was bad.
   void read(std::span<std::uint64_t> out);
+  // As read(), of each column into the array of its number. A varint begins where the one before it
+  // ends, so several columns side by side are read while one would wait for itself.
+  template <std::size_t N>
+  static void read_each(std::span<ColumnReader> columns,
+                        std::span<std::array<std::uint64_t, N>> out, std::size_t count) {
+    std::array<Turn, kSideBySide> turns{};
+    std::size_t waiting = 0;
+    for (std::size_t c = 0; c < columns.size(); ++c) {
+      const std::span<std::uint64_t> values = std::span(out[c]).first(count);
+      if (!columns[c].is_mixed()) {
+        columns[c].read(values);
+        continue;
+      }
+      turns[waiting++] = {&columns[c], values};
+      if (waiting == kSideBySide) read_side_by_side(turns), waiting = 0;
+    }
+    for (const Turn& turn : std::span(turns).first(waiting)) turn.column->read(turn.out);
+  }
   // No value was bad, and none is left.
   bool complete() const { return ok_ && left_ == 0 && at_ == end_; }
 
  private:
+  static constexpr std::size_t kSideBySide = 2;
+  struct Turn {
+    ColumnReader* column = nullptr;
+    std::span<std::uint64_t> out{};
+  };
+  // Not one value, and not nearly all of one byte: read() is faster for those.
+  bool is_mixed() const;
+  static void read_side_by_side(const std::array<Turn, kSideBySide>& turns);
+
   bool ok_ = true;
   bool constant_ = false;
   std::uint64_t value_ = 0;

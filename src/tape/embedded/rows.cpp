@@ -459,8 +459,7 @@ Status decode_rows(std::string_view payload, std::uint32_t count, const SegmentI
     // Piece by piece: what resize() has cleared is still in the cache when it is filled.
     out.resize(before + std::min<std::size_t>(from + kPiece, count));
     const auto piece = std::span(out).subspan(before + from);
-    for (std::size_t c = 0; c < kAll; ++c)
-      columns[c].read(std::span(pieces[c]).first(piece.size()));
+    ColumnReader::read_each<kPiece>(columns, pieces, piece.size());
     for (std::size_t i = 0; i < piece.size(); ++i) {
       Event& event = piece[i];
       if (pieces[kLane][i] >= lanes.size() || pieces[kConditions][i] >= conditions.size()) {
