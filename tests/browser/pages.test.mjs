@@ -264,6 +264,7 @@ describe('pages', { skip: skipReason, timeout: 180_000 }, () => {
 
   test('all that can be used is reached with Tab, in the order in which it is read', async () => {
     const { page, context, seen } = await opened();
+    await page.locator('#restart').waitFor();
     const reached = [];
     for (let step = 0; step < 40; ++step) {
       await page.keyboard.press('Tab');
@@ -328,8 +329,8 @@ describe('a tab that stays open', { skip: skipReason, timeout: 240_000 }, () => 
       until(
         page,
         (wanted) => {
-          const { status, run: at } = window.tapedeck?.state() ?? {};
-          return at === wanted && status?.play.state === 'ended';
+          const play = window.tapedeck?.state().status?.play;
+          return play?.run === wanted && play.state === 'ended';
         },
         run,
         90_000,

@@ -6,9 +6,8 @@ import type { Diagnosis, Socket, SocketEvents } from './live';
 import { routesOf, type Route } from './routes';
 import type { StudyAnswer } from './study_values';
 import type { StudyPoint } from './chart';
-import type { Session } from './sessions';
 import { secondsOf } from './time';
-import type { BarQuery, BarsAnswer, DecimalText, InstrumentsAnswer, Nanoseconds, Quality, TradesAnswer } from './types';
+import type { BarQuery, BarsAnswer, DecimalText, InstrumentsAnswer, Nanoseconds, Quality, Status, TradesAnswer } from './types';
 
 export interface Failure {
   /** HTTP status, or 0 when no answer came. */
@@ -40,24 +39,6 @@ async function request<Value>(path: string, init: RequestInit = {}): Promise<Ans
 /** The series that there are, and which bars are kept of each. */
 export function getInstruments(): Promise<Answer<InstrumentsAnswer>> {
   return request('api/v1/instruments');
-}
-
-/** Trading days that touch the time from `start` on and before `end`; nanoseconds. */
-export async function getSessions(
-  series: string,
-  start: Nanoseconds,
-  end: Nanoseconds,
-): Promise<Answer<Session[]>> {
-  const fields = new URLSearchParams({ series, start, end });
-  const answer = await request<{ days: { open: Nanoseconds; close: Nanoseconds }[] }>(
-    `api/v1/calendar?${fields}`,
-  );
-  if (!answer.ok) return answer;
-  const days = answer.value.days.map(({ open, close }) => ({
-    open: secondsOf(open),
-    close: secondsOf(close),
-  }));
-  return { ok: true, value: days };
 }
 
 /** Whether one may only look. */
@@ -135,6 +116,16 @@ export function getQuality(): Promise<Answer<Quality>> {
   return request('api/v1/quality');
 }
 
+/** Of how many events, over all partitions, the results are stored. */
+export async function getStored(): Promise<Answer<bigint>> {
+  const query = 'SELECT applied FROM checkpoint';
+  const answer = await request<{ rows: string[][] }>(
+    `api/v1/sql?${new URLSearchParams({ query })}`,
+  );
+  if (!answer.ok) return answer;
+  return { ok: true, value: answer.value.rows.reduce((sum, [one]) => sum + BigInt(one!), 0n) };
+}
+
 export async function getMetrics(): Promise<Answer<string>> {
   try {
     const response = await fetch('metrics', { signal: AbortSignal.timeout(kTimeoutMs) });
@@ -166,9 +157,13 @@ export async function getRoutes(): Promise<Set<Route>> {
   }
 }
 
+export function getStatus(): Promise<Answer<Status>> {
+  return request('api/v1/status');
+}
+
 /** Asks over HTTP, which tells why. */
 export async function diagnose(): Promise<Diagnosis> {
-  const answer = await request('api/v1/status');
+  const answer = await getStatus();
   if (answer.ok) return { kind: 'reachable' };
   const { status, message } = answer.failure;
   if (status === 401 || status === 403) return { kind: 'unauthorised' };

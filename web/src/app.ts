@@ -8,7 +8,8 @@ import {
   getMetrics,
   getQuality,
   getRoutes,
-  getSessions,
+  getStatus,
+  getStored,
   getStudies,
   getTrades,
   isViewer,
@@ -34,7 +35,7 @@ import { DateFields, RangeMenu } from './range';
 import type { Route } from './routes';
 import { fragmentOf, intervalsOf, queryFor, viewFrom, type Kind, type View } from './selection';
 import { linesOf } from './studies';
-import { sessionsIn } from './sessions';
+import { RegularHours } from './sessions';
 import type { Shown } from './status_line';
 import { StudyMenu } from './study_menu';
 import { StudyValues } from './study_values';
@@ -62,7 +63,7 @@ let newest: Newest = { last: null, close: null };
 /** The bars of chosen dates; the live ones go on beside them. */
 const past = new BarBook();
 let pastAsked = '';
-let sessionsAsked = '';
+let keepsRegular = false;
 const quotes = new Map<string, Quote>();
 const lasts = new Map<string, LastRow>();
 
@@ -87,7 +88,8 @@ const live = new LiveClient(
       pointed = null;
       newest = { last: null, close: null };
       chart.reset();
-      values.barsChanged(true);
+      // A new run does not know its series before their first trades.
+      if (live.book.last()) values.barsChanged(true);
     },
     bars: (change) => {
       if (showsPast()) return;
@@ -104,20 +106,7 @@ const live = new LiveClient(
       showLast();
     },
     trades: (rows, whole) => prints.take(rows, whole),
-    status: (status) => {
-      if (instruments.length === 0) setZone(status.play.zone);
-      watch.setRange(secondsOf(status.play.start_time), secondsOf(status.play.end_time));
-      deck.showStatus(status, zone, shown(status));
-      pipeline.setStatus(status, lagText(status));
-      transport.show(status.play, zone);
-      if (instrumentsRun !== null && instrumentsRun !== status.play.run) {
-        quotes.clear();
-        for (const { series } of instruments) watch.setLine(series, []);
-        void loadInstruments();
-      }
-      instrumentsRun = status.play.run;
-      showWaiting();
-    },
+    status: takeStatus,
   },
 );
 
@@ -153,6 +142,7 @@ const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
 const pipeline = new PipelinePage({
   metrics: getMetrics,
   quality: getQuality,
+  stored: getStored,
   now: () => performance.now() / 1000,
 });
 const figures = new FiguresPage({
@@ -166,6 +156,7 @@ const prints = new Prints({
   after: (delayMs, callback) => setTimeout(callback, delayMs),
   watch: (series) => live.watchTrades(series),
 });
+const hours = new RegularHours(getBars, () => chart.setSessions(hours.sessionOf));
 const values = new StudyValues(
   getStudies,
   {
@@ -180,7 +171,10 @@ const values = new StudyValues(
     refused: (why) => deck.showProblem(`No indicators: ${why}`),
   },
   (delayMs, callback) => setTimeout(callback, delayMs),
-  () => (showsPast() ? null : live.offset()),
+  {
+    to: () => (showsPast() ? null : live.offset()),
+    barsFrom: (time) => book().times().filter((one) => one >= time).length,
+  },
 );
 
 const rounds = new QuoteRounds(getBars, (series, quote) => {
@@ -290,6 +284,8 @@ function showChoice(): void {
   chart.setBook(book());
   if (showsPast()) void loadPast();
   else pastAsked = '';
+  const mixed = query.session === 'extended' && instrument.calendar !== '24x7';
+  hours.watch(mixed && keepsRegular ? query : null, rangeOf(view));
   const lines = routes.has('GET /api/v1/bars?indicators') ? linesOf(view.studies) : [];
   chart.setStudies(lines);
   legend.setStudies(lines);
@@ -326,6 +322,23 @@ function showPage(): void {
   void showFigures();
 }
 
+function takeStatus(status: Status): void {
+  if (instruments.length === 0) setZone(status.play.zone);
+  watch.setRange(secondsOf(status.play.start_time), secondsOf(status.play.end_time));
+  deck.showStatus(status, zone, shown(status));
+  pipeline.setStatus(status, lagText(status));
+  transport.show(status.play, zone);
+  if (instrumentsRun !== null && instrumentsRun !== status.play.run) {
+    quotes.clear();
+    rounds.setSeries([]);
+    hours.forget();
+    for (const { series } of instruments) watch.setLine(series, []);
+    void loadInstruments();
+  }
+  instrumentsRun = status.play.run;
+  showWaiting();
+}
+
 /** How far the newest trade of all is behind the market's clock. */
 function lagText({ play }: Status): string {
   const times = [...lasts.values()].flatMap(({ ts_event }) => (ts_event ? [BigInt(ts_event)] : []));
@@ -344,7 +357,7 @@ function shown(status: Status): Shown {
 
 async function showFigures(): Promise<void> {
   const query = queryFor(view, instruments);
-  if (view.page !== 'figures' || document.hidden || !query) return;
+  if (view.page !== 'figures' || document.hidden || !query || !live.book.last()) return;
   await figures.show(query, rangeOf(view), zone);
 }
 
@@ -372,7 +385,7 @@ function showLegend(): void {
 
 function showBars(): void {
   showWaiting();
-  void showSessions();
+  void hours.cover(book().times());
   showLegend();
   numbers.show(book(), barStyle());
   prints.setStyle(zone, book().places());
@@ -446,24 +459,9 @@ async function loadInstruments(): Promise<void> {
 
 function showIntervals(bars: readonly BarSeries[] | undefined): void {
   const kept = intervalsOf(bars);
+  keepsRegular = (bars ?? []).some(({ session }) => session === 'regular');
   intervals.offer(kept.map((value) => ({ value, text: value, hint: `Bars of ${value}` })));
   if (!kept.includes(view.interval)) view = { ...view, interval: kept[0]! };
-}
-
-/** The hours outside the regular session, shaded; asked for once for each stretch of days. */
-async function showSessions(): Promise<void> {
-  const query = live.query();
-  const times = book().times();
-  const [first, last] = [times[0], times[times.length - 1]];
-  if (!query || first === undefined || last === undefined) return;
-  if (!routes.has('GET /api/v1/calendar')) return;
-  const day = 86_400;
-  const [from, to] = [Math.floor(first / day) * day, (Math.floor(last / day) + 2) * day];
-  const asked = `${query.series} ${from} ${to}`;
-  if (asked === sessionsAsked) return;
-  sessionsAsked = asked;
-  const answer = await getSessions(query.series, `${from}000000000`, `${to}000000000`);
-  if (asked === sessionsAsked) chart.setSessions(sessionsIn(answer.ok ? answer.value : []));
 }
 
 /** Puts on the page what this program offers. */
@@ -549,4 +547,8 @@ showPage();
 deck.showConnection(live.connection(), '');
 live.watchLast();
 live.start();
+// The first one need not wait for the socket's second.
+void getStatus().then((answer) => {
+  if (answer.ok && live.status() === null) takeStatus(answer.value);
+});
 void loadInstruments();

@@ -16,15 +16,12 @@ const kStageTexts: Record<Stage, { title: string; does: string; unit: string }> 
   feeds: { title: 'Feeds', does: 'frames to events', unit: 'events/s' },
   tape: { title: 'Tape', does: 'durable, in order', unit: 'durable/s' },
   windows: { title: 'Windows', does: 'events to bars', unit: 'bars/s' },
-  store: { title: 'Store', does: 'bars, kept', unit: 'rows/s' },
+  store: { title: 'Store', does: 'results, kept', unit: 'events/s' },
   api: { title: 'API', does: 'to whoever watches', unit: 'frames/s' },
 };
 
 // What the headline of a stage is the rate of, where /metrics counts it.
-const kCounted: [Stage, RegExp][] = [
-  ['windows', /^(windows?|bars?)_.*(bars|trades|events)$/],
-  ['store', /^store_.*(rows|bars|results)$/],
-];
+const kCounted: [Stage, RegExp][] = [['windows', /^(windows?|bars?)_.*(bars|trades|events)$/]];
 
 /** Which stage a metric is of, by the room that its name begins with. */
 export function stageOf({ name, labels }: Sample): Stage | null {
@@ -53,6 +50,8 @@ export function stageOf({ name, labels }: Sample): Stage | null {
 export interface PipelineWorld {
   metrics(): Promise<Answer<string>>;
   quality(): Promise<Answer<Quality>>;
+  /** Of how many events the results are stored. */
+  stored(): Promise<Answer<bigint>>;
   /** Seconds, of a clock that does not go back. */
   now(): number;
 }
@@ -79,7 +78,9 @@ export class PipelinePage {
   private before_ = new Map<string, [number, number][]>();
   private status_: Status | null = null;
   private known_: Quality | null = null;
+  private stored_: bigint | null = null;
   private lag_ = '';
+  private busy_ = false;
 
   constructor(private readonly world_: PipelineWorld) {
     byId('pipeline-stages').append(...kStages.map((stage) => this.card(stage)));
@@ -100,7 +101,14 @@ export class PipelinePage {
 
   /** Asks for what the status does not have, and shows all. */
   async show(): Promise<void> {
-    const [metrics, quality] = await Promise.all([this.world_.metrics(), this.world_.quality()]);
+    if (this.busy_) return;
+    this.busy_ = true;
+    const [metrics, quality, stored] = await Promise.all([
+      this.world_.metrics(),
+      this.world_.quality(),
+      this.world_.stored(),
+    ]);
+    this.busy_ = false;
     const now = this.world_.now();
     if (metrics.ok) {
       const before = this.samples_;
@@ -117,6 +125,8 @@ export class PipelinePage {
       }
     }
     if (quality.ok) this.known_ = quality.value;
+    this.stored_ = stored.ok ? stored.value : null;
+    if (stored.ok) this.rates_.add('store', now, Number(stored.value));
     this.draw();
   }
 
@@ -168,7 +178,7 @@ export class PipelinePage {
             { name: 'Too late for any bar', value: formatCount(known.unapplied) },
           ]
         : [],
-      store: [],
+      store: this.stored_ === null ? [] : storeFacts(this.stored_, tape.durable_offset),
       api: [],
     };
   }
@@ -261,6 +271,15 @@ export class PipelinePage {
     this.cards_.set(stage, { head: headline, rate, line, facts, metrics });
     return card;
   }
+}
+
+/** The tape is ahead by what windows and store have still to do. */
+function storeFacts(stored: bigint, durable: string): Fact[] {
+  const behind = BigInt(durable) - stored;
+  return [
+    { name: 'Results stored up to', value: formatCount(String(stored)) },
+    { name: 'Behind the tape', value: `${formatCount(String(behind > 0n ? behind : 0n))} events` },
+  ];
 }
 
 function total(samples: readonly Sample[]): number {

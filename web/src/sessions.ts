@@ -2,28 +2,72 @@
 
 import type { IPanePrimitive, ITimeScaleApi, Time } from 'lightweight-charts';
 
-/** One trading date; seconds since 1970 UTC. Regular from `open` to `close`. */
-export interface Session {
-  open: number;
-  close: number;
-}
+import type { Answer, BarRange } from './api';
+import { secondsOf } from './time';
+import type { BarQuery, BarsAnswer } from './types';
 
 export type SessionOf = (time: number) => 'regular' | 'extended' | 'unknown';
 
-/** Which session an instant belongs to; `sessions` ascending. Without any, nothing is known. */
-export function sessionsIn(sessions: readonly Session[]): SessionOf {
-  return (time) => {
-    let low = 0;
-    let high = sessions.length;
-    if (high === 0) return 'unknown';
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sessions[middle]!.close <= time) low = middle + 1;
-      else high = middle;
-    }
-    const session = sessions[low];
-    return session !== undefined && time >= session.open ? 'regular' : 'extended';
+type Fetch = (query: BarQuery, range: BarRange) => Promise<Answer<BarsAnswer>>;
+
+const kNewest = 3;
+
+/**
+ * Which bars hold trades of the regular session: those that its own bar series has too. The page
+ * knows no calendar; holidays and half days are right because the trades say so.
+ */
+export class RegularHours {
+  private query_: BarQuery | null = null;
+  private range_: BarRange = {};
+  private readonly regular_ = new Set<number>();
+  /** What came later is not known yet. */
+  private knownTo_ = -Infinity;
+  private busy_ = false;
+
+  constructor(
+    private readonly fetch_: Fetch,
+    private readonly changed_: () => void,
+  ) {}
+
+  readonly sessionOf: SessionOf = (time) => {
+    if (this.regular_.has(time)) return 'regular';
+    return time <= this.knownTo_ ? 'extended' : 'unknown';
   };
+
+  /** Null: nothing is to be told apart. */
+  watch(query: BarQuery | null, range: BarRange): void {
+    const same = JSON.stringify([query, range]) === JSON.stringify([this.query_, this.range_]);
+    if (same) return;
+    this.query_ = query;
+    this.range_ = range;
+    this.forget();
+  }
+
+  forget(): void {
+    this.regular_.clear();
+    this.knownTo_ = -Infinity;
+    this.changed_();
+  }
+
+  /** The times of the bars that are shown, ascending; asks when there are newer ones. */
+  async cover(times: readonly number[]): Promise<void> {
+    const query = this.query_;
+    const last = times[times.length - 1];
+    // The newest bar may yet get its first regular trade.
+    const closed = times[times.length - 2];
+    if (!query || this.busy_ || last === undefined || (closed ?? last) <= this.knownTo_) return;
+    const some = this.regular_.size > 0 && times.filter((time) => time > this.knownTo_).length <= 2;
+    this.busy_ = true;
+    const limit = some ? { limit: kNewest } : {};
+    const range = this.range_;
+    const answer = await this.fetch_({ ...query, session: 'regular' }, { ...range, ...limit });
+    this.busy_ = false;
+    if (query !== this.query_ || range !== this.range_) return;
+    if (!answer.ok) return;
+    for (const bar of answer.value.bars) this.regular_.add(secondsOf(bar.ts_open));
+    this.knownTo_ = closed ?? last;
+    this.changed_();
+  }
 }
 
 /** [first, last] of each run of neighbours outside the regular session. */

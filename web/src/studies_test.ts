@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { routesOf } from './routes';
-import { extendedRuns, sessionsIn } from './sessions';
+import { extendedRuns, RegularHours } from './sessions';
 import { StudyValues } from './study_values';
 import {
   defaultStudies,
@@ -13,7 +13,7 @@ import {
   studiesOfText,
   studiesText,
 } from './studies';
-import type { BarQuery } from './types';
+import type { Bar, BarQuery } from './types';
 
 const kQuery: BarQuery = {
   series: 'lean/trade/SPY',
@@ -74,7 +74,7 @@ test('values come from the answer, all first, then the newest', async () => {
       refused: (why) => told.push(why),
     },
     (_delay, callback) => (resume = callback),
-    () => '10',
+    { to: () => '10', barsFrom: (time) => (time === 60 ? 1 : 0) },
   );
   const settle = (): Promise<void> => new Promise((done) => setImmediate(done));
   values.watch(kQuery, {}, linesOf([standardStudy('sma')]));
@@ -108,21 +108,43 @@ test('values come from the answer, all first, then the newest', async () => {
 });
 
 test('hours outside the regular session are runs of neighbours', () => {
-  const sessionOf = sessionsIn([
-    { open: 100, close: 200 },
-    { open: 1100, close: 1200 },
-  ]);
-  assert.equal(sessionsIn([])(150), 'unknown');
-  const times = [50, 99, 100, 199, 200, 1099, 1100, 1200];
+  const sessionOf = (time: number) => (time >= 100 && time < 200 ? 'regular' : 'extended');
+  const times = [50, 99, 100, 199, 200, 1099];
   assert.deepEqual(extendedRuns(times, -5, 99, sessionOf), [
     [0, 1],
     [4, 5],
-    [7, 7],
   ]);
   assert.deepEqual(extendedRuns(times, 1, 4, sessionOf), [
     [1, 1],
     [4, 4],
   ]);
+});
+
+test('a bar is of regular hours when their own series has it, and unknown while it is new', async () => {
+  const asked: (number | undefined)[] = [];
+  let regular = [120];
+  const hours = new RegularHours(
+    async (query, range) => {
+      assert.equal(query.session, 'regular');
+      asked.push(range.limit);
+      const bars = regular.map((time) => ({ ts_open: `${time}000000000` }) as Bar);
+      return { ok: true, value: { ...query, offset: '1', bars } };
+    },
+    () => {},
+  );
+  const all = (times: number[]) => times.map(hours.sessionOf);
+  assert.deepEqual(all([60]), ['unknown']);
+  hours.watch(kQuery, {});
+  await hours.cover([60, 120, 180]);
+  assert.deepEqual(all([60, 120, 180]), ['extended', 'regular', 'unknown']);
+  await hours.cover([60, 120, 180]);
+  assert.deepEqual(asked, [undefined], 'asked once while there is no newer bar');
+  regular = [120, 180];
+  await hours.cover([60, 120, 180, 240]);
+  assert.deepEqual(asked, [undefined, 3]);
+  assert.deepEqual(all([60, 180, 240]), ['extended', 'regular', 'unknown']);
+  hours.watch(null, {});
+  assert.deepEqual(all([60, 120]), ['unknown', 'unknown']);
 });
 
 test('what the program offers is read from its description', () => {

@@ -26,9 +26,17 @@ export interface StudyEvents {
   refused(why: string): void;
 }
 
+/** The bars that the values belong to. */
+export interface DrawnBars {
+  /** Trades before it are counted in them; null where they are not live. */
+  to(): Offset | null;
+  /** How many there are from `time` on. */
+  barsFrom(time: number): number;
+}
+
 const kPauseMs = 500;
-// The bar in the making and the one before it, which a late trade may correct at its end.
-const kNewest = 3;
+// A late trade may correct the bar before the newest.
+const kAgain = 2;
 
 export class StudyValues {
   private query_: BarQuery | null = null;
@@ -36,6 +44,8 @@ export class StudyValues {
   private lines_: readonly StudyLine[] = [];
   private readonly texts_ = new Map<string, Map<number, DecimalText>>();
   private whole_ = false;
+  /** Of the newest bar that has been answered for. */
+  private knownTo_ = -Infinity;
   private busy_ = false;
   private dirty_ = false;
   /** What is on its way for an older choice is not heard. */
@@ -45,8 +55,7 @@ export class StudyValues {
     private readonly fetch_: Fetch,
     private readonly events_: StudyEvents,
     private readonly after_: (delayMs: number, callback: () => void) => void,
-    /** Up to where the bars that are drawn are counted; null where they are not live. */
-    private readonly drawnTo_: () => Offset | null,
+    private readonly drawn_: DrawnBars,
   ) {}
 
   watch(query: BarQuery | null, range: BarRange, lines: readonly StudyLine[]): void {
@@ -55,6 +64,7 @@ export class StudyValues {
     this.lines_ = lines;
     this.generation_ += 1;
     this.texts_.clear();
+    this.knownTo_ = -Infinity;
     this.whole_ = false;
     this.busy_ = false;
     this.barsChanged(true);
@@ -80,13 +90,14 @@ export class StudyValues {
     const generation = this.generation_;
     const whole = !this.whole_;
     const names = [...new Set(this.lines_.map(({ study }) => study))];
-    const range = whole ? this.range_ : { ...this.range_, limit: kNewest };
+    const newer = this.drawn_.barsFrom(this.knownTo_) + kAgain;
+    const range = whole ? this.range_ : { ...this.range_, limit: newer };
     const answer = await this.fetch_(query, names, range);
     if (generation !== this.generation_) return;
     if (answer.ok) {
       this.take(answer.value, whole);
       // What is pushed can be ahead of what is asked for.
-      const drawnTo = this.drawnTo_();
+      const drawnTo = this.drawn_.to();
       if (drawnTo !== null && BigInt(answer.value.offset) < BigInt(drawnTo)) this.dirty_ = true;
     } else this.events_.refused(answer.failure.message);
     this.after_(kPauseMs, () => {
@@ -103,6 +114,7 @@ export class StudyValues {
       const points = values.points.get(key) ?? [];
       const texts = whole ? new Map<number, DecimalText>() : this.texts_.get(key);
       if (!texts) continue;
+      this.knownTo_ = Math.max(this.knownTo_, points[points.length - 1]?.time ?? -Infinity);
       for (const { time, text } of points) {
         if (text === null) texts.delete(time);
         else texts.set(time, text);
