@@ -160,6 +160,10 @@ std::span<const Api::Route> Api::routes() {
       Route{"POST", "/api/v1/sql", kViewer, &Api::sql, true},
       Route{"GET", "/api/v1/live", kViewer, &Api::live},
       Route{"POST", "/api/v1/play/restart", kOperator, &Api::restart},
+      Route{"POST", "/api/v1/play/jump", kOperator, &Api::jump},
+      Route{"POST", "/api/v1/play/speed", kOperator, &Api::speed},
+      Route{"POST", "/api/v1/play/pause", kOperator, &Api::pause},
+      Route{"POST", "/api/v1/play/resume", kOperator, &Api::resume},
   };
   return kRoutes;
 }
@@ -439,6 +443,32 @@ HttpResponse Api::restart(const HttpRequest&) {
   const auto run = parts_.play.restart();
   if (!run) return error_response(run.error());
   return json_response(202, restart_json(*run));
+}
+
+// A jump is a new run that begins there.
+HttpResponse Api::jump(const HttpRequest& request) {
+  const auto to = parse_jump_query(request.query, parts_.play.status().market_time);
+  if (!to) return error_response(to.error());
+  const auto run = parts_.play.restart(*to);
+  if (!run) return error_response(run.error());
+  return json_response(202, restart_json(*run));
+}
+
+HttpResponse Api::speed(const HttpRequest& request) {
+  const auto speed = parse_speed_query(request.query);
+  if (!speed) return error_response(speed.error());
+  if (const Status set = parts_.play.set_speed(*speed); !set) return error_response(set.error());
+  return json_response(200, pace_json(parts_.play.status()));
+}
+
+HttpResponse Api::pause(const HttpRequest&) {
+  if (const Status set = parts_.play.pause(true); !set) return error_response(set.error());
+  return json_response(200, pace_json(parts_.play.status()));
+}
+
+HttpResponse Api::resume(const HttpRequest&) {
+  if (const Status set = parts_.play.pause(false); !set) return error_response(set.error());
+  return json_response(200, pace_json(parts_.play.status()));
 }
 
 }  // namespace tapedeck::api

@@ -68,6 +68,10 @@ class Api final : public net::HttpHandler {
   net::HttpResponse sql(const net::HttpRequest& request);
   net::HttpResponse live(const net::HttpRequest& request);
   net::HttpResponse restart(const net::HttpRequest& request);
+  net::HttpResponse jump(const net::HttpRequest& request);
+  net::HttpResponse speed(const net::HttpRequest& request);
+  net::HttpResponse pause(const net::HttpRequest& request);
+  net::HttpResponse resume(const net::HttpRequest& request);
 
   // As it came, and with the path below the base path; nothing: it is not below it.
   std::optional<net::HttpRequest> below_base(const net::HttpRequest& request) const;

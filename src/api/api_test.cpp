@@ -279,6 +279,24 @@ TEST_F(ApiTest, Restarts) {
   EXPECT_EQ(fake_.status().run, 2u);
 }
 
+TEST_F(ApiTest, ThePlayIsPausedSpedUpAndJumped) {
+  const auto post = [&](const std::string& target) {
+    return api_.on_request(request("POST", target));
+  };
+  EXPECT_EQ(post("/api/v1/play/pause").body, "{\"speed\":1,\"paused\":true}");
+  EXPECT_EQ(post("/api/v1/play/speed?value=2.5").body, "{\"speed\":2.5,\"paused\":true}");
+  EXPECT_EQ(post("/api/v1/play/resume").body, "{\"speed\":2.5,\"paused\":false}");
+  for (const std::string wrong : {"speed", "speed?value=fast", "speed?value=0", "jump",
+                                  "jump?to=noon", "jump?from=2013-10-07T14:00:00Z"}) {
+    EXPECT_EQ(post("/api/v1/play/" + wrong).status, 400) << wrong;
+  }
+  EXPECT_EQ(fake_.status().run, 1u);
+  EXPECT_EQ(post("/api/v1/play/jump?to=2013-10-07T14:00:00Z").status, 202);
+  EXPECT_EQ(fake_.restarted_from(), *parse_iso("2013-10-07T14:00:00Z"));
+  EXPECT_EQ(fake_.status().run, 2u);
+  EXPECT_EQ(get("/api/v1/play/pause").status, 405);
+}
+
 TEST_F(ApiTest, CountsRequestsByRouteAndStatus) {
   get("/api/v1/status");
   get("/api/v1/status");

@@ -183,10 +183,24 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     status.durable_offset = page_.offset;
     status.zone = "America/New_York";
     status.market_time = market_time;
+    status.speed = speed_;
+    status.paused = paused_;
     return status;
   }
 
-  Result<std::uint64_t> restart() override {
+  Status set_speed(double speed) override {
+    if (speed <= 0) return fail(ErrorCode::kInvalidArgument, "a speed is above 0");
+    speed_ = speed;
+    return {};
+  }
+  Status pause(bool paused) override {
+    paused_ = paused;
+    return {};
+  }
+  std::optional<Timestamp> restarted_from() const { return restarted_from_; }
+
+  Result<std::uint64_t> restart(std::optional<Timestamp> from = {}) override {
+    restarted_from_ = from;
     if (refuses_restart_) return fail(ErrorCode::kBusy, "a restart is under way: wait for it");
     std::uint64_t run = 0;
     {
@@ -240,6 +254,9 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
   mutable std::string last_sql_;
   std::vector<pipeline::TradeRow> trades_;  // ascending by offset
   std::atomic<bool> refuses_restart_ = false;
+  std::atomic<double> speed_ = 1;
+  std::atomic<bool> paused_ = false;
+  std::optional<Timestamp> restarted_from_{};
   std::mutex subscription_mutex_;
   std::function<void()> on_change_;
 };

@@ -87,6 +87,10 @@ std::string health_json(std::string_view status) {
 
 std::string restart_json(std::uint64_t run) { return fmt::format("{{\"run\":{}}}", run); }
 
+std::string pace_json(const pipeline::PlayStatus& status) {
+  return fmt::format("{{\"speed\":{},\"paused\":{}}}", status.speed, status.paused);
+}
+
 std::string status_json(const pipeline::PlayStatus& status, std::string_view version) {
   std::string out;
   append(out,
@@ -95,11 +99,12 @@ std::string status_json(const pipeline::PlayStatus& status, std::string_view ver
          json_quote(version), json_quote(status.mode), to_string(status.state),
          json_quote(status.label), json_quote(status.date), json_quote(status.title),
          json_quote(status.source), json_quote(status.licence));
-  append(out,
-         "\"speed\":{},\"market_time\":\"{}\",\"start_time\":\"{}\",\"end_time\":\"{}\","
-         "\"zone\":{},\"run\":{},\"error\":{}}},",
-         status.speed, status.market_time.ns, status.start_time.ns, status.end_time.ns,
-         json_quote(status.zone), status.run, status.error ? json_quote(*status.error) : "null");
+  append(
+      out,
+      "\"speed\":{},\"paused\":{},\"market_time\":\"{}\",\"start_time\":\"{}\",\"end_time\":\"{}\","
+      "\"zone\":{},\"run\":{},\"error\":{}}},",
+      status.speed, status.paused, status.market_time.ns, status.start_time.ns, status.end_time.ns,
+      json_quote(status.zone), status.run, status.error ? json_quote(*status.error) : "null");
   out += "\"tape\":";
   append_tape(out, status);
   out += ",\"feeds\":";

@@ -22,6 +22,7 @@ std::string health_json(std::string_view status);
 std::string restart_json(std::uint64_t run);
 std::string session_json(std::string_view role, std::string_view version,
                          const pipeline::PlayStatus& status);
+std::string pace_json(const pipeline::PlayStatus& status);
 std::string status_json(const pipeline::PlayStatus& status, std::string_view version);
 std::string tape_json(const pipeline::PlayStatus& status);
 std::string quality_json(const pipeline::Quality& quality);

@@ -109,7 +109,7 @@ TEST(Json, TheStatusIsWhole) {
       status_json(status, "0.1.0"),
       "{\"version\":\"0.1.0\",\"mode\":\"demo\",\"play\":{\"state\":\"failed\","
       "\"label\":\"recorded\",\"date\":\"2013-10-07\",\"title\":\"SPY \\\"and\\\" IBM\","
-      "\"source\":\"somebody\",\"licence\":\"Apache-2.0\",\"speed\":2.5,"
+      "\"source\":\"somebody\",\"licence\":\"Apache-2.0\",\"speed\":2.5,\"paused\":false,"
       "\"market_time\":\"1381152590000000000\",\"start_time\":\"1\",\"end_time\":\"2\","
       "\"zone\":\"America/New_York\",\"run\":4,\"error\":\"disk\\u000afull\"},"
       "\"tape\":{\"durable_offset\":\"12345\",\"bytes\":\"18446744073709551615\","

@@ -158,7 +158,32 @@ Result<LiveChannel> parse_channel(std::string_view text) {
               fmt::format("channel {} is not known: use bars, last or trades", shown(text)));
 }
 
+Result<double> parse_speed(std::string_view text) {
+  double value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec == std::errc() && end == text.data() + text.size()) return value;
+  return fail(ErrorCode::kInvalidArgument, fmt::format("{} is not a number", shown(text)));
+}
+
+std::unexpected<Error> missing(std::string_view name, std::string_view what) {
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("parameter {} is missing: write {}", name, what));
+}
+
 }  // namespace
+
+Result<Timestamp> parse_jump_query(const net::Fields& query, Timestamp now) {
+  TD_ASSIGN(const Parameters parameters, Parameters::of(query, {"to"}));
+  TD_ASSIGN(const auto to, parameters.instant("to", "", now));
+  if (!to) return missing("to", "an instant, such as 2013-10-07T14:00:00Z or -10m");
+  return *to;
+}
+
+Result<double> parse_speed_query(const net::Fields& query) {
+  TD_ASSIGN(const Parameters parameters, Parameters::of(query, {"value"}));
+  if (!parameters.find("value")) return missing("value", "market seconds a second, such as 20");
+  return parameters.parsed("value", &parse_speed, 1.0);
+}
 
 std::string_view to_string(LiveChannel channel) {
   switch (channel) {

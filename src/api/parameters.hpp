@@ -45,6 +45,11 @@ struct SqlRequest {
 // query (where there is no body), limit, format, numbers.
 Result<SqlRequest> parse_sql_query(const net::Fields& query, std::string_view body);
 
+// to: an instant; a time of day alone is not one.
+Result<Timestamp> parse_jump_query(const net::Fields& query, Timestamp now);
+// value: market seconds a second.
+Result<double> parse_speed_query(const net::Fields& query);
+
 enum class LiveChannel { kBars, kLast, kTrades };
 std::string_view to_string(LiveChannel channel);
 

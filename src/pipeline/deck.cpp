@@ -1,5 +1,6 @@
 #include "pipeline/deck.hpp"
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 namespace tapedeck::pipeline {
@@ -37,7 +38,11 @@ class Deck::Listener final : public Live::Subscription {
 };
 
 Deck::Deck(PlayStatus about, NextRun next, Factory factory, Log& log)
-    : about_(std::move(about)), next_(next), factory_(std::move(factory)), log_(log) {}
+    : about_(std::move(about)),
+      next_(next),
+      factory_(std::move(factory)),
+      log_(log),
+      speed_(about_.speed) {}
 
 Deck::~Deck() {
   {
@@ -118,6 +123,8 @@ PlayStatus Deck::status() const {
     status.state = state_;
     status.error = error_;
     status.run = number_;
+    status.speed = speed_;
+    status.paused = paused_;
   }
   if (now.run == nullptr) return status;
   const Pipeline& pipeline = *now.run->pipeline;
@@ -144,10 +151,45 @@ PlayStatus Deck::status() const {
   return status;
 }
 
-Result<std::uint64_t> Deck::restart() {
-  if (next_ == NextRun::kGoesOn) {
-    return fail(ErrorCode::kUnsupported,
-                "this pipeline is no play: what it takes in goes on the same tape for good");
+Status Deck::check_is_play() const {
+  if (next_ == NextRun::kAnew) return {};
+  return fail(ErrorCode::kUnsupported,
+              "this pipeline is no play: what it takes in goes on the same tape for good");
+}
+
+Status Deck::set_speed(double speed) {
+  TD_TRY(check_is_play());
+  if (!(speed > 0 && speed <= kSpeedMax)) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("a speed is above 0 and at most {} market seconds a second", kSpeedMax));
+  }
+  const Reading now = reading();
+  std::lock_guard lock(mutex_);
+  speed_ = speed;
+  if (now.run == nullptr || paused_) return {};
+  run_->pipeline->set_speed(speed);
+  run_->driver.wake();
+  return {};
+}
+
+Status Deck::pause(bool paused) {
+  TD_TRY(check_is_play());
+  const Reading now = reading();
+  std::lock_guard lock(mutex_);
+  paused_ = paused;
+  if (now.run == nullptr) return {};
+  run_->pipeline->set_speed(paused ? 0 : speed_);
+  run_->driver.wake();
+  return {};
+}
+
+Result<std::uint64_t> Deck::restart(std::optional<Timestamp> from) {
+  TD_TRY(check_is_play());
+  if (from && (*from < about_.start_time || *from > about_.end_time)) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the play is from {} to {}", to_iso(about_.start_time),
+                            to_iso(about_.end_time)));
   }
   std::uint64_t next = 0;
   {
@@ -157,6 +199,7 @@ Result<std::uint64_t> Deck::restart() {
       return fail(ErrorCode::kBusy, "a restart is under way: wait for it");
     }
     wish_ = Wish::kNextRun;
+    from_ = from;
     next = number_ + 1;
     run_->driver.stop();
   }
@@ -168,6 +211,12 @@ Result<std::unique_ptr<Deck::Run>> Deck::make_run(std::uint64_t number) {
   auto run = std::make_unique<Run>();
   run->number = number;
   TD_ASSIGN(run->pipeline, factory_(number, [this] { announce(); }));
+  std::optional<Timestamp> from;
+  {
+    std::lock_guard lock(mutex_);
+    from = from_;
+  }
+  if (from) run->pipeline->play_from(*from);
   TD_TRY(run->pipeline->prepare());
   return run;
 }
@@ -192,6 +241,7 @@ void Deck::run_on() {
   while (true) {
     if (state_ != PlayState::kFailed) {
       state_ = PlayState::kPlaying;
+      if (next_ == NextRun::kAnew) run_->pipeline->set_speed(paused_ ? 0 : speed_);
       lock.unlock();
       const Status ran = run_->pipeline->run(run_->driver);  // only this thread replaces it
       lock.lock();

@@ -55,7 +55,9 @@ class Deck final : public History, public Live, public Play {
   LastPage last_since(Offset since) const override;
   std::unique_ptr<Subscription> subscribe(std::function<void()> on_change) override;
   PlayStatus status() const override;
-  Result<std::uint64_t> restart() override;
+  Result<std::uint64_t> restart(std::optional<Timestamp> from = {}) override;
+  Status set_speed(double speed) override;
+  Status pause(bool paused) override;
 
  private:
   class Listener;
@@ -74,7 +76,8 @@ class Deck final : public History, public Live, public Play {
   Result<std::unique_ptr<Run>> make_run(std::uint64_t number);
   Result<std::unique_ptr<Run>> take_next(std::uint64_t number);
   void put(std::unique_ptr<Run> run);  // in place of the one that is there
-  void run_on();                       // the thread
+  Status check_is_play() const;
+  void run_on();  // the thread
   Reading reading() const;
   Result<Reading> reading_of_a_run() const;
   void announce();
@@ -92,6 +95,9 @@ class Deck final : public History, public Live, public Play {
   PlayState state_ = PlayState::kLoading;
   std::optional<std::string> error_;
   Wish wish_ = Wish::kNone;
+  std::optional<Timestamp> from_;  // where the next run begins; nothing: as the first
+  double speed_ = 1;
+  bool paused_ = false;
   bool stored_all_ = false;  // the last run ended by itself
 
   std::shared_mutex listeners_mutex_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
 
 #include "pipeline/fakes_test.hpp"
@@ -26,12 +27,18 @@ class DeckTest : public testing::Test {
       parts.catalog = std::make_unique<market::Catalog>();
       parts.quarantine = std::make_unique<quality::Quarantine>();
       parts.feeds.push_back(
-          {.id = "fake", .source = std::make_unique<FakeSource>(fake_trades(*parts.catalog, 500))});
+          {.id = "fake",
+           .source = std::make_unique<FakeSource>(in_order(fake_trades(*parts.catalog, 500))),
+           .pace = pace_});
       parts.tape = tape::passing::make_passing_tape();
       parts.store = std::make_unique<FakeStore>();
       return std::make_unique<Pipeline>(std::move(parts), kNoTables, clock_,
                                         PipelineOptions{.specs = {{}}}, std::move(on_change));
     };
+  }
+  static std::vector<market::Trade> in_order(std::vector<market::Trade> trades) {
+    std::ranges::stable_sort(trades, {}, &market::Trade::ts_event);
+    return trades;
   }
   static void wait_for(const Deck& deck, PlayState state, std::uint64_t run) {
     for (PlayStatus now = deck.status(); now.state != state || now.run != run;) {
@@ -44,6 +51,7 @@ class DeckTest : public testing::Test {
   std::string logged_;
   Log log_;
   std::uint64_t failing_run_ = 0;
+  std::optional<Pace> pace_;
   const store::BarQuery query_{
       .series = {"fake", "trade", "S0"}, .spec = {}, .start = {}, .end = {}};
 };
@@ -94,6 +102,30 @@ TEST_F(DeckTest, CanBeDestroyedAtAnyMoment) {
     ASSERT_TRUE(deck.start());
     if (i % 2 == 0) static_cast<void>(deck.restart());
   }
+}
+
+TEST_F(DeckTest, APlayIsPausedSpedUpAndJumped) {
+  pace_ = Pace{.from = kFakeOpen, .speed = 1};
+  Deck deck({.speed = 1, .start_time = kFakeOpen, .end_time = kFakeOpen + minutes(20)},
+            Deck::NextRun::kAnew, factory(), log_);
+  ASSERT_TRUE(deck.start());
+  ASSERT_TRUE(deck.pause(true));
+  EXPECT_TRUE(deck.status().paused);
+  EXPECT_FALSE(deck.set_speed(0));
+  EXPECT_FALSE(deck.set_speed(Play::kSpeedMax + 1));
+  EXPECT_EQ(deck.restart(kFakeOpen - seconds(1)).error().code, ErrorCode::kInvalidArgument);
+  // What is before it is there at once, though the play stands still.
+  const Timestamp to = kFakeOpen + minutes(10);
+  ASSERT_TRUE(deck.restart(to));
+  while (deck.status().run != 2 || deck.status().market_time < to - seconds(30)) {
+    std::this_thread::yield();
+  }
+  EXPECT_LE(deck.status().market_time, to);
+  EXPECT_TRUE(deck.status().paused);
+  ASSERT_TRUE(deck.set_speed(1'000'000));
+  ASSERT_TRUE(deck.pause(false));
+  wait_for(deck, PlayState::kEnded, 2);
+  EXPECT_EQ(deck.status().speed, 1'000'000);
 }
 
 TEST_F(DeckTest, ADrainedRunIsStoredAndGoesOnAsTheNext) {

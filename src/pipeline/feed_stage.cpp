@@ -25,6 +25,9 @@ StreamKind kind_of() {
   if constexpr (std::is_same_v<Event, FeedMark>) return StreamKind::kStatus;
 }
 
+// A play that stands still looks up so often.
+constexpr Duration kStandsStill = hours(1);
+
 Timestamp time_of(const feeds::OtherEvent& event) {
   return std::visit([](const auto& one) { return one.ts_event; }, event);
 }
@@ -45,13 +48,16 @@ FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quara
       quarantine_(quarantine),
       out_(out),
       clock_(clock),
-      batch_events_(batch_events) {}
+      batch_events_(batch_events) {
+  if (part_.pace) wanted_speed_ = part_.pace->speed;
+}
 
 Result<Step> FeedStage::step() {
   // What was handed on before the queue was full is progress, too: the next stage may wait for it.
   const std::size_t before = ready_.size();
   if (!hand_on()) return ready_.size() < before ? Step::progress() : Step::idle();
   const bool draining = draining_;
+  take_speed();
   if (held_.empty() && !source_ended_ && !draining) {
     const auto more = part_.source->pull(*this, batch_events_);
     // A source that breaks has told so through refuse(); others flow on.
@@ -91,6 +97,16 @@ Result<Step> FeedStage::step() {
   return Step::done();
 }
 
+void FeedStage::take_speed() {
+  const double wanted = wanted_speed_;
+  if (!part_.pace || part_.pace->speed == wanted) return;
+  if (play_began_) {
+    part_.pace->from = play_time();
+    play_began_ = clock_.elapsed();
+  }
+  part_.pace->speed = wanted;
+}
+
 Timestamp FeedStage::play_time() const {
   const Pace& pace = *part_.pace;
   if (!play_began_) return *pace.from;
@@ -110,8 +126,10 @@ Duration FeedStage::mark_time() {
 }
 
 Duration FeedStage::until(Timestamp market_time) const {
+  if (part_.pace->speed == 0) return kStandsStill;
   const double market_ns = static_cast<double>((market_time - play_time()).ns);
-  return {std::max<std::int64_t>(1, static_cast<std::int64_t>(market_ns / part_.pace->speed))};
+  const double ns = std::min(market_ns / part_.pace->speed, static_cast<double>(kStandsStill.ns));
+  return {std::max<std::int64_t>(1, static_cast<std::int64_t>(ns))};
 }
 
 Batch& FeedStage::batch_of(StreamKind kind) {

@@ -80,6 +80,8 @@ class FeedStage final : public Stage, private feeds::EventSink {
   // Takes nothing more from the source; what is due is handed on. Any thread; it shows in the next
   // step.
   void drain() { draining_ = true; }
+  // Of a play: market seconds a second from the next step on; 0: it stands still. Any thread.
+  void set_speed(double speed) { wanted_speed_ = speed; }
   const std::string& id() const { return part_.id; }
   const FeedCounts& counts() const { return counts_; }
   bool is_done() const { return done_.load(); }  // nothing more will be handed on
@@ -97,8 +99,9 @@ class FeedStage final : public Stage, private feeds::EventSink {
 
   using Held = std::variant<market::Trade, feeds::OtherEvent, market::FeedMark>;
 
+  void take_speed();
   Timestamp play_time() const;
-  Duration until(Timestamp market_time) const;  // by the clock
+  Duration until(Timestamp market_time) const;  // by the clock; long, where it stands still
   Duration mark_time();                         // when a mark is due; how long until the next
   void hold(Held event, Timestamp ts_event);
   void put(const auto& event);  // among what is ready
@@ -121,6 +124,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   FeedCounts counts_;
   std::atomic<std::int64_t> market_time_ns_{0};
   std::atomic<bool> loading_{true};
+  std::atomic<double> wanted_speed_{1};
   std::atomic<bool> draining_{false};
   std::atomic<bool> done_{false};
 };

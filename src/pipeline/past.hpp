@@ -11,8 +11,8 @@ namespace tapedeck::pipeline {
 class TapeAndStorePast final : public windows::Past {
  public:
   // Borrows all; `store` may be null: then no bars are kept but in the builders.
-  TapeAndStorePast(const tape::TapeView& tape, PartitionId partition, const market::Catalog& catalog,
-                   const store::Store* store)
+  TapeAndStorePast(const tape::TapeView& tape, PartitionId partition,
+                   const market::Catalog& catalog, const store::Store* store)
       : tape_(tape), partition_(partition), catalog_(catalog), store_(store) {}
 
   Result<std::optional<windows::PastBar>> bar(SeriesId series, const market::BarSpec& spec,

@@ -189,6 +189,16 @@ void Pipeline::drain() {
   for (const auto& feed : feeds_) feed->drain();
 }
 
+void Pipeline::play_from(Timestamp from) {
+  for (FeedPart& feed : parts_.feeds) {
+    if (feed.pace) feed.pace->from = from;
+  }
+}
+
+void Pipeline::set_speed(double speed) {
+  for (const auto& feed : feeds_) feed->set_speed(speed);
+}
+
 Timestamp Pipeline::market_time() const {
   Timestamp newest{};
   for (const auto& feed : feeds_) newest = std::max(newest, feed->market_time());

@@ -55,6 +55,9 @@ class Pipeline {
   // driver must be woken.
   Status run(Driver& driver);
   void drain();
+  // Of plays: where they begin, before prepare(); and how fast they are, any thread after it.
+  void play_from(Timestamp from);
+  void set_speed(double speed);
 
   // Brings the tape into its final, compact form. After run().
   Status seal() { return parts_.tape->seal(); }

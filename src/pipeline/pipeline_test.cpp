@@ -334,6 +334,47 @@ void play_paced(bool drained) {
   EXPECT_TRUE(stage.is_done());
 }
 
+TEST(FeedStage, APlayStandsStillGoesOnAndGoesFaster) {
+  market::Catalog catalog;
+  const market::Trade one = fake_trades(catalog, 1)[0];
+  std::vector<market::Trade> timed;
+  for (const std::int64_t s : {0, 10, 20, 30}) {
+    timed.push_back(one);
+    timed.back().ts_event = kFakeOpen + seconds(s);
+    timed.back().identity.seq = timed.size();
+  }
+  ManualClock clock;
+  SeenEvents seen;
+  quality::Quarantine quarantine;
+  BatchQueue out(1000);
+  FeedStage stage({.id = "fake",
+                   .source = std::make_unique<FakeSource>(timed),
+                   .pace = Pace{.from = kFakeOpen, .speed = 1}},
+                  seen, quarantine, out, clock, 100);
+  const auto after = [&](Duration passed) {
+    clock.advance(passed);
+    while (stage.step()->kind == Step::Kind::kProgress) {
+    }
+    std::size_t events = 0;
+    while (auto batch = out.try_pop()) events += batch->trades.size();
+    return events;
+  };
+  EXPECT_EQ(after({}), 1u);
+  EXPECT_EQ(after(seconds(9)), 0u);
+  stage.set_speed(0);
+  EXPECT_EQ(after({}), 0u);  // it takes notice
+  EXPECT_EQ(after(hours(1)), 0u);
+  stage.set_speed(1);
+  EXPECT_EQ(after({}), 0u);
+  EXPECT_EQ(after(milliseconds(999)), 0u);
+  EXPECT_EQ(after(milliseconds(1)), 1u);
+  stage.set_speed(10);
+  EXPECT_EQ(after({}), 0u);
+  EXPECT_EQ(after(seconds(1)), 1u);
+  EXPECT_EQ(after(seconds(1)), 1u);
+  EXPECT_EQ(stage.market_time(), kFakeOpen + seconds(30));
+}
+
 TEST(FeedStage, HandsEventsOnAtThePaceOfThePlay) { play_paced(false); }
 
 TEST(FeedStage, ADrainedPlayHandsOnNothingThatIsNotDue) { play_paced(true); }

@@ -35,7 +35,8 @@ struct PlayStatus {
   std::string source;   // who made the recording
   std::string licence;  // "Apache-2.0"
   double speed = 1;     // market seconds a second
-  std::string zone;     // IANA
+  bool paused = false;
+  std::string zone;  // IANA
   Timestamp market_time, start_time, end_time;
   std::uint64_t run = 1;  // rises with every restart
   std::optional<std::string> error;
@@ -50,9 +51,16 @@ class Play {
  public:
   virtual ~Play() = default;
   virtual PlayStatus status() const = 0;
-  // Begins a new run from the start, with a tape and a store of its own. Returns its number.
-  // Errors: kBusy while another restart is under way.
-  virtual Result<std::uint64_t> restart() = 0;
+  // Begins a new run, with a tape and a store of its own; what is before `from` is there at once.
+  // Without it, as the first run began. Returns its number. Errors: kBusy while another restart is
+  // under way, kUnsupported for what is no play, kInvalidArgument for a time outside of it.
+  virtual Result<std::uint64_t> restart(std::optional<Timestamp> from = {}) = 0;
+  // Market seconds a second from now on, in the next runs too. Errors: kUnsupported;
+  // kInvalidArgument for a speed that is not above 0 and at most kSpeedMax.
+  static constexpr double kSpeedMax = 1'000'000;
+  virtual Status set_speed(double speed) = 0;
+  // Lets it stand still, or go on. Errors: kUnsupported.
+  virtual Status pause(bool paused) = 0;
 };
 
 }  // namespace tapedeck::pipeline
