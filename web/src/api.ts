@@ -7,7 +7,16 @@ import { routesOf, type Route } from './routes';
 import type { StudyAnswer } from './study_values';
 import type { StudyPoint } from './chart';
 import { secondsOf } from './time';
-import type { BarQuery, BarsAnswer, DecimalText, InstrumentsAnswer, Nanoseconds, Quality, Status, TradesAnswer } from './types';
+import type {
+  BarQuery,
+  BarsAnswer,
+  DecimalText,
+  InstrumentsAnswer,
+  Nanoseconds,
+  Quality,
+  Status,
+  TradesAnswer,
+} from './types';
 
 export interface Failure {
   /** HTTP status, or 0 when no answer came. */
