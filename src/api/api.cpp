@@ -382,7 +382,7 @@ HttpResponse Api::bars(const HttpRequest& request) {
   const auto page = parts_.history.bars(asked->query, asked->indicators);
   if (!page) return error_response(page.error());
   return table_response(asked->form, bars_head(*asked, *page, now), "bars",
-                        bar_rows(asked->form, *page));
+                        bar_rows(asked->form, asked->query.spec, *page));
 }
 
 HttpResponse Api::trades(const HttpRequest& request) {
@@ -422,13 +422,7 @@ HttpResponse Api::sql(const HttpRequest& request) {
   if (!asked) return error_response(asked.error());
   const auto table = parts_.history.select(asked->statement, asked->limit);
   if (!table) return error_response(table.error());
-  std::string columns;
-  for (const std::string& column : table->columns) {
-    columns += fmt::format("{}{}", columns.empty() ? "" : ",", json_quote(column));
-  }
-  return table_response(asked->form,
-                        fmt::format("\"columns\":[{}],\"limited\":{}", columns, table->limited),
-                        "rows", sql_rows(asked->form, *table));
+  return table_response(asked->form, sql_head(*table), "rows", sql_rows(asked->form, *table));
 }
 
 // A request without the wish to become a WebSocket; else it goes to on_upgrade.

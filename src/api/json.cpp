@@ -180,10 +180,18 @@ std::string trades_head(const TradeRequest& request, const pipeline::TradePage& 
                      page.limited);
 }
 
-std::string bars_frame(const FrameHead& head, const pipeline::BarPage& page,
-                       std::string_view status) {
+std::string sql_head(const store::Table& table) {
+  std::string columns;
+  for (const std::string& column : table.columns) {
+    append(columns, "{}{}", columns.empty() ? "" : ",", json_quote(column));
+  }
+  return fmt::format("\"columns\":[{}],\"limited\":{}", columns, table.limited);
+}
+
+std::string bars_frame(const FrameHead& head, const market::BarSpec& spec,
+                       const pipeline::BarPage& page, std::string_view status) {
   std::string out = begin_frame(head, page.run, page.offset);
-  append(out, "\"bars\":{}", bar_rows({}, page));
+  append(out, "\"bars\":{}", bar_rows({}, spec, page));
   return end_frame(std::move(out), status);
 }
 
@@ -192,7 +200,7 @@ std::string bars_snapshot_frame(const FrameHead& head, const market::SeriesKey& 
                                 std::string_view status) {
   std::string out = begin_frame(head, page.run, page.offset);
   append_spec(out, series, spec);
-  append(out, "\"bars\":{}", bar_rows({}, page));
+  append(out, "\"bars\":{}", bar_rows({}, spec, page));
   return end_frame(std::move(out), status);
 }
 

@@ -31,6 +31,7 @@ std::string quality_json(const pipeline::Quality& quality);
 std::string bars_head(const BarRequest& request, const pipeline::BarPage& page,
                       Timestamp market_time);
 std::string trades_head(const TradeRequest& request, const pipeline::TradePage& page);
+std::string sql_head(const store::Table& table);
 
 // What the live socket sends. `id`: of the subscription; empty: it has none. `status` is what
 // status_json made; empty: it is left out. `type`: "snapshot", "resumed", or the channel's name.
@@ -38,8 +39,8 @@ struct FrameHead {
   std::string_view type;
   std::string_view id;
 };
-std::string bars_frame(const FrameHead& head, const pipeline::BarPage& page,
-                       std::string_view status = {});
+std::string bars_frame(const FrameHead& head, const market::BarSpec& spec,
+                       const pipeline::BarPage& page, std::string_view status = {});
 std::string bars_snapshot_frame(const FrameHead& head, const market::SeriesKey& series,
                                 const market::BarSpec& spec, const pipeline::BarPage& page,
                                 std::string_view status = {});

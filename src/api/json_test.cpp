@@ -39,7 +39,7 @@ TEST(Json, APriceThatNoTradeSetIsNull) {
   empty.unapplied = 1;
   empty.is_final = true;
   EXPECT_EQ(
-      bars_frame({"bars", "chart"}, {.run = 3, .offset = Offset(1), .bars = {empty}}),
+      bars_frame({"bars", "chart"}, {}, {.run = 3, .offset = Offset(1), .bars = {empty}}),
       "{\"type\":\"bars\",\"id\":\"chart\",\"run\":3,\"offset\":\"1\",\"bars\":[{"
       "\"ts_open\":\"0\",\"open\":null,\"high\":null,\"low\":null,\"close\":null,"
       "\"volume\":\"1\",\"trades\":1,\"excluded\":0,\"notional\":\"5\",\"vwap\":\"5\","
@@ -56,7 +56,7 @@ TEST(Json, FramesHaveTheirHeads) {
             "\"series\":\"kraken/trade/BTC/USD\",\"interval\":\"15s\",\"conditions\":\"all\","
             "\"session\":\"regular\",\"source\":\"trades\",\"adjusted\":\"raw\","
             "\"bars\":[],\"status\":{\"a\":1}}");
-  EXPECT_EQ(bars_frame({"resumed", ""}, none, "{}"),
+  EXPECT_EQ(bars_frame({"resumed", ""}, spec, none, "{}"),
             "{\"type\":\"resumed\",\"run\":7,\"offset\":\"18446744073709551615\",\"bars\":[],"
             "\"status\":{}}");
   EXPECT_EQ(status_frame("{}"), "{\"type\":\"status\",\"status\":{}}");
@@ -73,7 +73,7 @@ TEST(Json, FramesHaveTheirHeads) {
 
 TEST(Json, BarsAreSeparated) {
   const std::string text = bars_frame(
-      {"bars", ""}, {.run = 1, .offset = Offset(2), .bars = {bar(0, "1", 1), bar(1, "2", 2)}});
+      {"bars", ""}, {}, {.run = 1, .offset = Offset(2), .bars = {bar(0, "1", 1), bar(1, "2", 2)}});
   EXPECT_NE(text.find("\"offset\":\"1\"},{\"ts_open\":\"60000000000\""), text.npos) << text;
 }
 

@@ -98,7 +98,7 @@ Result<Subscription::Change> Subscription::change(std::string_view type, Offset 
                     .is_whole = page.bars.size() < pipeline::Live::kBarsKept,
                     .frame = type == "snapshot" ? bars_snapshot_frame(head, query_.series,
                                                                       query_.spec, page, status)
-                                                : bars_frame(head, page, status)};
+                                                : bars_frame(head, query_.spec, page, status)};
     }
     case LiveChannel::kLast: {
       const LastValues::Page page = source_.last.since(since);

@@ -67,7 +67,9 @@ std::string hex_of(std::string_view bytes) {
 
 }  // namespace
 
-std::string bar_rows(const Form& form, const pipeline::BarPage& page) {
+std::string bar_rows(const Form& form, const market::BarSpec& spec, const pipeline::BarPage& page) {
+  // A vendor's bar has no notional to make one of.
+  const bool has_vwap = spec.source != market::BarSource::kVendor;
   std::vector<std::string> columns{"ts_open",    "open",        "high",      "low",      "close",
                                    "volume",     "trades",      "excluded",  "notional", "vwap",
                                    "buy_volume", "sell_volume", "final",     "complete", "revision",
@@ -82,7 +84,7 @@ std::string bar_rows(const Form& form, const pipeline::BarPage& page) {
     rows.small(bar.trades);
     rows.small(bar.excluded);
     rows.decimal(bar.notional.to_string());
-    rows.decimal(market::ratio_text(bar.notional, bar.volume));
+    rows.decimal(has_vwap ? market::ratio_text(bar.notional, bar.volume) : std::string());
     rows.decimal(bar.buy_volume.to_string());
     rows.decimal(bar.sell_volume.to_string());
     rows.flag(bar.is_final);

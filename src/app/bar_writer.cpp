@@ -105,14 +105,7 @@ void render_full_csv(const BarRow& row, std::string& out) {
       to_string(row.spec.source), adjusted(row));
 }
 
-void render_stored_csv(const BarRow& row, std::string& out) {
-  const market::Bar& bar = row.bar;
-  render_full_csv(row, out);
-  fmt::format_to(std::back_inserter(out), ",{},{},{},{},{},{}", bar.is_final, bar.revision,
-                 to_string(bar.reason), bar.ts_known.ns, bar.offset.value, bar.unapplied);
-}
-
-void render_json(const BarRow& row, BarColumns columns, std::string& out) {
+void render_json(const BarRow& row, std::string& out) {
   const market::Bar& bar = row.bar;
   fmt::format_to(
       std::back_inserter(out),
@@ -128,13 +121,6 @@ void render_json(const BarRow& row, BarColumns columns, std::string& out) {
       json_quote(row.series.channel), bar.buy_volume.to_string(), bar.sell_volume.to_string(),
       vwap(row).empty() ? "null" : fmt::format("\"{}\"", vwap(row)), to_string(row.spec.source),
       adjusted(row).empty() ? "null" : fmt::format("\"{}\"", adjusted(row)));
-  if (columns == BarColumns::kStored) {
-    fmt::format_to(std::back_inserter(out),
-                   ",\"final\":{},\"revision\":{},\"reason\":\"{}\",\"ts_known\":\"{}\","
-                   "\"offset\":\"{}\",\"unapplied\":{}",
-                   bar.is_final, bar.revision, to_string(bar.reason), bar.ts_known.ns,
-                   bar.offset.value, bar.unapplied);
-  }
   out += '}';
 }
 
@@ -204,14 +190,12 @@ std::string render_means(std::span<const store::MeanRow> rows) {
 
 std::string render_bars(std::span<const BarRow> rows, BarFormat format, BarColumns columns) {
   std::string out;
-  if (format == BarFormat::kCsv && columns != BarColumns::kReplay) {
-    const bool stored = columns == BarColumns::kStored;
+  if (format == BarFormat::kCsv && columns == BarColumns::kFull) {
     out =
         "venue,channel,instrument,ts_open,open,high,low,close,volume,notional,trades,excluded,"
-        "buy_volume,sell_volume,vwap,interval,conditions,session,source,adjusted";
-    out += stored ? ",final,revision,reason,ts_known,offset,unapplied\n" : "\n";
+        "buy_volume,sell_volume,vwap,interval,conditions,session,source,adjusted\n";
     for (const BarRow& row : rows) {
-      stored ? render_stored_csv(row, out) : render_full_csv(row, out);
+      render_full_csv(row, out);
       out += '\n';
     }
   } else if (format == BarFormat::kCsv) {
@@ -222,14 +206,14 @@ std::string render_bars(std::span<const BarRow> rows, BarFormat format, BarColum
     for (const BarRow& row : rows) render_csv(row, same, out);
   } else if (format == BarFormat::kNdjson) {
     for (const BarRow& row : rows) {
-      render_json(row, columns, out);
+      render_json(row, out);
       out += '\n';
     }
   } else {
     out = "[";
     for (const BarRow& row : rows) {
       out += &row == rows.data() ? "\n" : ",\n";
-      render_json(row, columns, out);
+      render_json(row, out);
     }
     out += "\n]\n";
   }

@@ -16,12 +16,10 @@ enum class BarFormat { kCsv, kJson, kNdjson };
 Result<BarFormat> parse_bar_format(std::string_view text);
 
 // kReplay: what the bars of trades have had from the first release on. kFull: all that trades make.
-// kStored: and what a store says of them, which depends on when they came.
-enum class BarColumns { kReplay, kFull, kStored };
+enum class BarColumns { kReplay, kFull };
 Result<BarColumns> parse_bar_columns(std::string_view text);
 
-// All of `rows`, with header or brackets where the format has them. JSON has those of kFull at
-// least.
+// All of `rows`, with header or brackets where the format has them. JSON has all columns always.
 std::string render_bars(std::span<const market::BarRow> rows, BarFormat format, BarColumns columns);
 // As CSV: bars of sliding windows, as the averages of their trades; windows without any are left
 // out.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "app/recorded_files.hpp"
@@ -51,17 +52,13 @@ struct AuditArguments {
 int audit(const AuditArguments& arguments);
 
 struct QueryArguments {
-  std::string store;
-  std::string series;  // venue/channel/instrument
-  std::string interval = "1m";
-  std::string conditions = "eligible";
-  std::string session = "extended";
-  std::string source = "trades";
-  std::string adjusted = "raw";
-  std::string start, end, as_of;
-  std::string tape;  // a folder, for what the store no longer keeps
+  std::string verb;  // "bars", "trades", "sql"
+  std::string path;  // of a store; "trades": of a tape
+  std::string tape;  // "bars": a folder, for what the store no longer keeps
+  std::string statement;
   std::size_t limit = 10'000;
-  std::string format = "csv";
+  // As in an address of the API: series, interval, start, format, ...
+  std::vector<std::pair<std::string, std::string>> parameters;
 };
 int query(const QueryArguments& arguments);
 

@@ -1,7 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "app/commands.hpp"
 
@@ -104,34 +108,86 @@ void add_replay(CLI::App& app, ReplayArguments& arguments) {
   add_log_option(command, arguments.log);
 }
 
+// An option that is a parameter of the API's address: "--as-of" is as_of.
+void add_parameter(CLI::App& command, QueryArguments& arguments, const std::string& option,
+                   const std::string& help) {
+  std::string name = option.substr(2);
+  std::ranges::replace(name, '-', '_');
+  command.add_option_function<std::string>(
+      option,
+      [&arguments, name](const std::string& value) {
+        arguments.parameters.emplace_back(name, value);
+      },
+      help);
+}
+
+void add_form(CLI::App& command, QueryArguments& arguments) {
+  add_parameter(command, arguments, "--format", "csv (unless given), json or ndjson");
+  add_parameter(command, arguments, "--time", "ns since 1970 (unless given), ms or iso");
+  add_parameter(command, arguments, "--tz", "A time zone such as America/New_York; else UTC");
+  add_parameter(command, arguments, "--numbers", "In JSON: string (unless given) or number");
+}
+
 void add_query(CLI::App& app, QueryArguments& arguments) {
-  CLI::App& query = *app.add_subcommand("query", "What a store holds");
+  CLI::App& query = *app.add_subcommand("query", "What a store or a tape holds");
   query.require_subcommand(1);
-  CLI::App& command = *query.add_subcommand("bars", "Bars of one series, ascending");
-  command.add_option("store", arguments.store, "The file of the store")->required();
-  command.add_option("--series", arguments.series, "venue/channel/instrument")->required();
-  command.add_option("--interval", arguments.interval, "As 'replay --bars'")->capture_default_str();
-  command.add_option("--conditions", arguments.conditions, "eligible or all")
-      ->capture_default_str();
-  command.add_option("--session", arguments.session, "extended or regular")->capture_default_str();
-  command.add_option("--source", arguments.source, "trades, last or vendor")->capture_default_str();
-  command.add_option("--adjusted", arguments.adjusted, "Of vendors' bars: raw, split or total")
-      ->capture_default_str();
-  command.add_option("--start", arguments.start,
-                     "Bars that open then or later: 2013-10-07T13:30:00Z, or ns since 1970");
-  command.add_option("--end", arguments.end, "Bars that open before");
-  command.add_option("--as-of", arguments.as_of,
-                     "As it was known then: of each bar the newest revision of that time");
-  command.add_option("--tape", arguments.tape,
-                     "The tape that the store was made from: what the store no longer keeps (bars "
-                     "of less than a minute, old revisions) is computed from it again");
-  command.add_option("--limit", arguments.limit, "The newest so many")->capture_default_str();
-  command.add_option("--format", arguments.format, "csv, json or ndjson")->capture_default_str();
+  const std::string start =
+      "From then on: 2013-10-07T13:30:00Z, 2013-10-07, ns since 1970, or -1h before the newest bar";
+  const auto add_verb = [&](const std::string& verb, const std::string& help) -> CLI::App& {
+    CLI::App& command = *query.add_subcommand(verb, help);
+    command.callback([&arguments, verb] { arguments.verb = verb; });
+    command.add_option("--limit", arguments.limit, "At most so many")->capture_default_str();
+    return command;
+  };
+  CLI::App& bars = add_verb("bars", "Bars of one series, ascending; the limit keeps the newest");
+  bars.add_option("store", arguments.path, "The file of the store")->required();
+  add_parameter(bars, arguments, "--series", "venue/channel/instrument");
+  add_parameter(bars, arguments, "--interval", "As 'replay --bars'; 1m unless given");
+  add_parameter(bars, arguments, "--conditions", "eligible (unless given) or all");
+  add_parameter(bars, arguments, "--session", "extended (unless given) or regular");
+  add_parameter(bars, arguments, "--source", "trades (unless given), last or vendor");
+  add_parameter(bars, arguments, "--adjusted", "Of vendors' bars: raw, split or total");
+  add_parameter(bars, arguments, "--start", start);
+  add_parameter(bars, arguments, "--end", "Before then");
+  add_parameter(bars, arguments, "--as-of",
+                "As it was known then: of each bar the newest revision of that time");
+  add_parameter(bars, arguments, "--indicators", "Such as 'sma(20),rsi(14)'; see 'list'");
+  bars.add_option("--tape", arguments.tape,
+                  "The tape that the store was made from: what the store no longer keeps (bars "
+                  "of less than a minute, old revisions) is computed from it again");
+  add_form(bars, arguments);
+  CLI::App& trades = add_verb("trades", "Raw trades of one series, with their conditions");
+  trades.add_option("tape", arguments.path, "The folder of the tape")->required();
+  add_parameter(trades, arguments, "--series", "venue/channel/instrument");
+  add_parameter(trades, arguments, "--start", start);
+  add_parameter(trades, arguments, "--end", "Before then");
+  add_parameter(trades, arguments, "--order", "newest (unless given) or oldest first");
+  add_form(trades, arguments);
+  CLI::App& sql =
+      add_verb("sql", "One SELECT over the tables of a store; the verb may be left out");
+  sql.add_option("statement", arguments.statement, "It only reads, for at most 2 s")->required();
+  sql.add_option("store", arguments.path, "The file of the store")->required();
+  add_parameter(sql, arguments, "--format", "csv (unless given), json or ndjson");
+  add_parameter(sql, arguments, "--numbers", "In JSON: string (unless given) or number");
   query.footer(
-      "Reads beside the program that writes the store.\n"
+      "Reads beside the program that writes. The output is that of the API.\n"
       "\n"
-      "Example:\n"
-      "  tapedeck query bars var/demo/run-1/store.db --series lean/trade/SPY --limit 5");
+      "Examples:\n"
+      "  tapedeck query bars var/demo/run-1/store.db --series lean/trade/SPY --limit 5\n"
+      "  tapedeck query trades var/demo/run-1/tape --series lean/trade/SPY --limit 5\n"
+      "  tapedeck query \"SELECT count(*) FROM bars\" var/demo/run-1/store.db");
+}
+
+// `query "SELECT ..." STORE` is `query sql "SELECT ..." STORE`.
+bool begins_like_sql(std::string_view text) {
+  for (const std::string_view word : {"select", "with", "values", "explain"}) {
+    if (text.size() > word.size() && text[word.size()] <= ' ' &&
+        std::ranges::equal(text.substr(0, word.size()), word, {},
+                           [](unsigned char c) { return std::tolower(c); })) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void add_run(CLI::App& app, std::string& file) {
@@ -319,7 +375,12 @@ int main(int argc, char** argv) {
     return kExitUsage;
   }
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> given(argv + 1, argv + argc);
+    if (given.size() > 1 && given[0] == "query" && begins_like_sql(given[1])) {
+      given.insert(given.begin() + 1, "sql");
+    }
+    std::ranges::reverse(given);  // as CLI11 takes them
+    app.parse(std::move(given));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }

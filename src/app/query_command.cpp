@@ -1,28 +1,46 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
-#include "app/bar_writer.hpp"
+#include "api/json.hpp"
+#include "api/parameters.hpp"
+#include "api/tables.hpp"
 #include "app/commands.hpp"
 #include "app/registry.hpp"
 #include "base/disk.hpp"
+#include "pipeline/indicator_columns.hpp"
 #include "pipeline/pipeline.hpp"
 #include "pipeline/tape_bars.hpp"
+#include "pipeline/trade_history.hpp"
 #include "store/embedded/sqlite_store.hpp"
 #include "tape/embedded/embedded_tape.hpp"
+#include "tape/embedded/inspect.hpp"
 
 namespace tapedeck::app {
 namespace {
 
-// Digits are nanoseconds since 1970; else a time such as 2013-10-07T13:30:00Z.
-Result<std::optional<Timestamp>> time_of(std::string_view option, const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  if (text.find_first_not_of("0123456789") == text.npos && text.size() <= 19) {
-    return Timestamp{std::strtoll(text.c_str(), nullptr, 10)};
+Status print(std::string text) {
+  if (!text.empty() && !text.ends_with('\n')) text += '\n';
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return fail(ErrorCode::kIo, "cannot write standard output");
   }
-  const auto parsed = parse_iso(text);
-  if (!parsed) return std::unexpected(parsed.error().within(std::string(option)));
-  return *parsed;
+  return {};
+}
+
+// As the API answers; see table_response() there.
+Status print_table(const api::Form& form, std::string_view head, std::string_view name,
+                   std::string rows) {
+  if (form.format != api::Format::kJson) return print(std::move(rows));
+  return print(fmt::format("{{{}{}\"{}\":{}}}", head, head.empty() ? "" : ",", name, rows));
+}
+
+net::Fields parameters_of(const QueryArguments& arguments) {
+  net::Fields fields = arguments.parameters;
+  if (std::ranges::find(fields, "format", &net::Fields::value_type::first) == fields.end()) {
+    fields.emplace_back("format", "csv");
+  }
+  return fields;
 }
 
 Result<std::vector<market::Bar>> compute_again(Disk& disk, const std::string& tape,
@@ -34,62 +52,110 @@ Result<std::vector<market::Bar>> compute_again(Disk& disk, const std::string& ta
 }
 
 // From the store; what it no longer keeps from the tape, where one is named.
-Result<std::vector<market::Bar>> bars_of(Disk& disk, const QueryArguments& arguments,
-                                         const store::BarQuery& query) {
-  TD_ASSIGN(const auto store, store::embedded::open_sqlite_reader(disk, arguments.store));
-  TD_ASSIGN(const auto kept_from, store->kept_from(query.series, query.spec));
+Result<pipeline::BarPage> page_of(Disk& disk, const store::Store& store, const std::string& tape,
+                                  const api::BarRequest& asked) {
+  const store::BarQuery& query = asked.query;
+  const auto again = [&]() -> Result<pipeline::BarPage> {
+    if (!asked.indicators.empty()) {
+      return fail(ErrorCode::kUnsupported,
+                  "indicators are computed from bars of the store: leave out --tape, or ask for "
+                  "bars that it keeps");
+    }
+    TD_ASSIGN(auto bars, compute_again(disk, tape, query));
+    return pipeline::BarPage{.bars = std::move(bars)};
+  };
+  TD_ASSIGN(const auto kept_from, store.kept_from(query.series, query.spec));
   const bool is_cut = kept_from && (!query.start || *query.start < *kept_from);
-  if (is_cut && !arguments.tape.empty()) return compute_again(disk, arguments.tape, query);
+  if (is_cut && !tape.empty()) return again();
   if (is_cut) {
     fmt::print(stderr, "bars that open before {} are no longer kept: --tape computes them again\n",
                to_iso(*kept_from));
   }
-  auto bars = store->bars(query);
-  if (bars || bars.error().code != ErrorCode::kNotFound) return bars;
-  if (arguments.tape.empty()) {
-    return fail(bars.error().code,
-                bars.error().message + ", or name the tape (--tape) to compute it again");
+  auto page = pipeline::read_bars(store, query, asked.indicators, nullptr);
+  if (page || page.error().code != ErrorCode::kNotFound) return page;
+  if (tape.empty()) {
+    return fail(page.error().code,
+                page.error().message + ", or name the tape (--tape) to compute it again");
   }
-  auto again = compute_again(disk, arguments.tape, query);
-  if (again || again.error().code != ErrorCode::kNotFound) return again;
+  auto computed = again();
+  if (computed || computed.error().code != ErrorCode::kNotFound) return computed;
   return fail(ErrorCode::kNotFound,
-              fmt::format("{}; {}", bars.error().message, again.error().message));
+              fmt::format("{}; {}", page.error().message, computed.error().message));
 }
 
-Status run_query(const QueryArguments& arguments) {
-  store::BarQuery query;
-  TD_ASSIGN(query.series, market::parse_series_key(arguments.series));
-  TD_ASSIGN(query.spec.interval, market::parse_interval(arguments.interval));
-  TD_ASSIGN(query.spec.conditions, market::parse_condition_mode(arguments.conditions));
-  TD_ASSIGN(query.spec.session, market::parse_session_mode(arguments.session));
-  TD_ASSIGN(query.spec.source, market::parse_bar_source(arguments.source));
-  TD_ASSIGN(query.spec.adjusted, market::parse_adjusted(arguments.adjusted));
-  TD_ASSIGN(query.start, time_of("--start", arguments.start));
-  TD_ASSIGN(query.end, time_of("--end", arguments.end));
-  TD_ASSIGN(query.as_of, time_of("--as-of", arguments.as_of));
-  TD_ASSIGN(const BarFormat format, parse_bar_format(arguments.format));
-  query.limit = arguments.limit;
+// Where the newest stored bar of the series ends: what "-1h" counts from.
+Timestamp newest_of(const store::Store& store, const net::Fields& fields) {
+  net::Fields plain;
+  for (const auto& field : fields) {
+    if (field.first != "start" && field.first != "end" && field.first != "as_of") {
+      plain.push_back(field);
+    }
+  }
+  auto asked = api::parse_bar_query(plain, Timestamp{});
+  if (!asked) return {};
+  asked->query.limit = 1;
+  const auto bars = store.bars(asked->query);
+  if (!bars || bars->empty()) return {};
+  return bars->back().ts_open + asked->query.spec.interval;
+}
 
-  const auto disk = real_disk();
-  TD_ASSIGN(const auto bars, bars_of(*disk, arguments, query));
-  std::vector<market::BarRow> rows;
-  for (const market::Bar& bar : bars) {
-    const bool is_void =
-        bar.trades == 0 && bar.excluded == 0 && query.spec.source != market::BarSource::kVendor;
-    if (!is_void) rows.push_back({query.series, query.spec, bar});
+Status query_bars(Disk& disk, const QueryArguments& arguments) {
+  const net::Fields fields = parameters_of(arguments);
+  // What is wrong with the options is said even where there is no store.
+  TD_TRY(api::parse_bar_query(fields, Timestamp{kLatestPlausible}));
+  TD_ASSIGN(const auto store, store::embedded::open_sqlite_reader(disk, arguments.path));
+  TD_ASSIGN(api::BarRequest asked, api::parse_bar_query(fields, newest_of(*store, fields)));
+  asked.query.limit = arguments.limit;
+  TD_ASSIGN(const auto page, page_of(disk, *store, arguments.tape, asked));
+  const Timestamp newest = page.bars.empty() ? Timestamp{} : page.bars.back().ts_open;
+  TD_TRY(print_table(asked.form, api::bars_head(asked, page, newest), "bars",
+                     api::bar_rows(asked.form, asked.query.spec, page)));
+  fmt::print(stderr, "{} bars\n", page.bars.size());
+  return {};
+}
+
+Status query_trades(Disk& disk, const QueryArguments& arguments) {
+  const net::Fields fields = parameters_of(arguments);
+  TD_TRY(api::parse_trade_query(fields, Timestamp{kLatestPlausible}));
+  market::Catalog catalog;
+  // Says what is wrong with the folder, and which series there are.
+  TD_TRY(tape::embedded::list_tape(disk, catalog, arguments.path));
+  TD_ASSIGN(const auto view, tape::embedded::open_embedded_view(disk, catalog, arguments.path));
+  const auto read = [&](const pipeline::TradeQuery& query) {
+    return pipeline::read_trades(*view, catalog, condition_tables(), query);
+  };
+  TD_ASSIGN(api::TradeRequest asked, api::parse_trade_query(fields, Timestamp{}));
+  TD_ASSIGN(const auto newest, read({.series = asked.query.series, .limit = 1}));
+  if (!newest.trades.empty()) {
+    TD_ASSIGN(asked, api::parse_trade_query(fields, newest.trades.front().trade.ts_event));
   }
-  const std::string text = render_bars(rows, format, BarColumns::kStored);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return fail(ErrorCode::kIo, "cannot write standard output");
-  }
-  fmt::print(stderr, "{} bars\n", rows.size());
+  asked.query.limit = arguments.limit;
+  TD_ASSIGN(const auto page, read(asked.query));
+  TD_TRY(print_table(asked.form, api::trades_head(asked, page), "trades",
+                     api::trade_rows(asked.form, page.trades)));
+  fmt::print(stderr, "{} trades{}\n", page.trades.size(),
+             page.limited ? ", and there are more: see --limit" : "");
+  return {};
+}
+
+Status query_sql(Disk& disk, const QueryArguments& arguments) {
+  TD_ASSIGN(const auto asked, api::parse_sql_query(parameters_of(arguments), arguments.statement));
+  TD_ASSIGN(const auto store, store::embedded::open_sqlite_reader(disk, arguments.path));
+  TD_ASSIGN(const auto table, store->select(asked.statement, arguments.limit));
+  TD_TRY(print_table(asked.form, api::sql_head(table), "rows", api::sql_rows(asked.form, table)));
+  fmt::print(stderr, "{} rows{}\n", table.rows.size(),
+             table.limited ? ", and there are more: see --limit" : "");
   return {};
 }
 
 }  // namespace
 
 int query(const QueryArguments& arguments) {
-  if (const Status status = run_query(arguments); !status) return report(status.error());
+  const auto disk = real_disk();
+  const Status done = arguments.verb == "trades" ? query_trades(*disk, arguments)
+                      : arguments.verb == "sql"  ? query_sql(*disk, arguments)
+                                                 : query_bars(*disk, arguments);
+  if (!done) return report(done.error());
   return kExitOk;
 }
 

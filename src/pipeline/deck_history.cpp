@@ -25,6 +25,7 @@ Result<BarPage> Deck::bars(const store::BarQuery& query,
   // Asked before the bars: they are never older than the offset says.
   const Offset stored = pipeline.stored();
   TD_ASSIGN(BarPage page, read_bars(pipeline.store(), query, indicators, calendar));
+  if (page.bars.empty()) TD_TRY(find_series(pipeline.catalog(), query.series));
   page.run = now.run->number;
   page.offset = stored;
   return page;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <span>
 #include <string_view>
@@ -55,8 +54,8 @@ int authorize(void*, int action, const char* first, const char* second, const ch
 // Looks at the clock and the memory while a statement runs, and ends it.
 class Watch {
  public:
-  Watch(sqlite3* db, const SelectLimits& limits)
-      : db_(db), limits_(limits), memory_before_(sqlite3_memory_used()) {
+  Watch(sqlite3* db, const SelectLimits& limits, const Clock& clock)
+      : db_(db), limits_(limits), clock_(clock), memory_before_(sqlite3_memory_used()) {
     constexpr int kStepsBetween = 1000;  // of SQLite's machine: some 10 us
     sqlite3_progress_handler(db_, kStepsBetween, look, this);
   }
@@ -70,16 +69,16 @@ class Watch {
  private:
   static int look(void* self) { return static_cast<Watch*>(self)->must_end() ? 1 : 0; }
   bool must_end() {
-    const auto passed = std::chrono::steady_clock::now() - began_;
-    too_long_ = passed > std::chrono::nanoseconds(limits_.time_max.ns);
+    too_long_ = clock_.elapsed() - began_ > limits_.time_max;
     too_large_ = sqlite3_memory_used() - memory_before_ > limits_.memory_bytes_max;
     return too_long_ || too_large_;
   }
 
   sqlite3* const db_;
   const SelectLimits& limits_;
+  const Clock& clock_;
   const std::int64_t memory_before_;
-  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  const Duration began_ = clock_.elapsed();
   bool too_long_ = false;
   bool too_large_ = false;
 };
@@ -132,8 +131,8 @@ std::size_t size_of(const Table::Cell& cell) {
 
 class Selection {
  public:
-  Selection(Connection& connection, const SelectLimits& limits)
-      : connection_(connection), limits_(limits), watch_(connection.db(), limits) {}
+  Selection(Connection& connection, const SelectLimits& limits, const Clock& clock)
+      : connection_(connection), limits_(limits), watch_(connection.db(), limits, clock) {}
   ~Selection() { sqlite3_finalize(statement_); }
   Selection(const Selection&) = delete;
   Selection& operator=(const Selection&) = delete;
@@ -240,7 +239,7 @@ class Selection {
 }  // namespace
 
 Result<Table> select(Disk& disk, const std::string& path, Duration busy_wait,
-                     const std::string& sql, const SelectLimits& limits) {
+                     const std::string& sql, const SelectLimits& limits, const Clock& clock) {
   TD_ASSIGN(const auto connection, Connection::open(disk, path, SQLITE_OPEN_READONLY, busy_wait));
   sqlite3* const db = connection->db();
   // Reading only, with the tables as they are and nothing that a file may bring along.
@@ -248,7 +247,7 @@ Result<Table> select(Disk& disk, const std::string& path, Duration busy_wait,
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   limit(db);
   sqlite3_set_authorizer(db, authorize, nullptr);
-  return Selection(*connection, limits).run(sql);
+  return Selection(*connection, limits, clock).run(sql);
 }
 
 }  // namespace tapedeck::store::embedded

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/clock.hpp"
 #include "base/disk.hpp"
 #include "base/time.hpp"
 #include "store/store.hpp"
@@ -22,6 +23,6 @@ struct SelectLimits {
 // Errors: kInvalidArgument for what is no single SELECT over these tables, kTimeout, kOverflow; and
 // those of opening the store.
 Result<Table> select(Disk& disk, const std::string& path, Duration busy_wait,
-                     const std::string& sql, const SelectLimits& limits);
+                     const std::string& sql, const SelectLimits& limits, const Clock& clock);
 
 }  // namespace tapedeck::store::embedded

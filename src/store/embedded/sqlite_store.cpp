@@ -420,7 +420,7 @@ class Readers {
   }
 
   Result<Table> select(const std::string& sql, std::size_t rows_max) {
-    return embedded::select(disk_, path_, busy_wait_, sql, {.rows_max = rows_max});
+    return embedded::select(disk_, path_, busy_wait_, sql, {.rows_max = rows_max}, clock_);
   }
 
   Status prepare() {
@@ -443,6 +443,7 @@ class Readers {
   Disk& disk_;
   const std::string path_;
   const Duration busy_wait_;
+  const SystemClock clock_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Reader>> idle_;
 };
