@@ -336,6 +336,17 @@ TEST_F(MarksTest, CloseTheBarsOfTheirVenueOnceTheSlowestFeedHasPassed) {
   EXPECT_EQ(final_after(mark("y/own", due)), "y");
 }
 
+TEST_F(MarksTest, OfAnotherVenueCloseNothingThatATradeTouchesEither) {
+  EXPECT_EQ(final_after(mark("y/own", kOpen + hours(1))), "y");
+  Trade next = trade(kOpen + seconds(1), "10", "1", 9);
+  next.series = coin_;
+  ASSERT_TRUE(count(builder_, next, Offset(9)));
+  const auto changes = builder_.take_changes();
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_FALSE(changes[0].bar.is_final);
+  EXPECT_EQ(changes[0].bar.trades, 2u);
+}
+
 TEST_F(MarksTest, OneWithoutAVenueSpeaksForAll) {
   EXPECT_EQ(final_after(mark("x/own", kOpen)), "");
   const std::string venues = final_after(mark("replay", kOpen + seconds(70)));
