@@ -1,6 +1,7 @@
 // The API as values: requests made by hand, no sockets.
 #include "api/api.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -111,6 +112,64 @@ TEST_F(ApiTest, WithoutTheTokenOnlyHealthIsTold) {
   EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
   EXPECT_THAT(page.body, HasSubstr("Open the address that the program printed"));
   EXPECT_EQ(fake_.status().run, 1u);  // nothing was restarted
+}
+
+TEST_F(ApiTest, AViewerReadsAndChangesNothing) {
+  const auto as = [&](const std::string& token, std::string method, std::string_view target) {
+    net::HttpRequest r = request(std::move(method), target);
+    r.headers = {{"Authorization", "Bearer " + token}};
+    return api_.on_request(r);
+  };
+  EXPECT_EQ(as(kViewer, "GET", "/api/v1/status").status, 200);
+  EXPECT_EQ(as(kViewer, "GET", "/metrics").status, 200);
+  EXPECT_THAT(as(kViewer, "GET", "/api/v1/session").body, HasSubstr("\"role\":\"viewer\""));
+  EXPECT_THAT(as(kToken, "GET", "/api/v1/session").body, HasSubstr("\"role\":\"operator\""));
+  const auto refused = as(kViewer, "POST", "/api/v1/play/restart");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_THAT(refused.body, HasSubstr("\"code\":\"forbidden\""));
+  EXPECT_EQ(fake_.status().run, 1u);
+  // The metrics' token reads nothing else.
+  for (const Api::Route& route : Api::routes()) {
+    const bool is_open = route.path == "/healthz" || route.path == "/readyz";
+    const bool is_metrics = route.path == "/metrics";
+    EXPECT_EQ(as(kMetrics, std::string(route.method), route.path).status,
+              is_open || is_metrics ? 200 : 401)
+        << route.path;
+  }
+  EXPECT_EQ(fake_.status().run, 1u);
+  EXPECT_THAT(header(get_without_token("/?token=" + kViewer), "Set-Cookie"), HasSubstr(kViewer));
+  EXPECT_EQ(get_without_token("/?token=" + kMetrics).status, 401);
+}
+
+TEST_F(ApiTest, ABasePathIsBeforeEverything) {
+  Api api({.history = fake_,
+           .live = fake_,
+           .play = fake_,
+           .metrics = metrics_,
+           .log = log_,
+           .version = "0.1.0",
+           .base_path = "/deck"},
+          TokenGate({.operators = Secret(kToken)}, 8273));
+  EXPECT_EQ(api.on_request(request("GET", "/deck/api/v1/status")).status, 200);
+  EXPECT_EQ(api.on_request(request("GET", "/deck/")).status, 200);
+  EXPECT_EQ(api.on_request(request("GET", "/deck")).status, 200);
+  EXPECT_TRUE(api.on_upgrade(request("GET", "/deck/api/v1/live")));
+  EXPECT_TRUE(api.is_slow(request("GET", "/deck/api/v1/bars")));
+  for (const char* target : {"/", "/api/v1/status", "/decks/api/v1/status", "/deckapi/v1/status"}) {
+    EXPECT_EQ(api.on_request(request("GET", target)).status, 404) << target;
+  }
+  EXPECT_FALSE(api.on_upgrade(request("GET", "/api/v1/live")));
+  const auto entered = api.on_request(request("GET", "/deck/?token=" + kToken));
+  EXPECT_EQ(header(entered, "Location"), "/deck/");
+  EXPECT_THAT(header(entered, "Set-Cookie"), HasSubstr("; Path=/deck/"));
+}
+
+TEST_F(ApiTest, WhatIsSlowIsSoForThoseWhoMayAsk) {
+  EXPECT_TRUE(api_.is_slow(request("POST", "/api/v1/sql")));
+  EXPECT_FALSE(api_.is_slow(request("GET", "/api/v1/status")));
+  net::HttpRequest stranger = request("GET", "/api/v1/sql");
+  stranger.headers.clear();
+  EXPECT_FALSE(api_.is_slow(stranger));  // is refused at once, and holds up nobody
 }
 
 TEST_F(ApiTest, TheTokenInTheAddressBecomesACookie) {
@@ -252,6 +311,83 @@ TEST_F(ApiTest, AnswersBars) {
   EXPECT_EQ(query->limit, 7u);
   EXPECT_EQ(query->start, Timestamp{0});
   EXPECT_EQ(query->end, Timestamp{9});
+}
+
+TEST_F(ApiTest, AnswersBarsWithIndicatorsInEveryFormat) {
+  fake_.put(bar(0, "10", 5));
+  fake_.put(bar(1, "11", 6));
+  const std::string target = "/api/v1/bars?series=lean/trade/SPY&indicators=sma(20),macd(12,26,9)";
+  const auto json = get(target);
+  EXPECT_THAT(json.body, HasSubstr("\"indicators\":[\"sma(20)\",\"macd(12,26,9)\"],"
+                                   "\"indicator_anchor\":\"7\",\"bars\":["));
+  EXPECT_THAT(json.body, HasSubstr("\"sma(20)\":null,\"macd(12,26,9)\":null}"));
+  EXPECT_THAT(json.body, HasSubstr("\"sma(20)\":\"1.5\",\"macd(12,26,9)\":\"1.5\"}"));
+  const auto csv = get(target + "&format=csv");
+  EXPECT_EQ(csv.content_type, "text/csv; charset=utf-8");
+  EXPECT_THAT(csv.body, HasSubstr(",offset,sma(20),\"macd(12,26,9)\"\n"));
+  EXPECT_THAT(header(csv, "Tapedeck-Answer"),
+              AllOf(StartsWith("{\"series\""), HasSubstr("\"coverage\":{")));
+  EXPECT_EQ(header(json, "Tapedeck-Answer"), "");
+}
+
+TEST_F(ApiTest, AnswersTrades) {
+  fake_.put_trade("10.5", Timestamp{70}, 5);
+  const auto response = get("/api/v1/trades?series=lean/trade/SPY&limit=7&order=oldest&start=5");
+  EXPECT_EQ(
+      response.body,
+      "{\"series\":\"lean/trade/SPY\",\"order\":\"oldest\",\"run\":1,\"offset\":\"6\","
+      "\"limited\":false,\"trades\":[{\"ts_event\":\"70\",\"ts_recv\":\"70\",\"price\":\"10.5\","
+      "\"size\":\"100\",\"side\":\"unknown\",\"conditions\":[],\"eligible\":true,"
+      "\"updates\":[\"open_close\",\"high_low\",\"volume\"],\"session\":\"regular\","
+      "\"origin\":\"venue\",\"seq\":\"0\",\"position\":\"0\",\"offset\":\"5\"}]}");
+  EXPECT_EQ(fake_.last_trade_query().limit, 7u);
+  EXPECT_TRUE(fake_.last_trade_query().oldest_first);
+  EXPECT_EQ(fake_.last_trade_query().start, Timestamp{5});
+  EXPECT_EQ(get("/api/v1/trades?series=a/b/c").status, 404);
+}
+
+TEST_F(ApiTest, TheChangeSaysWhatItIsCountedFrom) {
+  // Monday 2013-10-07 10:00 in New York; bars of Friday and of this day.
+  const Timestamp ten{1'381'154'400'000'000'000};
+  const auto minute_of = [](Timestamp t) { return t.ns / minutes(1).ns; };
+  const auto line = [&] {
+    const std::string body = get("/api/v1/last?format=csv").body;
+    return body.substr(body.find('\n') + 1);
+  };
+  fake_.specs = {{}, {.session = market::SessionMode::kRegular}};
+  EXPECT_EQ(line(), "lean/trade/SPY,,,,,,,,,0\n");
+  fake_.put_trade("8", ten, 4);
+  EXPECT_EQ(line(), fmt::format("lean/trade/SPY,8,100,{},,,,,,5\n", ten.ns));
+  fake_.put(bar(minute_of(ten - hours(2)), "10", 5));  // before the session: extended and regular
+  fake_.put_trade("9", ten + seconds(2), 5);
+  EXPECT_THAT(line(), HasSubstr(fmt::format("9,100,{},-1,-10,session_open,10,{},6",
+                                            (ten + seconds(2)).ns, (ten - hours(2)).ns)));
+  ASSERT_TRUE(fake_.restart());
+  fake_.put(bar(minute_of(ten - hours(24 * 3)), "6", 5));
+  fake_.put_trade("9", ten, 5);
+  EXPECT_THAT(line(),
+              HasSubstr(fmt::format(",3,50,previous_close,6,{},6", (ten - hours(24 * 3)).ns)));
+}
+
+TEST_F(ApiTest, AnswersSql) {
+  fake_.table = store::Table{.columns = {"a", "a", "c"},
+                             .rows = {{std::int64_t{9007199254740993}, 1.5, std::string("x\"y")},
+                                      {std::monostate{}, std::monostate{},
+                                       store::Table::Blob{std::string("\x00\xff", 2)}}},
+                             .limited = false};
+  EXPECT_EQ(get("/api/v1/sql?query=SELECT+1").body,
+            "{\"columns\":[\"a\",\"a\",\"c\"],\"limited\":false,\"rows\":["
+            "[\"9007199254740993\",1.5,\"x\\\"y\"],[null,null,\"00ff\"]]}");
+  EXPECT_EQ(fake_.last_sql(), "SELECT 1");
+  net::HttpRequest post = request("POST", "/api/v1/sql?limit=1&format=csv");
+  post.body = "SELECT 2";
+  const auto csv = api_.on_request(post);
+  EXPECT_EQ(csv.body, "a,a,c\n9007199254740993,1.5,\"x\"\"y\"\n");
+  EXPECT_THAT(header(csv, "Tapedeck-Answer"), HasSubstr("\"limited\":true"));
+  EXPECT_EQ(fake_.last_sql(), "SELECT 2");
+  EXPECT_EQ(get("/api/v1/sql").status, 400);
+  fake_.table = fail(ErrorCode::kTimeout, "it ran too long");
+  EXPECT_EQ(get("/api/v1/sql?query=SELECT+1").status, 503);
 }
 
 TEST_F(ApiTest, ErrorsOfThePipelineKeepTheirWords) {

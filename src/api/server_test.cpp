@@ -258,6 +258,57 @@ TEST_F(ServerTest, ServesThisMachineOnly) {
   }
 }
 
+TEST_F(ServerTest, MoreThanThisMachineOnlyWhereOneSaysSo) {
+  ApiOptions options;
+  options.address = "0.0.0.0";
+  options.insecure = true;
+  start(options);
+  EXPECT_THAT(url_, StartsWith(fmt::format("http://127.0.0.1:{}/", port())));
+  LoopbackClient client(port());
+  // Still with the token, and to names of its own.
+  EXPECT_EQ(client.request("GET", "/api/v1/status")->status, 401);
+  EXPECT_EQ(client.request("GET", "/api/v1/status", bearer_)->status, 200);
+  client.send(fmt::format("GET / HTTP/1.1\r\nHost: evil.example:{}\r\n{}\r\n", port(), bearer_));
+  EXPECT_EQ(client.read_answer()->status, 403);
+  LoopbackClient by_address(port());
+  by_address.send(fmt::format("GET /healthz HTTP/1.1\r\nHost: 192.168.1.7:{}\r\n\r\n", port()));
+  EXPECT_EQ(by_address.read_answer()->status, 200);
+}
+
+TEST_F(ServerTest, ABasePathIsInTheAddress) {
+  ApiOptions options;
+  options.base_path = "/deck";
+  start(options);
+  EXPECT_THAT(url_, HasSubstr(fmt::format(":{}/deck/?token=", port())));
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/deck/api/v1/status", bearer_)->status, 200);
+  for (const char* wrong :
+       {"deck", "/deck/", "/", "//deck", "/a/../b", "/a b", "/a?b", "/a\r\nX: y"}) {
+    options.base_path = wrong;
+    EXPECT_FALSE(start_api(options, fake_, fake_, fake_, metrics_, log_)) << wrong;
+  }
+}
+
+TEST_F(ServerTest, TheAccessLogNamesWhoAskedAndNoToken) {
+  ApiOptions options;
+  options.access_log = true;
+  start(options);
+  LoopbackClient(port()).request("GET", url_.substr(url_.find("/?")));
+  LoopbackClient(port()).request("GET", "/api/v1/trades?series=lean/trade/SPY", bearer_);
+  server_.reset();
+  EXPECT_THAT(logged_, AllOf(HasSubstr("path=/api/v1/trades"), HasSubstr("peer=127.0.0.1"),
+                             HasSubstr("status=200"), Not(HasSubstr("series"))));
+  EXPECT_THAT(logged_, Not(HasSubstr(url_.substr(url_.find('=') + 1))));
+}
+
+TEST(TunnelCommand, IsForWhoCameOverSsh) {
+  EXPECT_EQ(tunnel_command("203.0.113.9 51000 198.51.100.7 22", "ann", 8273),
+            "ssh -N -L 8273:127.0.0.1:8273 ann@198.51.100.7");
+  EXPECT_EQ(tunnel_command("203.0.113.9 51000 198.51.100.7 2222", "", 8273),
+            "ssh -N -L 8273:127.0.0.1:8273 -p 2222 198.51.100.7");
+  EXPECT_EQ(tunnel_command("", "ann", 8273), "");
+  EXPECT_EQ(tunnel_command("what is this", "ann", 8273), "");
+}
+
 TEST_F(ServerTest, RefusesAWeakToken) {
   ApiOptions options;
   options.token = Secret("secret");

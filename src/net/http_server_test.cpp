@@ -45,6 +45,8 @@ struct Script {
   std::atomic<int> ticks = 0;
   std::atomic<int> open_sessions = 0;
   std::atomic<std::size_t> bytes_per_wake = 0;  // a message of this size for each wake
+  std::atomic<bool> slow_may_end = false;
+  std::atomic<int> slow_ones = 0;  // that are being answered
 
   void say(WebSocketStep step) {
     std::lock_guard lock(mutex);
@@ -90,9 +92,23 @@ class TestHandler final : public HttpHandler {
  public:
   explicit TestHandler(Script& script) : script_(script) {}
 
+  bool is_slow(const HttpRequest& request) const override {
+    return request.path == "/slow" || request.path == "/slow-thread";
+  }
+
   HttpResponse on_request(const HttpRequest& request) override {
+    if (request.path == "/slow") {
+      ++script_.slow_ones;
+      while (!script_.slow_may_end) std::this_thread::yield();
+      --script_.slow_ones;
+    }
+    if (request.path == "/peer") {
+      return {.content_type = "text/plain",
+              .body = request.peer + (request.is_tls ? " tls" : ""),
+              .headers{}};
+    }
     if (request.path == "/large") return {.content_type = "text/plain", .body = large, .headers{}};
-    if (request.path == "/thread") {
+    if (request.path == "/thread" || request.path == "/slow-thread") {
       char name[16]{};
       pthread_getname_np(pthread_self(), name, sizeof name);
       return {.content_type = "text/plain", .body = name, .headers{}};
@@ -204,6 +220,93 @@ TEST_F(HttpServerTest, SendsLargeAnswersWhole) {
 TEST_F(HttpServerTest, RunsOnAThreadOfThatName) {
   start();
   EXPECT_EQ(LoopbackClient(port()).request("GET", "/thread")->body, "net");
+}
+
+TEST_F(HttpServerTest, NobodyWaitsForASlowAnswer) {
+  start({.limits = {.slow_threads = 2, .slow_requests_max = 1}});
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/slow-thread")->body, "net-slow");
+  const std::string slow = fmt::format("GET /slow HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", port());
+  LoopbackClient first(port()), second(port()), third(port()), fourth(port());
+  first.send(slow);
+  second.send(slow);
+  ASSERT_TRUE(eventually([&] { return script_.slow_ones == 2; }));
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/quick")->body, "GET /quick ");
+  // Both threads are taken: one may wait, and the next is told so. Which is which is not certain.
+  third.send(slow);
+  ASSERT_TRUE(eventually([&] {
+    LoopbackClient more(port());
+    more.send(slow);
+    return refusals("too_busy") > 0;
+  }));
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/quick")->status, 200);
+  script_.slow_may_end = true;
+  EXPECT_EQ(first.read_answer()->body, "GET /slow ");
+  EXPECT_EQ(second.read_answer()->body, "GET /slow ");
+  EXPECT_EQ(first.request("GET", "/next")->body, "GET /next ");
+}
+
+TEST_F(HttpServerTest, EndsWhileSomebodyWaitsForASlowAnswer) {
+  for (int i = 0; i < 20; ++i) {
+    script_.slow_may_end = false;
+    start({.limits = {.slow_threads = 1}});
+    const std::string slow =
+        fmt::format("GET /slow HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", port());
+    LoopbackClient answered(port()), waiting(port());
+    answered.send(slow);
+    ASSERT_TRUE(eventually([&] { return script_.slow_ones == 1; }));
+    waiting.send(slow);
+    std::thread ending([&] { server_.reset(); });
+    script_.slow_may_end = true;
+    ending.join();
+    EXPECT_EQ(gauge("tapedeck_net_connections"), 0);
+  }
+}
+
+TEST_F(HttpServerTest, AConnectionMayAskOnlySoOften) {
+  start({.limits = {.requests_per_second_max = 3}});
+  LoopbackClient client(port());
+  int answered = 0;
+  std::optional<LoopbackClient::Answer> answer;
+  // More than a second's worth, so that a second that ends in between changes nothing.
+  for (int i = 0; i < 8; ++i) {
+    answer = client.request("GET", "/");
+    ASSERT_TRUE(answer);
+    if (answer->status == 429) break;
+    ++answered;
+  }
+  EXPECT_GE(answered, 3);
+  EXPECT_EQ(answer->status, 429);
+  EXPECT_THAT(answer->body, HasSubstr("3 requests in a second"));
+  EXPECT_TRUE(client.read_end());
+  EXPECT_EQ(refusals("too_many_requests"), 1u);
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/")->status, 200);
+}
+
+TEST_F(HttpServerTest, OnlyATrustedProxyIsBelieved) {
+  const std::string forwarded =
+      "X-Forwarded-For: 203.0.113.9, 198.51.100.7, 127.0.0.2\r\nX-Forwarded-Proto: https\r\n";
+  start();
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/peer", forwarded)->body, "127.0.0.1");
+  EXPECT_EQ(LoopbackClient(port())
+                .request("GET", "/peer", "X-Forwarded-Host: market.example.org\r\n")
+                ->status,
+            200);
+
+  start({.exact_hosts = {"market.example.org"}, .trusted_proxies = {"127.0.0.0/8", "::1"}});
+  // What the client itself put at the front is not believed.
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/peer", forwarded)->body, "198.51.100.7 tls");
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/peer", "X-Forwarded-For: evil\r\n")->body,
+            "127.0.0.1");
+  const auto asked = [&](const std::string& fields) {
+    return LoopbackClient(port()).request("POST", "/peer", fields)->status;
+  };
+  EXPECT_EQ(asked("X-Forwarded-Host: market.example.org\r\nOrigin: https://market.example.org\r\n"),
+            200);
+  EXPECT_EQ(asked("X-Forwarded-Host: evil.example\r\n"), 403);
+  EXPECT_EQ(asked("X-Forwarded-Host: market.example.org\r\nOrigin: https://evil.example\r\n"), 403);
+  for (const char* wrong : {"", "proxy.example.org", "10.0.0.0/33", "10.0.0.256", "::g"}) {
+    EXPECT_FALSE(HttpServer::listen({.trusted_proxies = {wrong}}, metrics_, log_)) << wrong;
+  }
 }
 
 TEST_F(HttpServerTest, AnswersOnlyToItsOwnNames) {
