@@ -165,7 +165,7 @@ Made make_into_store(const tape::Tape& tape, market::Catalog& catalog, std::size
                      store::Store& store) {
   const market::ConditionTables no_tables;
   bool windows_done = false;
-  pipeline::BarQueue queue(kBatchesQueuedMax);
+  pipeline::BarQueue queue(kBatchesQueuedMax, pipeline::StoreStage::kResultsMax);
   pipeline::StoreStage store_stage(queue, store, kClock, std::vector{Offset()}, "bench",
                                    [&] { return windows_done; });
   pipeline::TapeAndStorePast past(tape, kPartition, catalog, &store);

@@ -199,9 +199,10 @@ Status run_demo(const DemoArguments& arguments) {
         .id = "replay", .pace = pipeline::Pace{.from = about.start_time, .speed = arguments.speed}};
     TD_ASSIGN(feed.source, open_source(arguments, *disk, data, *parts.catalog));
     parts.feeds.push_back(std::move(feed));
-    const pipeline::PipelineOptions options{.specs = demo_specs(),
-                                            .bars_kept_max = pipeline::Live::kBarsKept,
-                                            .on_full_disk = pipeline::OnFullDisk::kWait};
+    const pipeline::PipelineOptions options{
+        .specs = demo_specs(),
+        .bars_kept_max = 64,  // an older one is asked of the store
+        .on_full_disk = pipeline::OnFullDisk::kWait};
     return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock,
                                                 options, std::move(on_change));
   };

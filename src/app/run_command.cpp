@@ -31,6 +31,8 @@ namespace {
 // there.
 constexpr Duration kDrainMax = seconds(5);
 constexpr Duration kLookEvery = milliseconds(100);
+// Final bars that a late trade can revise without asking the store.
+constexpr std::size_t kBarsInBuilder = 64;
 
 // Whose clock it is, in marks: that of a venue; or of all, where the events are of any venue.
 std::string mark_name(const config::FeedConfig& feed) {
@@ -79,7 +81,7 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
   TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(disk, config.store.dir + "/store.db"));
   pipeline::PipelineOptions options{.specs = {},
                                     .lateness = {},
-                                    .bars_kept_max = pipeline::Live::kBarsKept,
+                                    .bars_kept_max = kBarsInBuilder,
                                     .means = config.store.means,
                                     .on_full_disk = pipeline::OnFullDisk::kWait};
   for (const config::BarsConfig& bars : config.bars) {

@@ -174,6 +174,19 @@ TEST(BoundedQueue, IsInOrderAndBounded) {
   EXPECT_FALSE(queue.drained());
 }
 
+TEST(BoundedQueue, IsBoundedByWhatItsItemsWeigh) {
+  BoundedQueue<int> queue(10, 100);
+  int item = 1;
+  EXPECT_TRUE(queue.try_push(item, 1000));  // alone
+  EXPECT_FALSE(queue.try_push(item, 1));
+  EXPECT_TRUE(queue.try_pop());
+  EXPECT_TRUE(queue.try_push(item, 60));
+  EXPECT_TRUE(queue.try_push(item, 40));
+  EXPECT_FALSE(queue.try_push(item, 1));
+  EXPECT_TRUE(queue.try_pop());
+  EXPECT_TRUE(queue.try_push(item, 60));
+}
+
 TEST(BoundedQueue, WhatIsInsideOutlivesTheClose) {
   BoundedQueue<std::unique_ptr<int>> queue(2);
   auto first = std::make_unique<int>(1);

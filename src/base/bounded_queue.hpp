@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -14,20 +15,27 @@ namespace tapedeck {
 template <class T>
 class BoundedQueue {
  public:
-  explicit BoundedQueue(std::size_t items_max) : items_max_(items_max) {}
+  // `weight_max`: where items differ in size, what they may weigh together; an item that is heavier
+  // than that goes through alone.
+  explicit BoundedQueue(std::size_t items_max,
+                        std::size_t weight_max = std::numeric_limits<std::size_t>::max())
+      : items_max_(items_max), weight_max_(weight_max) {}
 
   // False, and `item` untouched, if the queue is full or closed.
-  bool try_push(T& item) {
+  bool try_push(T& item, std::size_t weight = 1) {
     std::lock_guard lock(mutex_);
     if (closed_ || items_.size() >= items_max_) return false;
-    items_.push_back(std::move(item));
+    if (!items_.empty() && weight_ + weight > weight_max_) return false;
+    items_.emplace_back(std::move(item), weight);
+    weight_ += weight;
     return true;
   }
 
   std::optional<T> try_pop() {
     std::lock_guard lock(mutex_);
     if (items_.empty()) return std::nullopt;
-    std::optional<T> item(std::move(items_.front()));
+    std::optional<T> item(std::move(items_.front().first));
+    weight_ -= items_.front().second;
     items_.pop_front();
     return item;
   }
@@ -54,8 +62,10 @@ class BoundedQueue {
 
  private:
   const std::size_t items_max_;
+  const std::size_t weight_max_;
   mutable std::mutex mutex_;
-  std::deque<T> items_;
+  std::deque<std::pair<T, std::size_t>> items_;  // with their weights
+  std::size_t weight_ = 0;
   bool closed_ = false;
 };
 

@@ -16,7 +16,7 @@ class Live {
 
   // The bars of this series that changed by trades at or after `since`, whole values. With `since`
   // 0: all that are kept in memory (the newest kBarsKept of each bar series).
-  static constexpr std::size_t kBarsKept = 4096;
+  static constexpr std::size_t kBarsKept = 1024;
   virtual Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                                      Offset since) const = 0;
 

@@ -21,7 +21,7 @@ Pipeline::Pipeline(PipelineParts parts, const market::ConditionTables& tables, c
       options_(std::move(options)),
       live_(options_.specs, std::move(on_change)),
       to_tape_(kBatchesQueuedMax),
-      to_store_(kBatchesQueuedMax) {
+      to_store_(kBatchesQueuedMax, StoreStage::kResultsMax) {
   TD_CHECK(!parts_.store || options_.window_threads == 1);
 }
 

@@ -35,9 +35,11 @@ Result<Step> StoreStage::step() {
   // Asked before looking: what was put in before upstream was done is still taken.
   const bool last_look = upstream_done_();
   std::map<PartitionId, Joined> partitions;
-  for (std::size_t batches = 0; batches < kBatchesMax; ++batches) {
+  std::size_t results = 0;
+  for (std::size_t batches = 0; batches < kBatchesMax && results < kResultsMax; ++batches) {
     auto batch = in_.try_pop();
     if (!batch) break;
+    results += weight_of(*batch);
     Joined& joined = partitions[batch->checkpoint.partition];
     joined.applied = batch->checkpoint.applied;
     for (store::BarResult& bar : batch->bars) {

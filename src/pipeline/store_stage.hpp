@@ -18,6 +18,7 @@ class StoreStage final : public Stage {
  public:
   // Changes of at most this many batches are joined in one transaction.
   static constexpr std::size_t kBatchesMax = 1024;
+  static constexpr std::size_t kResultsMax = 50'000;  // about; a batch is not divided
   static constexpr Duration kSyncEvery = seconds(10);
   // Entry of a checkpoint: what the bars in the store are made by.
   static constexpr std::string_view kDefinition = "definition";

@@ -23,7 +23,7 @@ WindowStage::WindowStage(std::unique_ptr<tape::TapeReader> reader, const market:
 
 Result<Step> WindowStage::step() {
   if (waiting_) {
-    if (!store_->try_push(*waiting_)) return Step::idle();
+    if (!store_->try_push(*waiting_, weight_of(*waiting_))) return Step::idle();
     waiting_.reset();
   }
   // Asked before reading: what became durable before upstream was done is still read.
@@ -42,7 +42,9 @@ Result<Step> WindowStage::step() {
       live_->publish_trades((*batch)->trades, (*batch)->first);
       live_->publish(changed.bars, changed.checkpoint.applied);
     }
-    if (store_ != nullptr && !store_->try_push(changed)) waiting_ = std::move(changed);
+    if (store_ != nullptr && !store_->try_push(changed, weight_of(changed))) {
+      waiting_ = std::move(changed);
+    }
   }
   applied_ = (*batch)->end().value;
   return Step::progress();

@@ -23,7 +23,11 @@ struct BarBatch {
   std::vector<store::MeanRow> means;
   store::Checkpoint checkpoint;
 };
+// By the number of results: a batch holds none or a hundred thousand.
 using BarQueue = BoundedQueue<BarBatch>;
+inline std::size_t weight_of(const BarBatch& batch) {
+  return 1 + batch.bars.size() + batch.means.size();
+}
 
 struct WindowShare {
   PartitionId partition{};
