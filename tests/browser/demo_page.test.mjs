@@ -348,3 +348,48 @@ describe('demo page at the end of the recording', { skip: skipReason, timeout: 1
     await context.close();
   });
 });
+
+describe('the keys of the deck', { skip: skipReason, timeout: 60_000 }, () => {
+  test('pause, speed and jump', async () => {
+    const demo = await Demo.start({ speed: 60 });
+    const browser = await launchBrowser();
+    const { page, context, seen } = await openPage(browser, demo);
+    const play = async () => (await demo.get('/api/v1/status')).play;
+    const played = async (what, is) => {
+      for (let tries = 0; tries < 500; ++tries) {
+        if (is(await play())) return;
+        await page.waitForTimeout(20);
+      }
+      assert.fail(`not within 10 s: ${what}`);
+    };
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByRole('button', { name: 'Resume' }).waitFor();
+    await played('it stands still', (now) => now.paused);
+    const before = await play();
+    await page.waitForTimeout(500); // at 60x half a minute of the market
+    assert.equal((await play()).market_time, before.market_time);
+
+    await page.getByLabel('Speed').selectOption('300');
+    await played('another speed', (now) => now.speed === 300 && now.paused);
+    const to = Number(BigInt(before.start_time) / 1_000_000_000n) + 3 * 3600;
+    await page.locator('#jump').evaluate((slider, value) => {
+      slider.value = String(value);
+      slider.dispatchEvent(new Event('input'));
+      slider.dispatchEvent(new Event('change'));
+    }, to - (to % 60));
+    await played('three hours later', (now) => {
+      const at = Number(BigInt(now.market_time) / 1_000_000_000n);
+      return now.run === 2 && at > to - 600 && at <= to;
+    });
+    await until(page, () => window.tapedeck.state().run === 2);
+    await until(page, () => window.tapedeck.bars().length > 150);
+
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await played('it goes on', (now) => !now.paused && now.speed === 300);
+    await played('later trades', (now) => Number(BigInt(now.market_time) / 1_000_000_000n) > to + 60);
+    assertClean(seen);
+    await context.close();
+    await browser.close();
+    await demo.stop();
+  });
+});

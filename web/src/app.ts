@@ -116,8 +116,8 @@ const transport = new Transport(
     pause: () => orderPlay('pause'),
     resume: () => orderPlay('resume'),
     restart: () => orderPlay('restart'),
-    speed: (speed) => orderPlay('speed', { speed: String(speed) }),
-    jump: (seconds) => orderPlay('jump', { time: `${seconds}000000000` }),
+    speed: (speed) => orderPlay('speed', { value: String(speed) }),
+    jump: (seconds) => orderPlay('jump', { to: new Date(seconds * 1000).toISOString() }),
   },
   (text) => deck.showProblem(text),
 );

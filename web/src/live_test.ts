@@ -130,6 +130,7 @@ function statusOf(run: number): Status {
     mode: 'demo',
     play: {
       state: 'playing',
+      paused: false,
       label: 'recorded',
       date: '2013-10-07',
       title: 'SPY',

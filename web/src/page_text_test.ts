@@ -11,6 +11,7 @@ import type { Bar, Instrument, Play } from './types';
 
 const kPlay: Play = {
   state: 'playing',
+  paused: false,
   label: 'recorded',
   date: '2013-10-07',
   title: 'SPY, IBM, AIG',

@@ -17,7 +17,7 @@ export function playText(play: Play): PlayText {
   const simulated = play.label === 'simulated';
   const of = play.date ? ` of ${play.date}` : '';
   const title = play.title ? `: ${play.title}` : '';
-  const speed = `played at ${formatSpeed(play.speed)}`;
+  const speed = play.paused ? 'standing still' : `played at ${formatSpeed(play.speed)}`;
   return {
     kind: simulated ? 'Simulated' : 'Recorded',
     what: simulated

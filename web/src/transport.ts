@@ -36,7 +36,7 @@ export class Transport {
     private readonly problem_: (text: string) => void,
   ) {
     this.pause_.addEventListener('click', () => {
-      const paused = this.play_?.state === 'paused';
+      const paused = this.play_?.paused ?? false;
       this.order(this.pause_, paused ? 'Resume' : 'Pause', () =>
         paused ? orders.resume() : orders.pause(),
       );
@@ -66,11 +66,9 @@ export class Transport {
     this.play_ = play;
     this.zone_ = zone;
     const has = (name: string): boolean => this.routes_.has(`POST /api/v1/play/${name}`);
-    const paused = play.state === 'paused';
-    const running = paused || play.state === 'playing';
     this.pause_.hidden = !(has('pause') && has('resume'));
-    this.pause_.disabled = !running;
-    setText(this.pause_, paused ? 'Resume' : 'Pause');
+    this.pause_.disabled = play.state === 'ended' || play.state === 'failed';
+    setText(this.pause_, play.paused ? 'Resume' : 'Pause');
     this.restart_.hidden = !has('restart');
     this.restart_.classList.toggle('button-primary', play.state === 'ended');
     this.speedField_.hidden = !has('speed');

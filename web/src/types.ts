@@ -49,7 +49,7 @@ export interface Bar {
 }
 
 export interface Play {
-  state: 'loading' | 'playing' | 'paused' | 'ended' | 'failed';
+  state: 'loading' | 'playing' | 'ended' | 'failed';
   /** Empty where a pipeline runs live. */
   label: 'recorded' | 'simulated' | '';
   date: string;
@@ -57,6 +57,8 @@ export interface Play {
   source: string;
   licence: string;
   speed: number;
+  /** It stands still. */
+  paused: boolean;
   market_time: Nanoseconds;
   start_time: Nanoseconds;
   end_time: Nanoseconds;
