@@ -33,7 +33,7 @@ class Backoff {
   }
 
  private:
-  Duration doubled(Duration d) const { return d >= options_.cap ? options_.cap : d * 2; }
+  Duration doubled(Duration d) const { return d.ns > options_.cap.ns / 2 ? options_.cap : d * 2; }
 
   Options options_;
   Rng rng_;

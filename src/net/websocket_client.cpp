@@ -307,10 +307,10 @@ class WebSocketClient::SessionOver final : public Session {
       stage_ = "agreeing on TLS";
       SSL* const tls = socket_.next_layer().native_handle();
       // The check of the name takes addresses too; SNI is for names only.
-      const bool is_set =
-          SSL_set1_host(tls, endpoint_.host.c_str()) == 1 &&
-          (is_ip_address(endpoint_.host) ||
-           SSL_set_tlsext_host_name(tls, const_cast<char*>(endpoint_.host.c_str())) == 1);
+      const bool is_set = SSL_set1_host(tls, endpoint_.host.c_str()) == 1 &&
+                          (is_ip_address(endpoint_.host) ||
+                           SSL_ctrl(tls, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                                    const_cast<char*>(endpoint_.host.c_str())) == 1);
       if (!is_set) return end(FailureKind::kTls, "its name does not fit into TLS");
       socket_.next_layer().async_handshake(asio::ssl::stream_base::client,
                                            beast::bind_front_handler(&SessionOver::on_tls, self()));
