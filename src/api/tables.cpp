@@ -155,6 +155,7 @@ std::string feed_rows(const Form& form, std::span<const pipeline::FeedStatus> fe
 std::string bar_series_rows(const Form& form, std::span<const market::BarSpec> specs) {
   RowWriter rows(form, {"interval", "conditions", "session", "source", "adjusted"});
   for (const market::BarSpec& spec : specs) {
+    if (spec.slide != Duration{}) continue;  // averages: not asked for as bars
     rows.text(tapedeck::to_string(spec.interval));
     rows.text(market::to_string(spec.conditions));
     rows.text(market::to_string(spec.session));

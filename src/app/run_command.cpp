@@ -129,7 +129,7 @@ Result<pipeline::PlayStatus> describe(const std::string& file, const config::Con
   about.title = std::filesystem::path(file).stem().string();
   about.source = file;
   about.zone = "UTC";
-  for (const config::FeedConfig& feed : config.feeds) about.speed = feed.speed.value_or(1);
+  for (const config::FeedConfig& feed : config.feeds) about.speed = feed.speed.value_or(0);
   return about;
 }
 

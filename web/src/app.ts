@@ -33,7 +33,15 @@ import { Prints } from './prints';
 import { QuoteRounds, type Quote } from './quotes';
 import { DateFields, RangeMenu } from './range';
 import type { Route } from './routes';
-import { fragmentOf, intervalsOf, queryFor, viewFrom, type Kind, type View } from './selection';
+import {
+  fragmentOf,
+  intervalsOf,
+  nearestKept,
+  queryFor,
+  viewFrom,
+  type Kind,
+  type View,
+} from './selection';
 import { linesOf } from './studies';
 import { RegularHours } from './sessions';
 import type { Shown } from './status_line';
@@ -55,6 +63,7 @@ setTheme(theme);
 let view: View = viewFrom(location.hash);
 let routes: ReadonlySet<Route> = new Set();
 let instruments: Instrument[] = [];
+let keptBars: readonly BarSeries[] | undefined;
 let instrumentsRun: number | null = null;
 let zone = new Zone('UTC');
 let pointed: Entry | null = null;
@@ -226,7 +235,8 @@ const rangeMenu = new RangeMenu((dates) => choose(dates));
 const figuresDates = new DateFields('figures', (dates) => choose(dates));
 
 function choose(change: Partial<View>): void {
-  view = { ...view, ...change };
+  const wanted = { ...view, ...change };
+  view = { ...wanted, ...nearestKept(wanted, keptBars, change) };
   history.replaceState(null, '', location.pathname + location.search + fragmentOf(view));
   showChoice();
 }
@@ -327,7 +337,7 @@ function takeStatus(status: Status): void {
   watch.setRange(secondsOf(status.play.start_time), secondsOf(status.play.end_time));
   deck.showStatus(status, zone, shown(status));
   pipeline.setStatus(status, lagText(status));
-  transport.show(status.play, zone);
+  transport.show(status.play, zone, status.mode === 'demo');
   if (instrumentsRun !== null && instrumentsRun !== status.play.run) {
     quotes.clear();
     rounds.setSeries([]);
@@ -461,7 +471,8 @@ function showIntervals(bars: readonly BarSeries[] | undefined): void {
   const kept = intervalsOf(bars);
   keepsRegular = (bars ?? []).some(({ session }) => session === 'regular');
   intervals.offer(kept.map((value) => ({ value, text: value, hint: `Bars of ${value}` })));
-  if (!kept.includes(view.interval)) view = { ...view, interval: kept[0]! };
+  keptBars = bars;
+  view = { ...view, ...nearestKept(view, bars) };
 }
 
 /** Puts on the page what this program offers. */

@@ -4,7 +4,14 @@ import { test } from 'node:test';
 import { barSentence, barTexts } from './legend';
 import { noticeText, playText, quarantineText } from './play_text';
 import { quoteOf, QuoteRounds } from './quotes';
-import { fragmentOf, intervalsOf, kDefaultView, queryFor, viewFrom } from './selection';
+import {
+  fragmentOf,
+  intervalsOf,
+  kDefaultView,
+  nearestKept,
+  queryFor,
+  viewFrom,
+} from './selection';
 import { formatDecimal } from './format';
 import { Zone } from './time';
 import type { Bar, Instrument, Play } from './types';
@@ -139,6 +146,22 @@ test('quotes are asked for in turn, bounded, only when something may have change
   assert.equal(asked.length, 8);
   await rounds.round(all, kDay, 1, '11');
   assert.deepEqual(asked.slice(8), ['s8', 's9', 's10', 's11', 's12', 's13', 's14', 's15']);
+});
+
+test('a view that is not kept gives way to the nearest, and what was just chosen stays', () => {
+  const bars = [
+    { interval: '1s', conditions: 'eligible', session: 'extended', source: 'trades' },
+    { interval: '1m', conditions: 'all', session: 'regular', source: 'trades' },
+    { interval: '1m', conditions: 'eligible', session: 'extended', source: 'last' },
+  ] as const;
+  const second = { interval: '1s', conditions: 'eligible', session: 'extended' } as const;
+  const minute = { interval: '1m', conditions: 'all', session: 'regular' } as const;
+  assert.deepEqual(nearestKept(second, bars), second);
+  assert.deepEqual(nearestKept({ ...second, interval: '1m' }, bars), minute);
+  assert.deepEqual(nearestKept({ ...second, interval: '5m' }, bars), second);
+  const all = { ...second, conditions: 'all' } as const;
+  assert.deepEqual(nearestKept(all, bars, { conditions: 'all' }), minute);
+  assert.deepEqual(nearestKept(all, []), all);
 });
 
 test('the address keeps the view, and survives nonsense', () => {

@@ -17,12 +17,13 @@ export function playText(play: Play): PlayText {
   const simulated = play.label === 'simulated';
   const of = play.date ? ` of ${play.date}` : '';
   const title = play.title ? `: ${play.title}` : '';
-  const speed = play.paused ? 'standing still' : `played at ${formatSpeed(play.speed)}`;
+  const pace = play.speed > 0 ? `, played at ${formatSpeed(play.speed)}` : '';
+  const speed = play.paused ? ', standing still' : pace;
   return {
     kind: simulated ? 'Simulated' : 'Recorded',
     what: simulated
-      ? `Simulated data${of}, ${speed}${title}. No market made these prices.`
-      : `Recorded market data${of}, ${speed}${title}.`,
+      ? `Simulated data${of}${speed}${title}. No market made these prices.`
+      : `Recorded market data${of}${speed}${title}.`,
     origin: [play.source && `Source: ${play.source}`, play.licence && `Licence: ${play.licence}`]
       .filter(Boolean)
       .join(' · '),

@@ -42,6 +42,30 @@ export function intervalsOf(bars: readonly BarSeries[] | undefined): Interval[] 
   return intervals.sort((left, right) => intervalSeconds(left) - intervalSeconds(right));
 }
 
+type Choice = Pick<View, 'interval' | 'conditions' | 'session'>;
+
+/** The kept bars that are nearest to a view: what was just changed counts most. */
+export function nearestKept(
+  view: Choice,
+  bars: readonly BarSeries[] | undefined,
+  changed: Partial<Choice> = {},
+): Choice {
+  const weights = { interval: 4, conditions: 2, session: 1 } as const;
+  let best: Choice = view;
+  let bestScore = -1;
+  for (const kept of bars ?? []) {
+    if (kept.source !== 'trades') continue;
+    let score = 0;
+    for (const key of ['interval', 'conditions', 'session'] as const) {
+      if (kept[key] === view[key]) score += weights[key] * (key in changed ? 8 : 1);
+    }
+    if (score <= bestScore) continue;
+    best = { interval: kept.interval, conditions: kept.conditions, session: kept.session };
+    bestScore = score;
+  }
+  return best;
+}
+
 const kDate = /^\d{4}-\d\d-\d\d$/;
 
 /** From an address's fragment; what it does not say, or says wrongly, is the default. */

@@ -28,6 +28,7 @@ export class Transport {
   private routes_: ReadonlySet<Route> = new Set();
   private play_: Play | null = null;
   private zone_: Zone | null = null;
+  private isPlay_ = false;
   /** While a hand is on the slider, the play does not move it. */
   private held_ = false;
 
@@ -59,20 +60,23 @@ export class Transport {
 
   setRoutes(routes: ReadonlySet<Route>): void {
     this.routes_ = routes;
-    if (this.play_ && this.zone_) this.show(this.play_, this.zone_);
+    if (this.play_ && this.zone_) this.show(this.play_, this.zone_, this.isPlay_);
   }
 
-  show(play: Play, zone: Zone): void {
+  /** `isPlay`: it is one of its own, and not a pipeline that takes in what comes. */
+  show(play: Play, zone: Zone, isPlay: boolean): void {
     this.play_ = play;
     this.zone_ = zone;
-    const has = (name: string): boolean => this.routes_.has(`POST /api/v1/play/${name}`);
+    this.isPlay_ = isPlay;
+    const has = (name: string): boolean =>
+      isPlay && this.routes_.has(`POST /api/v1/play/${name}`);
     this.pause_.hidden = !(has('pause') && has('resume'));
     this.pause_.disabled = play.state === 'ended' || play.state === 'failed';
     setText(this.pause_, play.paused ? 'Resume' : 'Pause');
     this.restart_.hidden = !has('restart');
     this.restart_.classList.toggle('button-primary', play.state === 'ended');
     this.speedField_.hidden = !has('speed');
-    this.speedText_.hidden = has('speed');
+    this.speedText_.hidden = has('speed') || !isPlay;
     setText(this.speedText_, formatSpeed(play.speed));
     this.showSpeeds(play.speed);
     this.showJump(play, has('jump'));
