@@ -9,6 +9,7 @@
 #include "api/embedded.hpp"
 #include "api/json.hpp"
 #include "api/parameters.hpp"
+#include "api/pipeline_metrics.hpp"
 #include "api/tables.hpp"
 #include "base/check.hpp"
 #include "market/calendar.hpp"
@@ -137,7 +138,8 @@ Api::Api(Parts parts, TokenGate gate)
     : parts_(std::move(parts)),
       gate_(std::move(gate)),
       last_values_(parts_.history, parts_.live),
-      live_source_(parts_.live, parts_.play, last_values_, parts_.version, parts_.metrics) {}
+      live_source_(parts_.live, parts_.play, last_values_, clock_, parts_.version, parts_.metrics) {
+}
 
 std::span<const Api::Route> Api::routes() {
   using enum Route::Access;
@@ -344,7 +346,8 @@ HttpResponse Api::readyz(const HttpRequest&) {
 
 HttpResponse Api::open_metrics(const HttpRequest&) {
   return {.content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
-          .body = parts_.metrics.open_metrics(),
+          .body = parts_.metrics.open_metrics(
+              pipeline_metrics(parts_.play.status(), parts_.history.quality())),
           .headers = {{"Cache-Control", "no-store"}}};
 }
 

@@ -11,6 +11,7 @@
 
 #include "api/live_session.hpp"
 #include "api/token_gate.hpp"
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "net/http_server.hpp"
@@ -50,6 +51,9 @@ class Api final : public net::HttpHandler {
       const net::HttpRequest& request) override;
   net::HttpResponse on_refusal(const net::HttpRefusal& refusal) override;
 
+  // What is live has changed. Any thread.
+  void note_change() { live_source_.note_change(); }
+
  private:
   net::HttpResponse page(const net::HttpRequest& request);
   net::HttpResponse healthz(const net::HttpRequest& request);
@@ -86,6 +90,7 @@ class Api final : public net::HttpHandler {
 
   Parts parts_;
   const TokenGate gate_;
+  const SystemClock clock_;
   LastValues last_values_;
   LiveSource live_source_;
 };

@@ -7,6 +7,7 @@
 
 #include "api/json.hpp"
 #include "api/message.hpp"
+#include "pipeline/latencies.hpp"
 
 namespace tapedeck::api {
 namespace {
@@ -33,10 +34,12 @@ Status check_id(std::string_view id) {
 }  // namespace
 
 LiveSource::LiveSource(const pipeline::Live& live_in, const pipeline::Play& play_in,
-                       LastValues& last_in, std::string version_in, Metrics& metrics)
+                       LastValues& last_in, const Clock& clock_in, std::string version_in,
+                       Metrics& metrics)
     : live(live_in),
       play(play_in),
       last(last_in),
+      clock(clock_in),
       version(std::move(version_in)),
       snapshots(frames(metrics, "snapshot")),
       resumes(frames(metrics, "resumed")),
@@ -44,6 +47,7 @@ LiveSource::LiveSource(const pipeline::Live& live_in, const pipeline::Play& play
       statuses(frames(metrics, "status")),
       restarts(frames(metrics, "restarted")),
       errors(frames(metrics, "error")),
+      pushed(pipeline::stage_histogram(metrics, "pushed")),
       sessions_open(metrics.gauge("tapedeck_api_live_sessions", "Live sessions that are open.")),
       subscriptions_open(
           metrics.gauge("tapedeck_api_live_subscriptions", "What these sessions watch.")) {}
@@ -128,6 +132,7 @@ void Subscription::sent(const Change& change) {
 Result<std::optional<std::string>> Subscription::next() {
   if (!first_frame_.empty()) return std::exchange(first_frame_, {});
   if (!std::exchange(is_due_, false)) return std::nullopt;
+  const auto changed_at = std::exchange(changed_at_, std::nullopt);
   auto changed = needs_snapshot_ ? snapshot() : change(to_string(query_.channel), since_);
   if (!changed) {
     // A new run may not have met this series yet; then it comes later.
@@ -148,6 +153,7 @@ Result<std::optional<std::string>> Subscription::next() {
     return std::nullopt;
   } else {
     source_.updates.add();
+    if (changed_at) source_.pushed.observe(source_.clock.elapsed() - *changed_at);
   }
   return std::move(changed->frame);
 }
@@ -179,13 +185,16 @@ LiveSession::LiveSession(LiveSource& source) : source_(source) {
 LiveSession::~LiveSession() { source_.sessions_open.set(--source_.session_count); }
 
 void LiveSession::on_wake() {
-  for (const auto& subscription : subscriptions_) subscription->wake();
+  source_.is_change_noted = false;
+  const Duration changed_at{source_.changed_ns};
+  for (const auto& subscription : subscriptions_) subscription->wake(changed_at);
 }
 
 void LiveSession::on_tick() {
   status_is_due_ = true;
   messages_ = 0;
-  on_wake();  // whatever a wake may have missed
+  // Whatever a wake may have missed.
+  for (const auto& subscription : subscriptions_) subscription->wake(std::nullopt);
 }
 
 void LiveSession::reply(std::string frame) {

@@ -4,13 +4,16 @@
 // Thread: "net".
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/last_values.hpp"
 #include "api/parameters.hpp"
+#include "base/clock.hpp"
 #include "base/metrics.hpp"
 #include "net/http_server.hpp"
 #include "pipeline/live.hpp"
@@ -21,12 +24,18 @@ namespace tapedeck::api {
 // What all sessions share; outlives them.
 struct LiveSource {
   LiveSource(const pipeline::Live& live_in, const pipeline::Play& play_in, LastValues& last_in,
-             std::string version_in, Metrics& metrics);
+             const Clock& clock_in, std::string version_in, Metrics& metrics);
   std::string status() const;  // as JSON
+
+  // Something changed; until the sessions are woken only the first time counts. Any thread.
+  void note_change() {
+    if (!is_change_noted.exchange(true)) changed_ns = clock.elapsed().ns;
+  }
 
   const pipeline::Live& live;
   const pipeline::Play& play;
   LastValues& last;
+  const Clock& clock;
   const std::string version;
   Counter& snapshots;
   Counter& resumes;
@@ -34,10 +43,13 @@ struct LiveSource {
   Counter& statuses;
   Counter& restarts;
   Counter& errors;
+  Histogram& pushed;
   Gauge& sessions_open;
   Gauge& subscriptions_open;
   std::int64_t session_count = 0;
   std::int64_t subscription_count = 0;
+  std::atomic<bool> is_change_noted = false;
+  std::atomic<std::int64_t> changed_ns = 0;
 };
 
 // One thing that a client watches.
@@ -52,7 +64,11 @@ class Subscription {
   Subscription& operator=(const Subscription&) = delete;
 
   const std::string& id() const { return id_; }
-  void wake() { is_due_ = true; }
+  // `changed_at`: by the clock, when what it is woken for changed.
+  void wake(std::optional<Duration> changed_at) {
+    is_due_ = true;
+    if (!changed_at_) changed_at_ = changed_at;
+  }
   bool has_begun() const { return first_frame_.empty(); }  // its first frame has been taken
   // The next frame, if there is any now. An error that does not pass ends the socket.
   Result<std::optional<std::string>> next();
@@ -82,6 +98,7 @@ class Subscription {
   Offset since_;             // trades before it are in that
   bool needs_snapshot_ = false;
   bool is_due_ = false;
+  std::optional<Duration> changed_at_;
 };
 
 class LiveSession final : public net::WebSocketHandler {

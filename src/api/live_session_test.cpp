@@ -41,7 +41,8 @@ class LiveSessionTest : public testing::Test {
   FakePipeline fake_;
   Metrics metrics_;
   LastValues last_{fake_, fake_};
-  LiveSource source_{fake_, fake_, last_, "0.1.0", metrics_};
+  ManualClock clock_;
+  LiveSource source_{fake_, fake_, last_, clock_, "0.1.0", metrics_};
   std::unique_ptr<LiveSession> session_;
 };
 
@@ -292,6 +293,25 @@ TEST_F(LiveSessionTest, DoesNotOpenOnAnUnknownSeries) {
   ASSERT_FALSE(session);
   EXPECT_EQ(session.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(open_sessions(), 0);
+}
+
+TEST_F(LiveSessionTest, CountsHowLongAChangeTakesToTheClient) {
+  const Histogram& pushed = metrics_.histogram("tapedeck_stage_seconds", "", {{"stage", "pushed"}});
+  open();
+  next();
+  fake_.put(bar(0, "10", 5));
+  source_.note_change();
+  clock_.advance(microseconds(3));
+  source_.note_change();  // and again, before anybody was woken: the first counts
+  session_->on_wake();
+  clock_.advance(microseconds(1));
+  EXPECT_THAT(next(), StartsWith("{\"type\":\"bars\""));
+  EXPECT_EQ(pushed.sum_ns(), 4000u);
+  EXPECT_EQ(pushed.count(2), 1u);  // up to 4 us
+  session_->on_tick();
+  next();
+  next();
+  EXPECT_EQ(pushed.sum_ns(), 4000u);
 }
 
 TEST_F(LiveSessionTest, IsCounted) {

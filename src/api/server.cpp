@@ -51,7 +51,10 @@ class Server final : public ApiServer {
         api_(std::move(parts), TokenGate(std::move(tokens), http->port())),
         http_(std::move(http)) {
     http_->serve(api_);
-    subscription_ = live.subscribe([this] { http_->wake(); });
+    subscription_ = live.subscribe([this] {
+      api_.note_change();
+      http_->wake();
+    });
   }
 
   std::uint16_t port() const override { return http_->port(); }

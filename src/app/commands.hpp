@@ -110,6 +110,9 @@ int list();
 // Foreign text in our own: without the control characters that a terminal would obey.
 std::string printable(std::string_view text);
 
+// Where the person came over SSH: prints the command that makes the page reachable from there.
+void print_tunnel(std::uint16_t port);
+
 // Prints "tapedeck: <message>" on standard error and returns the exit code that fits.
 int report(const Error& error);
 

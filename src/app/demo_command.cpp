@@ -184,6 +184,7 @@ Status run_demo(const DemoArguments& arguments) {
   TD_ASSIGN(StateFolder state, StateFolder::open(*disk, arguments.state, arguments.keep));
   TD_ASSIGN(const pipeline::PlayStatus about, describe(arguments, data.empty()));
 
+  Metrics metrics;
   const auto make_run =
       [&](std::uint64_t run,
           std::function<void()> on_change) -> Result<std::unique_ptr<pipeline::Pipeline>> {
@@ -202,7 +203,8 @@ Status run_demo(const DemoArguments& arguments) {
     const pipeline::PipelineOptions options{
         .specs = demo_specs(),
         .bars_kept_max = 64,  // an older one is asked of the store
-        .on_full_disk = pipeline::OnFullDisk::kWait};
+        .on_full_disk = pipeline::OnFullDisk::kWait,
+        .metrics = &metrics};
     return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock,
                                                 options, std::move(on_change));
   };
@@ -214,7 +216,6 @@ Status run_demo(const DemoArguments& arguments) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  Metrics metrics;
   pipeline::Deck deck(about, pipeline::Deck::NextRun::kAnew, make_run, log);
   TD_TRY(deck.start());
   TD_ASSIGN(const auto server, api::start_api({.port = arguments.port.value_or(kUsualPort),
@@ -229,6 +230,7 @@ Status run_demo(const DemoArguments& arguments) {
       "Stop with Ctrl-C.\n",
       about.label, about.title, about.date, arguments.speed, about.source, about.licence,
       server->url_with_token().reveal());
+  print_tunnel(server->port());
   std::fflush(stdout);
   int received = 0;
   sigwait(&signals, &received);

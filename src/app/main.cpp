@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "api/server.hpp"
 #include "app/commands.hpp"
 
 namespace {
@@ -333,6 +335,20 @@ std::string printable(std::string_view text) {
     out += byte < 0x20 || byte == 0x7F ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
   }
   return out;
+}
+
+void print_tunnel(std::uint16_t port) {
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  const std::string command =
+      api::tunnel_command(variable("SSH_CONNECTION"), variable("USER"), port);
+  if (!command.empty()) {
+    fmt::print(
+        "You came over SSH: run this where the browser is, and open the address there.\n  {}\n",
+        command);
+  }
 }
 
 int report(const Error& error) {

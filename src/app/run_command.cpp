@@ -65,7 +65,7 @@ Result<pipeline::FeedPart> open_feed(Disk& disk, const config::FeedConfig& confi
 }
 
 Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& config, Disk& disk,
-                                                          const Clock& clock,
+                                                          const Clock& clock, Metrics& metrics,
                                                           std::function<void()> on_change) {
   pipeline::PipelineParts parts;
   parts.catalog = std::make_unique<market::Catalog>();
@@ -83,7 +83,8 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
                                     .lateness = {},
                                     .bars_kept_max = kBarsInBuilder,
                                     .means = config.store.means,
-                                    .on_full_disk = pipeline::OnFullDisk::kWait};
+                                    .on_full_disk = pipeline::OnFullDisk::kWait,
+                                    .metrics = &metrics};
   for (const config::BarsConfig& bars : config.bars) {
     options.specs.push_back(bars.spec());
     options.lateness.push_back(bars.lateness);
@@ -209,23 +210,33 @@ Status run_file(const std::string& file) {
   const auto disk = real_disk();
   CurrentConfig current(config);
   TD_ASSIGN(const pipeline::PlayStatus about, describe(file, config));
+  Metrics metrics;
   pipeline::Deck deck(
       about, pipeline::Deck::NextRun::kGoesOn,
       [&](std::uint64_t, std::function<void()> on_change) {
-        return make_pipeline(current.get(), *disk, clock, std::move(on_change));
+        return make_pipeline(current.get(), *disk, clock, metrics, std::move(on_change));
       },
       log);
   TD_TRY(deck.start());
   TD_ASSIGN(const Secret token, token_of(config));
-  Metrics metrics;
-  TD_ASSIGN(const auto server, api::start_api({.address = config.api.listen.address,
-                                               .port = config.api.listen.port,
-                                               .port_is_fixed = true,
-                                               .token = token,
-                                               .version = TAPEDECK_VERSION},
-                                              deck, deck, deck, metrics, log));
+  TD_ASSIGN(const auto server,
+            api::start_api(
+                {.address = config.api.listen.address,
+                 .port = config.api.listen.port,
+                 .port_is_fixed = true,
+                 .token = token,
+                 .viewer_token = config.api.viewer_token,
+                 .metrics_token = config.api.metrics_token,
+                 .insecure = config.api.insecure,
+                 .hosts = config.api.hosts.value_or(std::vector<std::string>()),
+                 .trusted_proxies = config.api.trusted_proxies.value_or(std::vector<std::string>()),
+                 .base_path = config.api.base_path.value_or(""),
+                 .access_log = config.api.access_log,
+                 .version = TAPEDECK_VERSION},
+                deck, deck, deck, metrics, log));
   fmt::print("tapedeck run: {}: {} feeds, {} kinds of bars.\nOpen {}\nStop with Ctrl-C.\n", file,
              config.feeds.size(), config.bars.size(), server->url_with_token().reveal());
+  print_tunnel(server->port());
   std::fflush(stdout);
   while (true) {
     const int signal = signals.next(kLookEvery);

@@ -231,6 +231,27 @@ TEST(BoundedQueue, ManyOnBothSides) {
 
 // ---- Metrics
 
+TEST(Metrics, AHistogramCountsUpToItsBounds) {
+  Metrics metrics;
+  Histogram& took = metrics.histogram("took_seconds", "How long.", {{"stage", "x"}});
+  took.observe(microseconds(1));
+  took.observe(nanoseconds(1001));
+  took.observe(hours(1));
+  took.observe(nanoseconds(-5));  // a clock that stepped: the first bucket, and nothing to the sum
+  const std::string text = metrics.open_metrics("# TYPE more gauge\nmore 1\n");
+  for (const char* line :
+       {"# TYPE took_seconds histogram\n# UNIT took_seconds seconds\n",
+        "took_seconds_bucket{stage=\"x\",le=\"1e-06\"} 2\n",
+        "took_seconds_bucket{stage=\"x\",le=\"2e-06\"} 3\n",
+        "took_seconds_bucket{stage=\"x\",le=\"67.108864\"} 3\n",
+        "took_seconds_bucket{stage=\"x\",le=\"+Inf\"} 4\n", "took_seconds_count{stage=\"x\"} 4\n",
+        "took_seconds_sum{stage=\"x\"} 3600.000002001\n"}) {
+    EXPECT_NE(text.find(line), text.npos) << line << text;
+  }
+  EXPECT_TRUE(text.ends_with("more 1\n# EOF\n"));
+  EXPECT_EQ(&took, &metrics.histogram("took_seconds", "", {{"stage", "x"}}));
+}
+
 TEST(Metrics, OpenMetricsText) {
   Metrics metrics;
   Counter& frames = metrics.counter("tapedeck_frames_total", "Frames.", {{"feed", "a\"b\\\n"}});

@@ -32,6 +32,24 @@ std::string render(const Metrics::Labels& labels) {
   return out + "}";
 }
 
+// Buckets count all that is at or below their bound.
+void render(const std::string& name, const Metrics::Labels& labels, const Histogram& histogram,
+            std::string& out) {
+  std::uint64_t count = 0;
+  Metrics::Labels with_bound = labels;
+  with_bound.emplace_back("le", "");
+  for (std::size_t bucket = 0; bucket <= Histogram::kBuckets; ++bucket) {
+    count += histogram.count(bucket);
+    with_bound.back().second =
+        bucket == Histogram::kBuckets
+            ? "+Inf"
+            : fmt::format("{}", static_cast<double>(Histogram::bound(bucket).ns) / 1e9);
+    out += fmt::format("{}_bucket{} {}\n", name, render(with_bound), count);
+  }
+  out += fmt::format("{}_count{} {}\n{}_sum{} {}\n", name, render(labels), count, name,
+                     render(labels), static_cast<double>(histogram.sum_ns()) / 1e9);
+}
+
 }  // namespace
 
 Counter& Metrics::counter(const std::string& name, const std::string& help, Labels labels) {
@@ -53,7 +71,19 @@ Gauge& Metrics::gauge(const std::string& name, const std::string& help, Labels l
   return *member;
 }
 
-std::string Metrics::open_metrics() const {
+Histogram& Metrics::histogram(const std::string& name, const std::string& help, Labels labels) {
+  TD_CHECK(name.ends_with("_seconds"));
+  std::lock_guard lock(mutex_);
+  auto& family = histogram_families_[name];
+  family.help = help;
+  Histogram*& member = family.members[std::move(labels)];
+  if (member == nullptr) member = &histograms_.emplace_back();
+  return *member;
+}
+
+std::string Metrics::text_of(const Labels& labels) { return render(labels); }
+
+std::string Metrics::open_metrics(const std::string& more) const {
   std::lock_guard lock(mutex_);
   std::string out;
   for (const auto& [name, family] : counter_families_) {
@@ -69,7 +99,12 @@ std::string Metrics::open_metrics() const {
       out += fmt::format("{}{} {}\n", name, render(labels), gauge->value());
     }
   }
-  return out + "# EOF\n";
+  for (const auto& [name, family] : histogram_families_) {
+    out += fmt::format("# TYPE {} histogram\n# UNIT {} seconds\n# HELP {} {}\n", name, name, name,
+                       escape(family.help));
+    for (const auto& [labels, histogram] : family.members) render(name, labels, *histogram, out);
+  }
+  return out + more + "# EOF\n";
 }
 
 }  // namespace tapedeck

@@ -157,6 +157,21 @@ Options<ApiConfig> api_options() {
       option("token", SecretSource{}, &C::token,
              "What opens the dashboard and the interface. Without it one is made at the first "
              "start."),
+      option("viewer_token", SecretSource{}, &C::viewer_token,
+             "What opens them to read only. Without it there are no viewers."),
+      option("metrics_token", SecretSource{}, &C::metrics_token,
+             "What reads /metrics and nothing else."),
+      option("insecure", Flag{}, &C::insecure,
+             "Whether other machines may reach an address without TLS; they still need a token."),
+      option("hosts", Maybe<Texts>{}, &C::hosts,
+             "Names by which a proxy serves this, as browsers ask for them: "
+             "\"market.example.org\"."),
+      option("trusted_proxies", Maybe<Texts>{}, &C::trusted_proxies,
+             "Addresses and networks of proxies that say truly who asks (X-Forwarded-For, -Host, "
+             "-Proto)."),
+      option("base_path", Maybe<Text>{}, &C::base_path,
+             "Where a proxy serves this below a path: \"/tapedeck\"."),
+      option("access_log", Flag{}, &C::access_log, "Whether each request goes into the log."),
   };
 }
 
@@ -272,7 +287,13 @@ void check(const BarsConfig& bars, const std::vector<BarsConfig>& before, const 
 
 void check(const ApiConfig& api, const std::vector<ApiConfig>&, const Place& place) {
   const std::string& address = api.listen.address;
-  if (!address.starts_with("127.") && address != "::1") {
+  if (address.starts_with("127.") || address == "::1") return;
+  if (!api.insecure) {
+    place_of(place, {"listen"})
+        .error(fmt::format("other machines can reach {} and there is no encryption: use 127.0.0.1 "
+                           "behind a proxy with TLS, or write insecure = true",
+                           address));
+  } else {
     place_of(place, {"listen"})
         .warning(fmt::format("other machines can reach {} and there is no encryption: use "
                              "127.0.0.1, or a proxy with TLS",

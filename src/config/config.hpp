@@ -73,6 +73,13 @@ struct Endpoint {
 struct ApiConfig {
   Endpoint listen{"127.0.0.1", 8273};
   Secret token;  // empty: made at the first start
+  Secret viewer_token;
+  Secret metrics_token;
+  bool insecure = false;
+  std::optional<std::vector<std::string>> hosts;
+  std::optional<std::vector<std::string>> trusted_proxies;
+  std::optional<std::string> base_path;
+  bool access_log = false;
 };
 
 struct LogConfig {

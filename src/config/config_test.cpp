@@ -397,8 +397,10 @@ TEST_F(ConfigTest, NoBarsTwice) {
               HasSubstr("bars[2].interval"));
 }
 
-TEST_F(ConfigTest, BeyondLoopbackIsAWarning) {
-  const ParsedConfig parsed = parse("[api]\nlisten = \"0.0.0.0:80\"\n");
+TEST_F(ConfigTest, BeyondLoopbackMustBeMeant) {
+  EXPECT_THAT(problem("[api]\nlisten = \"0.0.0.0:80\"\n"),
+              HasSubstr("x.toml:2:10: api.listen: other machines can reach 0.0.0.0"));
+  const ParsedConfig parsed = parse("[api]\nlisten = \"0.0.0.0:80\"\ninsecure = true\n");
   EXPECT_TRUE(parsed.usable());
   ASSERT_EQ(parsed.problems.size(), 1u);
   EXPECT_THAT(to_string(parsed.problems[0]),

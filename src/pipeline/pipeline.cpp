@@ -19,6 +19,9 @@ Pipeline::Pipeline(PipelineParts parts, const market::ConditionTables& tables, c
       tables_(tables),
       clock_(clock),
       options_(std::move(options)),
+      latencies_(options_.metrics == nullptr
+                     ? nullptr
+                     : std::make_unique<Latencies>(*options_.metrics, clock_)),
       live_(options_.specs, std::move(on_change)),
       to_tape_(kBatchesQueuedMax),
       to_store_(kBatchesQueuedMax, StoreStage::kResultsMax) {
@@ -40,7 +43,7 @@ Status Pipeline::prepare() {
       [this] {
         return std::ranges::all_of(feeds_, [](const auto& feed) { return feed->is_done(); });
       },
-      [this] { return unread(); }, options_.on_full_disk);
+      [this] { return unread(); }, options_.on_full_disk, latencies_.get());
   // Without a store all is computed from the tape at each start, and all of it is kept.
   tape_care_ = std::make_unique<TapeCareStage>(
       *parts_.tape, [this] { return tape_stage_->is_done(); },
@@ -70,7 +73,8 @@ Status Pipeline::prepare() {
           parts_.store ? &to_store_ : nullptr,
           [this, partition] {
             return store_stage_ ? store_stage_->stored(partition) : Offset(~std::uint64_t{0});
-          }));
+          },
+          latencies_.get()));
     }
   }
   if (parts_.store) {

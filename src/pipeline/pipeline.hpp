@@ -10,6 +10,7 @@
 
 #include "pipeline/driver.hpp"
 #include "pipeline/feed_stage.hpp"
+#include "pipeline/latencies.hpp"
 #include "pipeline/live_table.hpp"
 #include "pipeline/past.hpp"
 #include "pipeline/store_stage.hpp"
@@ -36,6 +37,7 @@ struct PipelineOptions {
   std::uint32_t window_threads = 1;  // for each partition; 1 where there is a store, whose
                                      // checkpoint is one offset for each
   OnFullDisk on_full_disk = OnFullDisk::kStop;
+  Metrics* metrics = nullptr;  // where how long the stages take is counted; borrowed
 };
 
 class Pipeline {
@@ -92,6 +94,7 @@ class Pipeline {
   const market::ConditionTables& tables_;
   const Clock& clock_;
   PipelineOptions options_;
+  std::unique_ptr<Latencies> latencies_;  // where somebody asks
   LiveTable live_;
   SeenEvents seen_;
 

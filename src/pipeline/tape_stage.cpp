@@ -3,12 +3,14 @@
 namespace tapedeck::pipeline {
 
 TapeStage::TapeStage(BatchQueue& in, tape::Tape& tape, std::function<bool()> upstream_done,
-                     std::function<std::uint64_t()> unread, OnFullDisk on_full_disk)
+                     std::function<std::uint64_t()> unread, OnFullDisk on_full_disk,
+                     Latencies* latencies)
     : in_(in),
       tape_(tape),
       upstream_done_(std::move(upstream_done)),
       unread_(std::move(unread)),
-      on_full_disk_(on_full_disk) {}
+      on_full_disk_(on_full_disk),
+      latencies_(latencies) {}
 
 Result<Step> TapeStage::step() {
   // Asked before looking: what was put in before upstream was done is still taken.
@@ -20,6 +22,7 @@ Result<Step> TapeStage::step() {
       uncommitted_ = events > 0;
       break;
     }
+    if (events == 0 && latencies_ != nullptr) taken_at_ = latencies_->now();
     events += batch->size();
     TD_TRY(tape_.append(*std::move(batch)));
     uncommitted_ = events >= kCommitEventsMax;
@@ -32,6 +35,7 @@ Result<Step> TapeStage::step() {
       return std::unexpected(std::move(committed.error()));
     }
     uncommitted_ = false;
+    if (latencies_ != nullptr) latencies_->durable(taken_at_, tape_);
     return Step::progress();
   }
   if (!last_look) return Step::idle();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pipeline/feed_stage.hpp"
+#include "pipeline/latencies.hpp"
 #include "pipeline/stage.hpp"
 #include "tape/tape.hpp"
 
@@ -24,7 +25,8 @@ class TapeStage final : public Stage {
   // `upstream_done`: nothing more comes into the queue. `unread`: how many durable events the
   // slowest reader has before it; the stage waits for it.
   TapeStage(BatchQueue& in, tape::Tape& tape, std::function<bool()> upstream_done,
-            std::function<std::uint64_t()> unread, OnFullDisk on_full_disk);
+            std::function<std::uint64_t()> unread, OnFullDisk on_full_disk,
+            Latencies* latencies = nullptr);
 
   std::string_view name() const override { return "tape"; }
   Result<Step> step() override;
@@ -36,7 +38,9 @@ class TapeStage final : public Stage {
   std::function<bool()> upstream_done_;
   std::function<std::uint64_t()> unread_;
   const OnFullDisk on_full_disk_;
-  bool uncommitted_ = false;  // the tape holds what is not durable yet
+  Latencies* const latencies_;  // null: nobody asks
+  Duration taken_at_{};         // the first batch of the commit under way
+  bool uncommitted_ = false;    // the tape holds what is not durable yet
   std::atomic<bool> done_{false};
 };
 

@@ -7,7 +7,7 @@ namespace tapedeck::pipeline {
 WindowStage::WindowStage(std::unique_ptr<tape::TapeReader> reader, const market::Catalog& catalog,
                          windows::BarBuilder builder, WindowShare share,
                          std::function<bool()> upstream_done, LiveTable* live, BarQueue* store,
-                         std::function<Offset()> stored)
+                         std::function<Offset()> stored, Latencies* latencies)
     : reader_(std::move(reader)),
       catalog_(catalog),
       builder_(std::move(builder)),
@@ -16,6 +16,7 @@ WindowStage::WindowStage(std::unique_ptr<tape::TapeReader> reader, const market:
       live_(live),
       store_(store),
       stored_(std::move(stored)),
+      latencies_(latencies),
       name_(share.count == 1 && share.partition == PartitionId()
                 ? "windows"
                 : fmt::format("win-p{}-{}", share.partition.value, share.index)),
@@ -41,6 +42,7 @@ Result<Step> WindowStage::step() {
     if (live_ != nullptr) {
       live_->publish_trades((*batch)->trades, (*batch)->first);
       live_->publish(changed.bars, changed.checkpoint.applied);
+      if (latencies_ != nullptr) latencies_->applied(share_.partition, (*batch)->end());
     }
     if (store_ != nullptr && !store_->try_push(changed, weight_of(changed))) {
       waiting_ = std::move(changed);

@@ -9,6 +9,7 @@
 
 #include "base/bounded_queue.hpp"
 #include "market/bar.hpp"
+#include "pipeline/latencies.hpp"
 #include "pipeline/live_table.hpp"
 #include "pipeline/stage.hpp"
 #include "store/store.hpp"
@@ -44,7 +45,8 @@ class WindowStage final : public Stage {
   // are in the store.
   WindowStage(std::unique_ptr<tape::TapeReader> reader, const market::Catalog& catalog,
               windows::BarBuilder builder, WindowShare share, std::function<bool()> upstream_done,
-              LiveTable* live, BarQueue* store, std::function<Offset()> stored);
+              LiveTable* live, BarQueue* store, std::function<Offset()> stored,
+              Latencies* latencies = nullptr);
 
   std::string_view name() const override { return name_; }
   Result<Step> step() override;
@@ -71,6 +73,7 @@ class WindowStage final : public Stage {
   LiveTable* live_;
   BarQueue* store_;
   std::function<Offset()> stored_;
+  Latencies* const latencies_;  // null: nobody asks
   const std::string name_;
   std::optional<BarBatch> waiting_;  // for room in the store's queue
   std::atomic<std::uint64_t> applied_;

@@ -308,6 +308,35 @@ class ApiTest(unittest.TestCase):
             self.assertEqual(error["code"], code)
             self.assertTrue(error["message"] and error["action"])
 
+    def test_metrics_say_how_long_the_stages_take(self):
+        status, headers, text = self.ask("/metrics")
+        self.assertEqual(status, 200)
+        self.assertIn("application/openmetrics-text", headers["Content-Type"])
+        self.assertTrue(text.endswith("\n# EOF\n"))
+        samples = dict(
+            line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")
+        )
+        families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+        self.assertEqual(len(families), len(set(families)))
+        for stage in ("durable", "bar"):
+            counts = [
+                int(count)
+                for name, count in samples.items()
+                if name.startswith(f'tapedeck_stage_seconds_bucket{{stage="{stage}"')
+            ]
+            self.assertEqual(counts, sorted(counts))
+            self.assertGreater(counts[-1], 0, stage)
+            self.assertEqual(
+                samples[f'tapedeck_stage_seconds_count{{stage="{stage}"}}'], str(counts[-1])
+            )
+        events = sum(
+            int(count)
+            for name, count in samples.items()
+            if name.startswith("tapedeck_feed_events_total")
+        )
+        self.assertGreater(events, 100_000)
+        self.assertEqual(samples["tapedeck_windows_unapplied_total"], "0")
+
     def test_quality_and_the_rest(self):
         quality = self.get("/api/v1/quality")
         self.assertEqual(quality["duplicates"], "0")
