@@ -225,12 +225,6 @@ class AlwaysOpen final : public Calendar {
 
 }  // namespace
 
-TradeSession TradingDay::session_of(Timestamp t) const {
-  if (t < pre_open || t >= post_close) return TradeSession::kClosed;
-  if (t < open) return TradeSession::kPre;
-  return t < close ? TradeSession::kRegular : TradeSession::kPost;
-}
-
 Result<const Calendar*> find_calendar(std::string_view name) {
   if (name == "24x7") {
     static const AlwaysOpen always_open;

@@ -21,7 +21,11 @@ struct TradingDay {
   Timestamp from, pre_open, open, close, post_close, until;
 
   bool contains(Timestamp t) const { return from <= t && t < until; }
-  TradeSession session_of(Timestamp t) const;
+  TradeSession session_of(Timestamp t) const {
+    if (t < pre_open || t >= post_close) return TradeSession::kClosed;
+    if (t < open) return TradeSession::kPre;
+    return t < close ? TradeSession::kRegular : TradeSession::kPost;
+  }
 };
 
 // Immutable. Thread: any.

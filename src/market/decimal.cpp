@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "base/check.hpp"
@@ -148,8 +150,7 @@ Decimal Decimal::make(std::int64_t mantissa, int scale) {
   return {mantissa, static_cast<std::uint8_t>(scale)};
 }
 
-std::strong_ordering Decimal::operator<=>(const Decimal& other) const {
-  if (scale == other.scale) return mantissa <=> other.mantissa;
+std::strong_ordering Decimal::compare_scaled(const Decimal& other) const {
   const int common = std::max(scale, other.scale);
   const Int128 a = Int128{mantissa} * power_of_ten(common - scale);
   const Int128 b = Int128{other.mantissa} * power_of_ten(common - other.scale);
@@ -172,25 +173,14 @@ double to_double(const Decimal& value) {
   return static_cast<double>(value.mantissa) / std::pow(10.0, value.scale);
 }
 
-void DecimalSum::add(const Decimal& value) { add_scaled(value.mantissa, value.scale); }
-
-void DecimalSum::add_product(const Decimal& a, const Decimal& b) {
-  add_scaled(Int128{a.mantissa} * b.mantissa, a.scale + b.scale);
-}
-
-void DecimalSum::add(const DecimalSum& other) {
-  add_scaled(other.mantissa_, other.scale_);
-  overflowed_ |= other.overflowed_;
-}
-
-void DecimalSum::add_scaled(Int128 mantissa, int scale) {
-  if (scale > scale_) {
-    overflowed_ |= __builtin_mul_overflow(mantissa_, power_of_ten(scale - scale_), &mantissa_);
-    scale_ = scale;
-  } else if (scale < scale_) {
-    overflowed_ |= __builtin_mul_overflow(mantissa, power_of_ten(scale_ - scale), &mantissa);
+Int128 DecimalSum::to_one_scale(Int128 mantissa, int scale) {
+  Int128& coarser = scale > scale_ ? mantissa_ : mantissa;
+  if (coarser != 0) {
+    const Int128 power = power_of_ten(std::abs(scale - scale_));
+    overflowed_ |= __builtin_mul_overflow(coarser, power, &coarser);
   }
-  overflowed_ |= __builtin_add_overflow(mantissa_, mantissa, &mantissa_);
+  scale_ = std::max(scale, scale_);
+  return mantissa;
 }
 
 std::string DecimalSum::to_string() const {

@@ -22,7 +22,12 @@ struct Decimal {
   static Decimal make(std::int64_t mantissa, int scale);  // scale in [0, 18]
 
   constexpr bool operator==(const Decimal&) const = default;
-  std::strong_ordering operator<=>(const Decimal& other) const;
+  std::strong_ordering operator<=>(const Decimal& other) const {
+    return scale == other.scale ? mantissa <=> other.mantissa : compare_scaled(other);
+  }
+
+ private:
+  std::strong_ordering compare_scaled(const Decimal& other) const;
 };
 
 // Takes what JSON calls a number ("-12.50", "1e-7") and also "+1", ".5" and "5.". Exact, or
@@ -41,9 +46,14 @@ class DecimalSum {
  public:
   DecimalSum() = default;
 
-  void add(const Decimal& value);
-  void add_product(const Decimal& a, const Decimal& b);
-  void add(const DecimalSum& other);
+  void add(const Decimal& value) { add_scaled(value.mantissa, value.scale); }
+  void add_product(const Decimal& a, const Decimal& b) {
+    add_scaled(Int128{a.mantissa} * b.mantissa, a.scale + b.scale);
+  }
+  void add(const DecimalSum& other) {
+    add_scaled(other.mantissa_, other.scale_);
+    overflowed_ |= other.overflowed_;
+  }
 
   bool overflowed() const { return overflowed_; }
   // The value is mantissa() / 10^scale(), unless it overflowed. Equal sums may differ in both.
@@ -57,7 +67,12 @@ class DecimalSum {
 
  private:
   friend Result<DecimalSum> parse_decimal_sum(std::string_view text);
-  void add_scaled(Int128 mantissa, int scale);
+  void add_scaled(Int128 mantissa, int scale) {
+    if (scale != scale_) mantissa = to_one_scale(mantissa, scale);
+    overflowed_ |= __builtin_add_overflow(mantissa_, mantissa, &mantissa_);
+  }
+  // `mantissa` at the finer of both scales, which becomes this sum's.
+  Int128 to_one_scale(Int128 mantissa, int scale);
 
   Int128 mantissa_ = 0;
   int scale_ = 0;  // 0 to 36

@@ -97,7 +97,7 @@ Status WindowStage::apply(const market::Batch& batch) {
     }
     return {};
   };
-  TD_TRY(add_all(batch.trades));
+  TD_TRY(builder_.add(batch.trades, [&](SeriesId series) { return share_.takes(series); }));
   TD_TRY(add_all(batch.ticks));
   TD_TRY(add_all(batch.vendor_bars));
   Offset offset = batch.first;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numeric>
 #include <tuple>
 
 #include "base/check.hpp"
@@ -30,7 +31,8 @@ using market::VendorBar;
 
 namespace {
 
-constexpr Duration kBase = seconds(1);  // what every window is made of
+constexpr std::uint32_t kNone = ~std::uint32_t{0};  // end of a list
+constexpr int kDeltaLooks = 4;
 constexpr std::uint8_t kStateVersion = 2;
 constexpr std::string_view kSeriesEntry = "series/";
 constexpr std::string_view kClockEntry = "clock/";  // then the venue; nothing: of all
@@ -59,6 +61,15 @@ std::optional<Trade> amended(const Trade& trade, const Amendment* amendment) {
   changed.size = amendment->size;
   changed.side = amendment->side;
   return changed;
+}
+
+// Days begin on a minute.
+Duration pane_of(const std::vector<BarSpec>& specs) {
+  Duration pane = minutes(1);
+  for (const BarSpec& spec : specs) {
+    pane.ns = std::gcd(std::gcd(pane.ns, spec.interval.ns), spec.slide.ns);
+  }
+  return pane;
 }
 
 bool is_repaired(const auto& event) { return (event.conditions & market::kRepaired) != 0; }
@@ -95,11 +106,16 @@ struct BarBuilder::SpecBars {
   Timestamp newest{std::numeric_limits<std::int64_t>::min()};
 };
 
-// What came in a second since the last flush. Without a condition table both modes are the same,
+// What came of one pane since the last flush. Without a condition table both modes are the same,
 // and only the first is kept.
 struct BarBuilder::Delta {
-  std::array<BarCell, kModes.size()> by_mode;
+  Timestamp from;  // where the pane begins
+  BarSource source{};
+  ConditionMode conditions{};
+  bool regular = false;   // session
   bool repaired = false;  // some of it had been missed
+  std::uint32_t older;    // another one of its series, or kNone
+  BarCell cell;
 };
 
 // What marks have said, and which series a mark may concern.
@@ -112,8 +128,6 @@ struct BarBuilder::Venue {
 };
 
 struct BarBuilder::SeriesBars {
-  using DeltaKey = std::tuple<Timestamp, BarSource, bool>;  // second, source, regular session
-
   SeriesId id;
   const market::Series* series = nullptr;
   const market::ConditionTable* table = nullptr;  // null: every trade is eligible
@@ -128,9 +142,7 @@ struct BarBuilder::SeriesBars {
   Watermark watermark_before;  // at the last flush: what is late is late by this one
   bool touched = false;
   bool changed = false;
-  std::map<DeltaKey, Delta> deltas;
-  DeltaKey last_key{};
-  Delta* last_delta = nullptr;
+  std::uint32_t newest_delta = kNone;
   std::vector<VendorBar> vendor_bars;  // since the last flush
   std::vector<SpecBars> specs;         // as options_.specs
   std::map<IdentityKey, Amendment> amendments;
@@ -155,6 +167,7 @@ BarBuilder::BarBuilder(market::Catalog& catalog, const market::ConditionTables& 
     : catalog_(catalog),
       tables_(tables),
       options_(std::move(options)),
+      pane_(pane_of(options_.specs)),
       past_(past),
       texts_(std::make_unique<KeyTexts>()),
       all_(&venue_called("")) {}
@@ -163,32 +176,57 @@ BarBuilder::BarBuilder(BarBuilder&&) noexcept = default;
 
 // ---- Events
 
-Status BarBuilder::add(const Trade& trade) {
-  TD_ASSIGN(SeriesBars * found, bars_of(trade.series));
-  SeriesBars& bars = *found;
-  touch(bars);
-  const market::Origin& origin = origin_of(trade.identity.origin);
-  const Trade* counted = &trade;
-  std::optional<Trade> changed;
-  if (!bars.amendments.empty()) {
-    const auto amendment = bars.amendments.find(key_of(trade.identity));
-    if (amendment != bars.amendments.end()) {
-      changed = amended(trade, &amendment->second);
-      counted = changed ? &*changed : nullptr;
+// By series, because all that is known of one is looked up once then, and stays in the cache.
+Status BarBuilder::add(std::span<const Trade> trades, const std::function<bool(SeriesId)>& takes) {
+  group(trades);
+  Status status;
+  for (const SeriesId series : series_of_batch_) {
+    const std::uint32_t first = std::exchange(first_trade_[series.value], kNone);
+    if (!status || (takes && !takes(series))) continue;
+    const auto bars = bars_of(series);
+    if (bars) {
+      add_of_one_series(**bars, trades, first);
+    } else {
+      status = std::unexpected(bars.error());
     }
   }
-  if (counted != nullptr) {
-    const TradeEffect effect = effect_on(bars, trade.ts_event, trade.conditions);
-    Delta& delta = delta_of(bars, trade.ts_event, BarSource::kTrades,
-                            effect.session == TradeSession::kRegular);
-    delta.repaired |= is_repaired(trade);
-    const OrderKey key = order_key(trade, *bars.series, origin);
-    delta.by_mode[0].apply(*counted, key, effect);
-    if (bars.table != nullptr) delta.by_mode[1].apply(*counted, key, TradeEffect{});
+  return status;
+}
+
+void BarBuilder::group(std::span<const Trade> trades) {
+  series_of_batch_.clear();
+  next_trade_.resize(std::max(next_trade_.size(), trades.size()));
+  for (std::size_t i = trades.size(); i-- > 0;) {  // backwards: each goes to the head of its list
+    const SeriesId series = trades[i].series;
+    if (first_trade_.size() <= series.value) first_trade_.resize(series.value + 1, kNone);
+    std::uint32_t& first = first_trade_[series.value];
+    if (first == kNone) series_of_batch_.push_back(series);
+    next_trade_[i] = std::exchange(first, static_cast<std::uint32_t>(i));
   }
-  add_to_means(bars, trade.ts_recv, counted, false);
-  observe(bars, trade.ts_event, trade.ts_recv, origin.recv_assumed);
-  return {};
+}
+
+void BarBuilder::add_of_one_series(SeriesBars& bars, std::span<const Trade> trades,
+                                   std::uint32_t first) {
+  touch(bars);
+  const ClockReading clock = clock_of(bars);
+  for (std::uint32_t i = first; i != kNone; i = next_trade_[i]) {
+    const Trade& trade = trades[i];
+    const market::Origin& origin = origin_of(trade.identity.origin);
+    const Trade* counted = &trade;
+    std::optional<Trade> changed;
+    if (!bars.amendments.empty()) {
+      const auto amendment = bars.amendments.find(key_of(trade.identity));
+      if (amendment != bars.amendments.end()) {
+        changed = amended(trade, &amendment->second);
+        counted = changed ? &*changed : nullptr;
+      }
+    }
+    if (counted != nullptr) {
+      apply(bars, *counted, BarSource::kTrades, order_key(trade, *bars.series, origin));
+    }
+    add_to_means(bars, trade.ts_recv, counted, false);
+    observe(bars, clock, trade.ts_event, trade.ts_recv, origin.recv_assumed);
+  }
 }
 
 Status BarBuilder::add(const PriceTick& tick) {
@@ -196,16 +234,11 @@ Status BarBuilder::add(const PriceTick& tick) {
   SeriesBars& bars = *found;
   touch(bars);
   const market::Origin& origin = origin_of(tick.identity.origin);
-  const TradeEffect effect = effect_on(bars, tick.ts_event, tick.conditions);
-  Delta& delta =
-      delta_of(bars, tick.ts_event, BarSource::kLast, effect.session == TradeSession::kRegular);
-  delta.repaired |= is_repaired(tick);
   const OrderKey key = order_key(
       {.ts_event = tick.ts_event, .identity = tick.identity, .venue_sequence = tick.venue_sequence},
       *bars.series, origin);
-  delta.by_mode[0].apply(tick, key, effect);
-  if (bars.table != nullptr) delta.by_mode[1].apply(tick, key, TradeEffect{});
-  observe(bars, tick.ts_event, tick.ts_recv, origin.recv_assumed);
+  apply(bars, tick, BarSource::kLast, key);
+  observe(bars, clock_of(bars), tick.ts_event, tick.ts_recv, origin.recv_assumed);
   return {};
 }
 
@@ -214,7 +247,8 @@ Status BarBuilder::add(const VendorBar& bar) {
   SeriesBars& bars = *found;
   touch(bars);
   bars.vendor_bars.push_back(bar);
-  observe(bars, bar.ts_event, bar.ts_recv, origin_of(bar.identity.origin).recv_assumed);
+  observe(bars, clock_of(bars), bar.ts_event, bar.ts_recv,
+          origin_of(bar.identity.origin).recv_assumed);
   return {};
 }
 
@@ -229,7 +263,7 @@ Status BarBuilder::add(const Correction& correction, Offset offset) {
   }
   touch(bars);
   const market::Origin& origin = origin_of(correction.identity.origin);
-  observe(bars, correction.ts_event, correction.ts_recv, origin.recv_assumed);
+  observe(bars, clock_of(bars), correction.ts_event, correction.ts_recv, origin.recv_assumed);
   tick(bars, correction.ts_recv);
   const Amendment amendment{.kind = correction.kind,
                             .side = correction.side,
@@ -271,9 +305,9 @@ Status BarBuilder::add(const Correction& correction, Offset offset) {
   return {};
 }
 
-void BarBuilder::observe(SeriesBars& bars, Timestamp ts_event, Timestamp ts_recv,
-                         bool recv_assumed) {
-  bars.watermark.observe(ts_event, ts_recv, recv_assumed, clock_of(bars));
+void BarBuilder::observe(SeriesBars& bars, const ClockReading& clock, Timestamp ts_event,
+                         Timestamp ts_recv, bool recv_assumed) {
+  bars.watermark.observe(ts_event, ts_recv, recv_assumed, clock);
   ts_known_ = std::max(ts_known_, ts_recv);
 }
 
@@ -306,14 +340,39 @@ void BarBuilder::touch_passed_by_marks() {
   }
 }
 
+template <class Event>
+void BarBuilder::apply(SeriesBars& bars, const Event& event, BarSource source,
+                       const OrderKey& key) {
+  const TradeEffect effect = effect_on(bars, event.ts_event, event.conditions);
+  const bool regular = effect.session == TradeSession::kRegular;
+  const auto apply_to = [&](ConditionMode conditions, const TradeEffect& allowed) {
+    Delta& delta = delta_of(bars, event.ts_event, source, regular, conditions);
+    delta.repaired |= is_repaired(event);
+    delta.cell.apply(event, key, allowed);
+  };
+  apply_to(ConditionMode::kEligible, effect);
+  if (bars.table != nullptr) apply_to(ConditionMode::kAll, TradeEffect{});
+}
+
+// Looks at the newest few only: a pane may have several deltas, and they add up to the same.
 BarBuilder::Delta& BarBuilder::delta_of(SeriesBars& bars, Timestamp ts_event, BarSource source,
-                                        bool regular) {
-  const SeriesBars::DeltaKey key{floor_to(ts_event, kBase), source, regular};
-  if (bars.last_delta == nullptr || bars.last_key != key) {
-    bars.last_delta = &bars.deltas[key];
-    bars.last_key = key;
+                                        bool regular, ConditionMode conditions) {
+  std::uint32_t at = bars.newest_delta;
+  for (int looks = 0; at != kNone && looks < kDeltaLooks; ++looks, at = deltas_[at].older) {
+    Delta& delta = deltas_[at];
+    if (delta.from <= ts_event && ts_event < delta.from + pane_ && delta.source == source &&
+        delta.regular == regular && delta.conditions == conditions) {
+      return delta;
+    }
   }
-  return *bars.last_delta;
+  deltas_.push_back({.from = floor_to(ts_event, pane_),
+                     .source = source,
+                     .conditions = conditions,
+                     .regular = regular,
+                     .older = bars.newest_delta,
+                     .cell = {}});
+  bars.newest_delta = static_cast<std::uint32_t>(deltas_.size() - 1);
+  return deltas_.back();
 }
 
 TradeEffect BarBuilder::effect_on(SeriesBars& bars, Timestamp ts_event, std::uint64_t conditions) {
@@ -341,6 +400,7 @@ Status BarBuilder::flush(Offset end) {
     if (!std::exchange(bars->changed, true)) changed_.push_back(bars);
   }
   touched_.clear();
+  deltas_.clear();
   if (std::exchange(marked_, false)) {
     for (const auto& [name, venue] : venues_) venue->before = venue->clock.reading();
   }
@@ -396,45 +456,49 @@ Timestamp BarBuilder::close_of(SeriesBars& bars, const BarSpec& spec, Timestamp 
   return bars.day.until;
 }
 
-Status BarBuilder::count(SeriesBars& bars, Offset end) {
-  for (const auto& [key, delta] : bars.deltas) {
-    const auto& [second, source, regular] = key;
-    for (std::size_t i = 0; i < options_.specs.size(); ++i) {
-      const BarSpec& spec = options_.specs[i];
-      if (spec.source != source || (spec.session == SessionMode::kRegular && !regular)) continue;
-      const bool all = bars.table != nullptr && spec.conditions == ConditionMode::kAll;
-      const BarCell& part = delta.by_mode[all ? 1 : 0];
-      Status status;
-      for_each_window(bars, spec, second, [&](Timestamp ts_open, Timestamp) {
-        if (!status) return;
-        const auto window = window_of(bars, i, ts_open);
-        if (!window) {
-          status = std::unexpected(window.error());
-          return;
-        }
-        const std::uint64_t trades = part.bar.trades + part.bar.excluded;
-        if (*window == nullptr) {
-          late_ += trades;
-          unapplied_ += trades;
-          return;
-        }
-        Bar& bar = (*window)->cell.bar;
-        if (bar.is_final) late_ += trades;
-        (*window)->cell.merge(part);
-        if (bar.volume.overflowed() || bar.notional.overflowed() || bar.price_sum.overflowed()) {
-          status = fail(ErrorCode::kOverflow,
-                        fmt::format("the volume of {} in the bar at {} does not fit 128 bits",
-                                    to_string(bars.series->key), to_iso(bar.ts_open)));
-        }
-        change(bars, i, **window, end,
-               delta.repaired ? RevisionReason::kRepair : RevisionReason::kLate);
-      });
-      TD_TRY(status);
-    }
+Status BarBuilder::count(SeriesBars& bars, const Delta& delta, Offset end) {
+  const BarCell& part = delta.cell;
+  for (std::size_t i = 0; i < options_.specs.size(); ++i) {
+    const BarSpec& spec = options_.specs[i];
+    if (spec.source != delta.source) continue;
+    if (spec.session == SessionMode::kRegular && !delta.regular) continue;
+    if (bars.table != nullptr && spec.conditions != delta.conditions) continue;
+    Status status;
+    for_each_window(bars, spec, delta.from, [&](Timestamp ts_open, Timestamp) {
+      if (!status) return;
+      const auto window = window_of(bars, i, ts_open);
+      if (!window) {
+        status = std::unexpected(window.error());
+        return;
+      }
+      const std::uint64_t trades = part.bar.trades + part.bar.excluded;
+      if (*window == nullptr) {
+        late_ += trades;
+        unapplied_ += trades;
+        return;
+      }
+      Bar& bar = (*window)->cell.bar;
+      if (bar.is_final) late_ += trades;
+      (*window)->cell.merge(part);
+      if (bar.volume.overflowed() || bar.notional.overflowed() || bar.price_sum.overflowed()) {
+        status = fail(ErrorCode::kOverflow,
+                      fmt::format("the volume of {} in the bar at {} does not fit 128 bits",
+                                  to_string(bars.series->key), to_iso(bar.ts_open)));
+      }
+      change(bars, i, **window, end,
+             delta.repaired ? RevisionReason::kRepair : RevisionReason::kLate);
+    });
+    TD_TRY(status);
   }
-  bars.deltas.clear();
-  bars.last_delta = nullptr;
+  return {};
+}
 
+Status BarBuilder::count(SeriesBars& bars, Offset end) {
+  while (bars.newest_delta != kNone) {
+    const Delta& delta = deltas_[bars.newest_delta];
+    TD_TRY(count(bars, delta, end));
+    bars.newest_delta = delta.older;
+  }
   for (const VendorBar& vendor : bars.vendor_bars) {
     const OrderKey key = order_key({.ts_event = vendor.ts_event,
                                     .identity = vendor.identity,

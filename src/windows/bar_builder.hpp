@@ -1,16 +1,18 @@
 // src/windows/bar_builder.hpp: the door of this room: events in, bars out, of any number of kinds
 // and series; and the cumulative means of a series. A bar is the same whatever the order in which
-// its trades came and however they were batched: trades are gathered by the second, and every bar
-// is the exact merge of its seconds (BarCell).
+// its trades came and however they were batched: trades are gathered by the pane, the longest time
+// that every window is a whole number of, and every bar is the exact merge of its panes (BarCell).
 // Thread: one. Clock: none. Memory: about 500 bytes for each bar that is kept.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,7 +73,11 @@ class BarBuilder {
 
   // Events in the order of the tape. Errors: kNotFound for a series whose calendar or condition
   // table there is none; kUnsupported for a correction without a past; what Past says.
-  Status add(const market::Trade& trade);
+  Status add(const market::Trade& trade) { return add(std::span(&trade, 1)); }
+  // `takes`: asked once for each series; the trades of one that it refuses are passed over. Null:
+  // all are taken.
+  Status add(std::span<const market::Trade> trades,
+             const std::function<bool(SeriesId)>& takes = nullptr);
   Status add(const market::PriceTick& tick);
   Status add(const market::VendorBar& bar);
   Status add(const market::Correction& correction, Offset offset);
@@ -110,20 +116,29 @@ class BarBuilder {
   struct Venue;
 
   Result<SeriesBars*> bars_of(SeriesId series);
+  void group(std::span<const market::Trade> trades);
+  void add_of_one_series(SeriesBars& bars, std::span<const market::Trade> trades,
+                         std::uint32_t first);
   const market::Origin& origin_of(OriginId origin);
   void touch(SeriesBars& bars);
   Venue& venue_called(std::string_view name);
   ClockReading clock_of(const SeriesBars& bars) const;         // what marks say now
   ClockReading clock_of_before(const SeriesBars& bars) const;  // at the last flush
-  void observe(SeriesBars& bars, Timestamp ts_event, Timestamp ts_recv, bool recv_assumed);
+  void observe(SeriesBars& bars, const ClockReading& clock, Timestamp ts_event, Timestamp ts_recv,
+               bool recv_assumed);
   void touch_passed_by_marks();
-  Delta& delta_of(SeriesBars& bars, Timestamp ts_event, market::BarSource source, bool regular);
+  template <class Event>
+  void apply(SeriesBars& bars, const Event& event, market::BarSource source,
+             const market::OrderKey& key);
+  Delta& delta_of(SeriesBars& bars, Timestamp ts_event, market::BarSource source, bool regular,
+                  market::ConditionMode conditions);
   market::TradeEffect effect_on(SeriesBars& bars, Timestamp ts_event, std::uint64_t conditions);
   template <class F>
   void for_each_window(SeriesBars& bars, const market::BarSpec& spec, Timestamp t, F&& f);
   Timestamp close_of(SeriesBars& bars, const market::BarSpec& spec, Timestamp ts_open);
   Result<Window*> window_of(SeriesBars& bars, std::size_t spec, Timestamp ts_open);
   Status count(SeriesBars& bars, Offset end);
+  Status count(SeriesBars& bars, const Delta& delta, Offset end);
   Status rebuild(SeriesBars& bars, Offset end);
   Status rebuild_from_trades(SeriesBars& bars, const std::vector<Rebuild*>& windows, Offset end);
   Status rebuild_from_minutes(SeriesBars& bars, const Rebuild& rebuilt, std::size_t minute_spec,
@@ -144,12 +159,18 @@ class BarBuilder {
   market::Catalog& catalog_;
   const market::ConditionTables& tables_;
   const BarBuilderOptions options_;
+  const Duration pane_;
   Past* past_;
   std::unique_ptr<KeyTexts> texts_;
-  std::vector<std::unique_ptr<SeriesBars>> series_;                    // by SeriesId
-  std::vector<const market::Origin*> origins_;                         // by OriginId
-  std::vector<SeriesBars*> touched_;                                   // since the last flush
-  std::vector<SeriesBars*> changed_;                                   // since the last take_state
+  std::vector<std::unique_ptr<SeriesBars>> series_;  // by SeriesId
+  std::vector<const market::Origin*> origins_;       // by OriginId
+  // The trades of a batch by series, each list in their order: where that of a series begins, by
+  // SeriesId; the one after each; and which series have any.
+  std::vector<std::uint32_t> first_trade_, next_trade_;
+  std::vector<SeriesId> series_of_batch_;
+  std::vector<Delta> deltas_;         // since the last flush, of all series
+  std::vector<SeriesBars*> touched_;  // since the last flush
+  std::vector<SeriesBars*> changed_;  // since the last take_state
   std::map<std::string, std::unique_ptr<Venue>, std::less<>> venues_;  // by name; "": all
   Venue* all_ = nullptr;  // what marks say that speak for all
   bool marked_ = false;   // since the last flush

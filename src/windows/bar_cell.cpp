@@ -10,15 +10,20 @@ using market::OrderKey;
 
 constexpr std::uint8_t kVersion = 1;
 
+// Nearly always the time decides.
+bool is_before(const OrderKey& a, const OrderKey& b) {
+  return a.ts_event != b.ts_event ? a.ts_event < b.ts_event : a < b;
+}
+
 void set_prices(BarCell& cell, const market::Decimal& price, const OrderKey& key,
                 const market::TradeEffect& effect) {
   Bar& bar = cell.bar;
   if (effect.open_close) {
-    if (!bar.open || key < cell.open_key) {
+    if (!bar.open || is_before(key, cell.open_key)) {
       bar.open = price;
       cell.open_key = key;
     }
-    if (!bar.close || cell.close_key < key) {
+    if (!bar.close || is_before(cell.close_key, key)) {
       bar.close = price;
       cell.close_key = key;
     }
@@ -79,11 +84,11 @@ void BarCell::apply(const market::PriceTick& tick, const OrderKey& key,
 
 void BarCell::merge(const BarCell& part) {
   const Bar& from = part.bar;
-  if (from.open && (!bar.open || part.open_key < open_key)) {
+  if (from.open && (!bar.open || is_before(part.open_key, open_key))) {
     bar.open = from.open;
     open_key = part.open_key;
   }
-  if (from.close && (!bar.close || close_key < part.close_key)) {
+  if (from.close && (!bar.close || is_before(close_key, part.close_key))) {
     bar.close = from.close;
     close_key = part.close_key;
   }
@@ -100,6 +105,7 @@ void BarCell::merge(const BarCell& part) {
 
 std::string encode_keys(const BarCell& cell) {
   std::string out;
+  out.reserve(2 * (sizeof(OrderKey) + cell.open_key.origin_key.size()));
   put_fixed(out, kVersion);
   put_key(out, cell.open_key);
   put_key(out, cell.close_key);

@@ -2,6 +2,7 @@
 // from what is on the tape alone, so it is the same in every run (docs/time-order-identity.md).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,12 +33,32 @@ class Watermark {
   bool decode(WireReader& reader);
 
  private:
-  void advance(Timestamp t);
+  void advance(Timestamp t) { greatest_ = greatest_ ? std::max(*greatest_, t) : t; }
 
   std::optional<Timestamp> greatest_;
   std::optional<Timestamp> greatest_recv_;
   std::optional<Timestamp> unconfirmed_;
   std::uint64_t ends_ = 0;  // ends of its feeds before the last event
 };
+
+inline void Watermark::observe(Timestamp ts_event, Timestamp ts_recv, bool recv_assumed,
+                               const ClockReading& clock) {
+  ends_ = clock.ends;
+  if (!recv_assumed) {
+    greatest_recv_ = greatest_recv_ ? std::max(*greatest_recv_, ts_recv) : ts_recv;
+    advance(std::min(ts_event, *greatest_recv_ + kAheadOfReceiveMax));
+    return;
+  }
+  const bool is_step = !greatest_ || ts_event - *greatest_ > kUnconfirmedStepMax;
+  if (!is_step) {
+    unconfirmed_.reset();
+    advance(ts_event);
+  } else if (unconfirmed_) {
+    advance(std::min(ts_event, *unconfirmed_));
+    unconfirmed_.reset();
+  } else {
+    unconfirmed_ = ts_event;
+  }
+}
 
 }  // namespace tapedeck::windows
