@@ -58,7 +58,7 @@ BarBatch WindowStage::results(Offset applied) {
   for (windows::BarChange& change : builder_.take_changes(stored_ ? stored_() : applied)) {
     batch.bars.push_back(
         {.row = {catalog_.series(change.series).key, change.spec, std::move(change.bar)},
-         .state = std::move(change.keys)});
+         .state = store_ != nullptr ? change.keys() : std::string()});
   }
   batch.means = take_means(false);
   batch.checkpoint.changed = builder_.take_state();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <tuple>
@@ -33,6 +35,8 @@ namespace {
 
 constexpr std::uint32_t kNone = ~std::uint32_t{0};  // end of a list
 constexpr int kDeltaLooks = 4;
+constexpr int kWindowLooks = 8;
+constexpr Timestamp kNever{std::numeric_limits<std::int64_t>::max()};
 constexpr std::uint8_t kStateVersion = 2;
 constexpr std::string_view kSeriesEntry = "series/";
 constexpr std::string_view kClockEntry = "clock/";  // then the venue; nothing: of all
@@ -98,9 +102,45 @@ struct BarBuilder::Window {
   bool revised = false;  // changed after it was final
 };
 
+// The windows that are held of one kind, by ts_open. Nearly always a new one comes last, and one of
+// the newest is looked for. A window stays where it is until it is erased.
+class BarBuilder::Windows {
+ public:
+  using Entry = std::pair<Timestamp, std::unique_ptr<Window>>;
+  using Iterator = std::deque<Entry>::const_iterator;
+
+  Iterator begin() const { return entries_.begin(); }
+  Iterator end() const { return entries_.end(); }
+  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+  const Entry& oldest() const { return entries_.front(); }
+  const Entry& newest() const { return entries_.back(); }
+
+  // The first that opens at `t` or later.
+  Iterator lower_bound(Timestamp t) const {
+    auto it = end();
+    for (int looks = 0; looks < kWindowLooks; ++looks, --it) {
+      if (it == begin() || std::prev(it)->first < t) return it;
+    }
+    return std::lower_bound(begin(), it, t,
+                            [](const Entry& entry, Timestamp at) { return entry.first < at; });
+  }
+  bool contains(Timestamp t) const {
+    const auto found = lower_bound(t);
+    return found != end() && found->first == t;
+  }
+  Window* insert(Iterator before, Timestamp ts_open, std::unique_ptr<Window> window) {
+    return entries_.emplace(before, ts_open, std::move(window))->second.get();
+  }
+  void erase_oldest() { entries_.pop_front(); }
+
+ private:
+  std::deque<Entry> entries_;
+};
+
 struct BarBuilder::SpecBars {
-  std::map<Timestamp, Window> windows;  // by ts_open
-  Timestamp first_open{};               // no window that opens before it is open still
+  Windows windows;
+  Timestamp first_open{};  // no window that opens before it is open still
   // Windows that open before it may be in the past, though they are not here.
   Timestamp past_before{std::numeric_limits<std::int64_t>::min()};
   Timestamp newest{std::numeric_limits<std::int64_t>::min()};
@@ -112,9 +152,9 @@ struct BarBuilder::Delta {
   Timestamp from;  // where the pane begins
   BarSource source{};
   ConditionMode conditions{};
-  bool regular = false;   // session
-  bool repaired = false;  // some of it had been missed
-  std::uint32_t older;    // another one of its series, or kNone
+  bool regular = false;         // session
+  bool repaired = false;        // some of it had been missed
+  std::uint32_t older = kNone;  // another one of its series, or kNone
   BarCell cell;
 };
 
@@ -123,8 +163,10 @@ struct BarBuilder::Venue {
   FeedClock clock;
   ClockReading before;   // at the last flush
   bool changed = false;  // since the last take_state
-  std::set<std::pair<Timestamp, SeriesId>>
-      open;  // series, by when their first open bar is complete
+  // Its series, and when the first open bar of each is complete; kNever: none is open. Times that
+  // stand side by side are looked through faster than a tree is kept.
+  std::vector<SeriesBars*> series;
+  std::vector<Timestamp> first_due;
 };
 
 struct BarBuilder::SeriesBars {
@@ -137,7 +179,7 @@ struct BarBuilder::SeriesBars {
   std::optional<TradeEffect> effect;  // of the last event, for the next one like it
   TradeSession effect_session{};
   Venue* venue = nullptr;
-  std::optional<Timestamp> first_due;  // of its open bars, as it stands in venue->open
+  std::size_t of_venue = 0;  // its place in venue->series
   Watermark watermark;
   Watermark watermark_before;  // at the last flush: what is late is late by this one
   bool touched = false;
@@ -332,10 +374,11 @@ void BarBuilder::touch_passed_by_marks() {
     const ClockReading now = join(venue->clock.reading(), all_->clock.reading());
     const ClockReading before = join(venue->before, all_->before);
     if (now == before) continue;
-    for (const auto& [ts_due, series] : venue->open) {
+    for (std::size_t i = 0; i < venue->series.size(); ++i) {
+      const Timestamp ts_due = venue->first_due[i];
+      if (ts_due == kNever) continue;
       const bool passed = now.passed && ts_due <= *now.passed;
-      if (!passed && now.ends == before.ends) break;
-      touch(*series_[series.value]);
+      if (passed || now.ends != before.ends) touch(*venue->series[i]);
     }
   }
 }
@@ -365,14 +408,13 @@ BarBuilder::Delta& BarBuilder::delta_of(SeriesBars& bars, Timestamp ts_event, Ba
       return delta;
     }
   }
-  deltas_.push_back({.from = floor_to(ts_event, pane_),
-                     .source = source,
-                     .conditions = conditions,
-                     .regular = regular,
-                     .older = bars.newest_delta,
-                     .cell = {}});
-  bars.newest_delta = static_cast<std::uint32_t>(deltas_.size() - 1);
-  return deltas_.back();
+  Delta& delta = deltas_.emplace_back();
+  delta.from = floor_to(ts_event, pane_);
+  delta.source = source;
+  delta.conditions = conditions;
+  delta.regular = regular;
+  delta.older = std::exchange(bars.newest_delta, static_cast<std::uint32_t>(deltas_.size() - 1));
+  return delta;
 }
 
 TradeEffect BarBuilder::effect_on(SeriesBars& bars, Timestamp ts_event, std::uint64_t conditions) {
@@ -423,31 +465,29 @@ void BarBuilder::for_each_window(SeriesBars& bars, const BarSpec& spec, Timestam
 Result<BarBuilder::Window*> BarBuilder::window_of(SeriesBars& bars, std::size_t spec,
                                                   Timestamp ts_open) {
   SpecBars& own = bars.specs[spec];
-  if (!own.windows.empty() && own.windows.rbegin()->first == ts_open) {
-    return &own.windows.rbegin()->second;
-  }
   const auto found = own.windows.lower_bound(ts_open);
-  if (found != own.windows.end() && found->first == ts_open) return &found->second;
+  if (found != own.windows.end() && found->first == ts_open) return found->second.get();
 
-  Window window;
-  window.ts_close = close_of(bars, options_.specs[spec], ts_open);
+  auto window = std::make_unique<Window>();
+  window->ts_close = close_of(bars, options_.specs[spec], ts_open);
   if (ts_open < own.past_before) {
     if (past_ == nullptr) return nullptr;
     auto stored = past_->bar(bars.id, options_.specs[spec], ts_open);
     if (!stored && stored.error().code == ErrorCode::kNotFound) return nullptr;
     if (!stored) return std::unexpected(std::move(stored.error()));
     if (*stored) {
-      TD_ASSIGN(window.cell, decode_keys((*stored)->bar, (*stored)->keys, *texts_));
-      return &own.windows.emplace_hint(found, ts_open, std::move(window))->second;
+      TD_ASSIGN(window->cell, decode_keys((*stored)->bar, (*stored)->keys, *texts_));
+      return own.windows.insert(found, ts_open, std::move(window));
     }
   }
-  window.cell.bar.ts_open = ts_open;
+  Bar& bar = window->cell.bar;
+  bar.ts_open = ts_open;
   // It may have been final already, as a bar without trades.
-  window.cell.bar.is_final = bars.watermark_before.has_reached(
-      window.ts_close + options_.lateness_of(spec), clock_of_before(bars));
-  if (!window.cell.bar.is_final) own.first_open = std::min(own.first_open, ts_open);
+  bar.is_final = bars.watermark_before.has_reached(window->ts_close + options_.lateness_of(spec),
+                                                   clock_of_before(bars));
+  if (!bar.is_final) own.first_open = std::min(own.first_open, ts_open);
   own.newest = std::max(own.newest, ts_open);
-  return &own.windows.emplace_hint(found, ts_open, std::move(window))->second;
+  return own.windows.insert(found, ts_open, std::move(window));
 }
 
 Timestamp BarBuilder::close_of(SeriesBars& bars, const BarSpec& spec, Timestamp ts_open) {
@@ -547,39 +587,32 @@ void BarBuilder::change(SeriesBars& bars, std::size_t spec, Window& window, Offs
 
 void BarBuilder::give_out(SeriesBars& bars, std::size_t spec, Window& window) {
   if (std::exchange(window.changed, true)) return;
-  changed_bars_.push_back({&bars, spec, window.cell.bar.ts_open});
+  changed_bars_.push_back({&bars, spec, &window});
 }
 
 void BarBuilder::close_passed(SeriesBars& bars, Offset end) {
   const ClockReading clock = clock_of(bars);
-  std::optional<Timestamp> first_due;
+  Timestamp& first_due = bars.venue->first_due[bars.of_venue];
+  first_due = kNever;
   for (std::size_t i = 0; i < bars.specs.size(); ++i) {
     SpecBars& own = bars.specs[i];
     auto it = own.windows.lower_bound(own.first_open);
     for (; it != own.windows.end(); ++it) {
-      Window& window = it->second;
+      Window& window = *it->second;
       if (window.cell.bar.is_final) continue;
       const Timestamp ts_due = window.ts_close + options_.lateness_of(i);
       if (!bars.watermark.has_reached(ts_due, clock)) {
         own.first_open = it->first;
-        first_due = first_due ? std::min(*first_due, ts_due) : ts_due;
+        first_due = std::min(first_due, ts_due);
         break;
       }
       change(bars, i, window, end, RevisionReason::kNone);
       window.cell.bar.is_final = true;
     }
     if (it == own.windows.end() && !own.windows.empty()) {
-      own.first_open = own.windows.rbegin()->first;
+      own.first_open = own.windows.newest().first;
     }
   }
-  set_first_due(bars, first_due);
-}
-
-void BarBuilder::set_first_due(SeriesBars& bars, std::optional<Timestamp> first_due) {
-  if (bars.first_due == first_due) return;
-  if (bars.first_due) bars.venue->open.erase({*bars.first_due, bars.id});
-  if (first_due) bars.venue->open.emplace(*first_due, bars.id);
-  bars.first_due = first_due;
 }
 
 // ---- What was taken back or corrected
@@ -798,20 +831,21 @@ std::vector<BarChange> BarBuilder::take_changes(Offset stored) {
   std::vector<BarChange> changes;
   changes.reserve(changed_bars_.size());
   for (const Changed& changed : changed_bars_) {
-    Window& window = changed.bars->specs[changed.spec].windows.at(changed.ts_open);
+    Window& window = *changed.window;
     if (window.revised) ++window.cell.bar.revision;
     window.changed = window.revised = false;
-    changes.push_back({changed.bars->id, options_.specs[changed.spec], window.cell.bar,
-                       encode_keys(window.cell)});
+    changes.emplace_back(changed.bars->id, options_.specs[changed.spec], window.cell.bar,
+                         window.cell.open_key, window.cell.close_key);
   }
   if (options_.bars_kept_max > 0) {
     for (const Changed& changed : changed_bars_) {
       SpecBars& own = changed.bars->specs[changed.spec];
       while (own.windows.size() > options_.bars_kept_max) {
-        const auto& [ts_open, oldest] = *own.windows.begin();
-        if (!oldest.cell.bar.is_final || oldest.changed || oldest.cell.bar.offset > stored) break;
+        const auto& [ts_open, oldest] = own.windows.oldest();
+        const Bar& bar = oldest->cell.bar;
+        if (!bar.is_final || oldest->changed || bar.offset > stored) break;
         own.past_before = std::max(own.past_before, ts_open + Duration{1});
-        own.windows.erase(own.windows.begin());
+        own.windows.erase_oldest();
       }
     }
   }
@@ -863,7 +897,7 @@ std::string BarBuilder::state_of(const SeriesBars& bars) const {
     put_fixed(out, std::max(own.newest, own.past_before).ns);
     std::vector<Timestamp> open;
     for (auto it = own.windows.lower_bound(own.first_open); it != own.windows.end(); ++it) {
-      if (!it->second.cell.bar.is_final) open.push_back(it->first);
+      if (!it->second->cell.bar.is_final) open.push_back(it->first);
     }
     put_varint(out, open.size());
     for (const Timestamp ts_open : open) put_fixed(out, ts_open.ns);
@@ -943,7 +977,7 @@ Status BarBuilder::restore_series(std::string_view state) {
     mean.changed = reader.fixed<std::uint8_t>() != 0;
   }
   if (reader.varint() != bars->specs.size()) return corrupt();
-  std::optional<Timestamp> first_due;
+  Timestamp& first_due = bars->venue->first_due[bars->of_venue];
   for (std::size_t i = 0; i < bars->specs.size(); ++i) {
     SpecBars& own = bars->specs[i];
     own.newest = {reader.fixed<std::int64_t>()};
@@ -958,11 +992,9 @@ Status BarBuilder::restore_series(std::string_view state) {
       TD_ASSIGN(const Window* window, window_of(*bars, i, ts_open));
       if (window == nullptr) return fail(ErrorCode::kCorrupt, "an open bar is not in the store");
       own.first_open = std::min(own.first_open, ts_open);
-      const Timestamp ts_due = window->ts_close + options_.lateness_of(i);
-      first_due = first_due ? std::min(*first_due, ts_due) : ts_due;
+      first_due = std::min(first_due, window->ts_close + options_.lateness_of(i));
     }
   }
-  set_first_due(*bars, first_due);
   for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
     market::Origin origin;
     const auto kind = reader.fixed<std::uint8_t>();
@@ -1008,7 +1040,7 @@ Result<BarBuilder::SeriesBars*> BarBuilder::bars_of(SeriesId id) {
   auto bars = std::make_unique<SeriesBars>();
   bars->id = id;
   bars->series = &catalog_.series(id);
-  bars->specs.resize(options_.specs.size());
+  bars->specs = std::vector<SpecBars>(options_.specs.size());
   bars->venue = &venue_called(bars->series->key.venue);
   TD_ASSIGN(bars->calendar, market::find_calendar(bars->series->calendar));
   if (!bars->series->conditions.empty()) {
@@ -1021,6 +1053,9 @@ Result<BarBuilder::SeriesBars*> BarBuilder::bars_of(SeriesId id) {
     }
     bars->table = table->second;
   }
+  bars->of_venue = bars->venue->series.size();
+  bars->venue->series.push_back(bars.get());
+  bars->venue->first_due.push_back(kNever);
   slot = std::move(bars);
   return slot.get();
 }

@@ -46,8 +46,11 @@ struct BarBuilderOptions {
 struct BarChange {
   SeriesId series;
   market::BarSpec spec;
-  market::Bar bar;   // the whole value
-  std::string keys;  // what the bar needs to be revised later; opaque
+  market::Bar bar;                       // the whole value
+  market::OrderKey open_key, close_key;  // they point into the builder and its catalog
+
+  // What the bar needs to be revised later, for a store; opaque.
+  std::string keys() const { return encode_keys(open_key, close_key); }
 };
 
 // The mean of all trades of a series that update volume, up to the last event before ts_tick by
@@ -109,6 +112,7 @@ class BarBuilder {
 
  private:
   struct Window;
+  class Windows;
   struct SpecBars;
   struct Delta;
   struct SeriesBars;
@@ -149,7 +153,6 @@ class BarBuilder {
               market::RevisionReason reason);
   void give_out(SeriesBars& bars, std::size_t spec, Window& window);
   void close_passed(SeriesBars& bars, Offset end);
-  void set_first_due(SeriesBars& bars, std::optional<Timestamp> first_due);
   void add_to_means(SeriesBars& bars, Timestamp ts_recv, const market::Trade* trade,
                     bool take_away);
   void tick(SeriesBars& bars, Timestamp clock);
@@ -177,7 +180,7 @@ class BarBuilder {
   struct Changed {
     SeriesBars* bars;
     std::size_t spec;
-    Timestamp ts_open;
+    Window* window;
   };
   std::vector<Changed> changed_bars_;
   std::vector<MeanChange> means_;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <span>
+#include <tuple>
 
 #include "base/rng.hpp"
 
@@ -190,6 +192,55 @@ TEST_F(BarBuilderTest, ArrivalOrderNeverChangesABar) {
       EXPECT_EQ(shuffled, in_order);
     }
   }
+}
+
+TEST_F(BarBuilderTest, HoweverTradesAreBatchedTheirBarsAreTheSame) {
+  Rng rng(11);
+  std::vector<Trade> trades;
+  for (std::uint64_t i = 0; i < 3000; ++i) {  // a market opens, in no order, with prices anywhere
+    Trade t = trade(kOpen + milliseconds(static_cast<std::int64_t>(rng.below(240'000)) - 120'000),
+                    "1", "1", i, rng.below(3) == 0 ? rng.below(32) : 0);
+    t.price = Decimal::make(static_cast<std::int64_t>(rng.below(2000)) - 500,
+                            static_cast<int>(rng.below(4)));
+    t.size =
+        Decimal::make(static_cast<std::int64_t>(rng.below(1000)), static_cast<int>(rng.below(9)));
+    t.side = static_cast<market::Side>(rng.below(3));
+    if (rng.below(3) == 0) t.series = coin_;
+    if (rng.below(2) == 0) t.identity.origin = file_b_;
+    trades.push_back(t);
+  }
+  using Key = std::tuple<SeriesId, BarSpec, Timestamp>;
+  const auto bars_in_batches_of = [&](std::size_t size, SeriesId only = SeriesId(~0u)) {
+    const BarSpec minute{minutes(1)};
+    const BarSpec all{minutes(1), ConditionMode::kAll};
+    const BarSpec regular{minutes(1), ConditionMode::kEligible, SessionMode::kRegular};
+    const BarSpec average{.interval = seconds(15), .slide = seconds(5)};
+    const BarSpec day{market::kTradingDay};
+    BarBuilder builder(catalog_, tables_,
+                       {.specs = {minute, all, regular, average, day}, .lateness = {hours(48)}});
+    const auto takes = [&](SeriesId series) { return only == SeriesId(~0u) || series == only; };
+    for (std::size_t at = 0; at < trades.size(); at += size) {
+      const auto batch = std::span(trades).subspan(at, std::min(size, trades.size() - at));
+      EXPECT_TRUE(builder.add(batch, takes));
+      EXPECT_TRUE(builder.flush(Offset(at + batch.size())));
+    }
+    std::map<Key, std::string> bars;
+    for (const BarChange& change : builder.take_changes()) {
+      const Bar& bar = change.bar;
+      bars[{change.series, change.spec, bar.ts_open}] =
+          show(bar) + " p" + bar.price_sum.to_string() + " b" + bar.buy_volume.to_string() + " s" +
+          bar.sell_volume.to_string() + change.keys();
+    }
+    return bars;
+  };
+  const auto one_by_one = bars_in_batches_of(1);
+  EXPECT_GT(one_by_one.size(), 100u);
+  EXPECT_EQ(bars_in_batches_of(17), one_by_one);
+  EXPECT_EQ(bars_in_batches_of(trades.size()), one_by_one);
+
+  auto of_coin = one_by_one;
+  std::erase_if(of_coin, [&](const auto& bar) { return std::get<0>(bar.first) != coin_; });
+  EXPECT_EQ(bars_in_batches_of(100, coin_), of_coin);
 }
 
 TEST_F(BarBuilderTest, ABarBecomesFinalByTheWatermarkAndALateTradeRevisesIt) {

@@ -103,12 +103,12 @@ void BarCell::merge(const BarCell& part) {
   bar.excluded += from.excluded;
 }
 
-std::string encode_keys(const BarCell& cell) {
+std::string encode_keys(const OrderKey& open, const OrderKey& close) {
   std::string out;
-  out.reserve(2 * (sizeof(OrderKey) + cell.open_key.origin_key.size()));
+  out.reserve(2 * (sizeof(OrderKey) + open.origin_key.size()));
   put_fixed(out, kVersion);
-  put_key(out, cell.open_key);
-  put_key(out, cell.close_key);
+  put_key(out, open);
+  put_key(out, close);
   return out;
 }
 

@@ -32,7 +32,7 @@ struct BarCell {
 using KeyTexts = std::set<std::string, std::less<>>;
 
 // The order keys of a cell, for a store beside the bar, and back. Errors: kCorrupt.
-std::string encode_keys(const BarCell& cell);
+std::string encode_keys(const market::OrderKey& open, const market::OrderKey& close);
 Result<BarCell> decode_keys(market::Bar bar, std::string_view keys, KeyTexts& texts);
 
 }  // namespace tapedeck::windows

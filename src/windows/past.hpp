@@ -13,7 +13,7 @@ namespace tapedeck::windows {
 
 struct PastBar {
   market::Bar bar;
-  std::string keys;  // as BarChange::keys
+  std::string keys;  // as BarChange::keys()
 };
 
 class Past {

@@ -121,7 +121,7 @@ class World : public Past {
       if (!revisions.empty() && revisions.back().bar.revision == change.bar.revision) {
         revisions.pop_back();
       }
-      revisions.push_back({change.bar, change.keys});
+      revisions.push_back({change.bar, change.keys()});
     }
     for (auto& [key, value] : builder_->take_state()) entries_[key] = value;
   }
