@@ -54,6 +54,7 @@ crashes() {
   TAPEDECK_CRASH_SEEDS=2 build/dev/src/store/td_store_test --gtest_brief=1 \
     --gtest_filter='*Crash*' || status=1
   TAPEDECK_KILLS=2000 python3 tests/tape/kill_test.py || status=1
+  TAPEDECK_KILLS=2000 python3 tests/e2e/run_test.py Restarts.test_killed_at_random || status=1
   return "$status"
 }
 

@@ -39,13 +39,31 @@ struct Shape {
   // feed goes on where the tape ends, as a live one does.
   bool tight = false;
   bool corrections = true;
+  bool silent = false;  // S0 trades once and never again; events come one by one
 };
 
 using Event = std::variant<market::Trade, market::Correction, market::FeedMark>;
 
+// One trade of S0; ten minutes of S1, a trade and a mark each second; and no end.
+std::vector<Event> silent_session(market::Catalog& catalog) {
+  market::Trade trade = fake_trades(catalog, 1)[0];
+  trade.series = catalog.intern(market::Series{.key = {"fake", "trade", "S0"}});
+  trade.ts_event = trade.ts_recv = kFakeOpen;
+  std::vector<Event> events{trade};
+  trade.series = catalog.intern(market::Series{.key = {"fake", "trade", "S1"}});
+  for (int s = 1; s <= 600; ++s) {
+    trade.ts_event = trade.ts_recv = kFakeOpen + seconds(s);
+    ++trade.identity.seq;
+    events.emplace_back(trade);
+    events.emplace_back(market::FeedMark{.feed = "fake/one", .ts_recv = trade.ts_recv});
+  }
+  return events;
+}
+
 // Trades out of order, with repeats; some had been missed and come minutes later, some are taken
 // back or corrected. One feed's clock stands still from the middle on, another's goes on.
 std::vector<Event> session(market::Catalog& catalog, const Shape& shape) {
+  if (shape.silent) return silent_session(catalog);
   std::vector<market::Trade> trades = fake_trades(catalog, kTrades);
   if (shape.tight) {
     std::set<std::uint64_t> seen;
@@ -142,12 +160,13 @@ class Life {
         {.id = "fake",
          .source = std::make_unique<Session>(session(*parts.catalog, shape_), from,
                                              [this, step] { clock_.advance(step); })});
-    pipeline_ = std::make_unique<Pipeline>(std::move(parts), kNoTables, clock_,
-                                           PipelineOptions{.specs = specs(),
-                                                           .lateness = {seconds(2)},
-                                                           .bars_kept_max = 3,
-                                                           .means = true,
-                                                           .batch_events = 25});
+    pipeline_ =
+        std::make_unique<Pipeline>(std::move(parts), kNoTables, clock_,
+                                   PipelineOptions{.specs = specs(),
+                                                   .lateness = {seconds(2)},
+                                                   .bars_kept_max = 3,
+                                                   .means = true,
+                                                   .batch_events = shape_.silent ? 1u : 25u});
     TD_TRY(pipeline_->prepare());
     SingleThreadDriver driver([this](Duration wait) {
       clock_.advance(wait);
@@ -314,6 +333,29 @@ TEST(Restart, WithRetentionAtItsTightest) {
     EXPECT_EQ(wanted.digest, undisturbed({.corrections = false}).digest);
   }
   restart_at_any_moment(shape, 40, [&](const Life& last) { EXPECT_EQ(last.results(), wanted); });
+}
+
+TEST(Restart, ASilentSeriesClosesAndRetentionPassesIt) {
+  const Shape shape{.tight = true, .silent = true};
+  MemoryDisk disk;
+  Life life(shape);
+  ASSERT_TRUE(life.run(disk));
+  const market::SeriesKey silent{"fake", "trade", "S0"};
+  for (const Duration interval : {seconds(1), minutes(1)}) {
+    const auto found = life.pipeline().store().find(silent, {.interval = interval}, kFakeOpen);
+    ASSERT_TRUE(found && *found);
+    const market::Bar& bar = (*found)->row.bar;
+    EXPECT_TRUE(bar.is_final);
+    EXPECT_EQ(bar.trades, 1u);
+    // When it was known to be final: within the lateness (2 s) and 2 s more of its end.
+    EXPECT_LE(bar.ts_known - (kFakeOpen + interval), seconds(2 + 2)) << interval.ns;
+  }
+  // Its trade is the first event; the hour that it is in is not over.
+  EXPECT_GT(life.pipeline().tape().first_offset({}), Offset(100));
+  restart_at_any_moment(shape, 10, [&](const Life& last) {
+    EXPECT_EQ(last.results(), life.results());
+    EXPECT_GT(last.pipeline().tape().first_offset({}), Offset(100));
+  });
 }
 
 // A bar with some of what was taken back or corrected; sums of whole hundredths.

@@ -61,8 +61,8 @@ def feed(name, venue, files, speed=None):
 
 
 def bars(interval, conditions, session, slide=None):
-    text = f'[[bars]]\ninterval = "{interval}"\nconditions = "{conditions}"\nsession = "{session}"\n'
-    return text + (f'slide = "{slide}"\n' if slide else "")
+    text = f'[[bars]]\ninterval = "{interval}"\nconditions = "{conditions}"\n'
+    return text + f'session = "{session}"\n' + (f'slide = "{slide}"\n' if slide else "")
 
 
 class Service:
