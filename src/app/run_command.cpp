@@ -83,6 +83,8 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
                                     .lateness = {},
                                     .bars_kept_max = kBarsInBuilder,
                                     .means = config.store.means,
+                                    .keeps_seen = config.tape.retention_age.has_value() ||
+                                                  config.tape.retention_bytes.has_value(),
                                     .on_full_disk = pipeline::OnFullDisk::kWait,
                                     .metrics = &metrics};
   for (const config::BarsConfig& bars : config.bars) {

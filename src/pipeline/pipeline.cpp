@@ -64,6 +64,14 @@ Status Pipeline::prepare() {
           options_.keeps_tape ? pasts_.back().get() : nullptr);
       const Offset first = parts_.store ? checkpoints[p].applied : tape.first_offset(partition);
       if (parts_.store) TD_TRY(builder.restore(checkpoints[p].changed));
+      std::unique_ptr<SeenEntries> seen;
+      if (parts_.store && options_.keeps_seen) {
+        seen = std::make_unique<SeenEntries>(*parts_.catalog);
+        TD_TRY(seen->restore(
+            checkpoints[p].changed,
+            [this](market::StreamKind kind, SeriesId series, OriginId origin, std::uint64_t from,
+                   std::uint64_t to) { seen_.of(kind).insert_run(series, origin, from, to); }));
+      }
       TD_ASSIGN(auto reader, tape.read({.partition = partition, .first = first}));
       windows_.push_back(std::make_unique<WindowStage>(
           std::move(reader), *parts_.catalog, std::move(builder),
@@ -74,7 +82,7 @@ Status Pipeline::prepare() {
           [this, partition] {
             return store_stage_ ? store_stage_->stored(partition) : Offset(~std::uint64_t{0});
           },
-          latencies_.get()));
+          latencies_.get(), std::move(seen)));
     }
   }
   if (parts_.store) {

@@ -32,6 +32,7 @@ struct PipelineOptions {
   std::vector<Duration> lateness{seconds(10)};  // as BarBuilderOptions
   std::size_t bars_kept_max = 0;                // as BarBuilderOptions
   bool means = false;                           // as BarBuilderOptions
+  bool keeps_seen = false;           // identities stay known when retention drops their events
   bool keeps_tape = true;            // the tape can be read again, for trades that are corrected
   std::size_t batch_events = 4096;   // at most, from feed to tape in one piece
   std::uint32_t window_threads = 1;  // for each partition; 1 where there is a store, whose

@@ -35,9 +35,7 @@ std::vector<BarSpec> specs() {
 // How a session is kept.
 struct Shape {
   std::uint32_t partitions = 1;
-  // Retention drops all that the store has synced. What was dropped is not known any more, so the
-  // feed goes on where the tape ends, as a live one does.
-  bool tight = false;
+  bool tight = false;  // retention drops all that the store has synced
   bool corrections = true;
   bool silent = false;  // S0 trades once and never again; events come one by one
 };
@@ -65,12 +63,6 @@ std::vector<Event> silent_session(market::Catalog& catalog) {
 std::vector<Event> session(market::Catalog& catalog, const Shape& shape) {
   if (shape.silent) return silent_session(catalog);
   std::vector<market::Trade> trades = fake_trades(catalog, kTrades);
-  if (shape.tight) {
-    std::set<std::uint64_t> seen;
-    std::erase_if(trades, [&](const market::Trade& trade) {
-      return !seen.insert(trade.identity.seq).second;
-    });
-  }
   for (std::size_t i = 20; i + 100 < trades.size(); i += 101) {
     trades[i].conditions |= market::kRepaired;
     std::rotate(trades.begin() + static_cast<std::ptrdiff_t>(i),
@@ -107,8 +99,8 @@ std::vector<Event> session(market::Catalog& catalog, const Shape& shape) {
 
 class Session final : public feeds::Source {
  public:
-  Session(std::vector<Event> events, std::size_t from, std::function<void()> pulled)
-      : events_(std::move(events)), next_(from), pulled_(std::move(pulled)) {}
+  Session(std::vector<Event> events, std::function<void()> pulled)
+      : events_(std::move(events)), pulled_(std::move(pulled)) {}
   Result<bool> pull(feeds::EventSink& sink, std::size_t events_max) override {
     pulled_();
     for (std::size_t n = 0; n < events_max; ++n) {
@@ -123,7 +115,7 @@ class Session final : public feeds::Source {
 
  private:
   const std::vector<Event> events_;
-  std::size_t next_;
+  std::size_t next_ = 0;
   std::function<void()> pulled_;
 };
 
@@ -153,12 +145,11 @@ class Life {
               tape::embedded::open_embedded_tape(disk, clock_, *parts.catalog, options));
     TD_TRY(disk.create_directories("var"));
     TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(disk, "var/store.db"));
-    const std::uint64_t from = shape_.tight ? parts.tape->durable_end(PartitionId()).value : 0;
     // With retention at its tightest the store is synced at each step.
     const Duration step = shape_.tight ? StoreStage::kSyncEvery : Duration{};
     parts.feeds.push_back(
         {.id = "fake",
-         .source = std::make_unique<Session>(session(*parts.catalog, shape_), from,
+         .source = std::make_unique<Session>(session(*parts.catalog, shape_),
                                              [this, step] { clock_.advance(step); })});
     pipeline_ =
         std::make_unique<Pipeline>(std::move(parts), kNoTables, clock_,
@@ -166,6 +157,7 @@ class Life {
                                                    .lateness = {seconds(2)},
                                                    .bars_kept_max = 3,
                                                    .means = true,
+                                                   .keeps_seen = shape_.tight,
                                                    .batch_events = shape_.silent ? 1u : 25u});
     TD_TRY(pipeline_->prepare());
     SingleThreadDriver driver([this](Duration wait) {
@@ -374,9 +366,10 @@ std::map<std::pair<std::string, Timestamp>, std::set<Sums>> possible_bars(
     if (one != nullptr) corrections[one->target.seq] = *one;
   }
   std::map<std::pair<std::string, Timestamp>, std::set<Sums>> bars;
+  std::set<std::uint64_t> seen;
   for (const Event& event : events) {
     const auto* trade = std::get_if<market::Trade>(&event);
-    if (trade == nullptr) continue;
+    if (trade == nullptr || !seen.insert(trade->identity.seq).second) continue;
     auto& possible =
         bars[{catalog.series(trade->series).key.instrument, floor_to(trade->ts_event, interval)}];
     if (possible.empty()) possible.insert(Sums{});

@@ -7,7 +7,8 @@ namespace tapedeck::pipeline {
 WindowStage::WindowStage(std::unique_ptr<tape::TapeReader> reader, const market::Catalog& catalog,
                          windows::BarBuilder builder, WindowShare share,
                          std::function<bool()> upstream_done, LiveTable* live, BarQueue* store,
-                         std::function<Offset()> stored, Latencies* latencies)
+                         std::function<Offset()> stored, Latencies* latencies,
+                         std::unique_ptr<SeenEntries> seen)
     : reader_(std::move(reader)),
       catalog_(catalog),
       builder_(std::move(builder)),
@@ -17,6 +18,7 @@ WindowStage::WindowStage(std::unique_ptr<tape::TapeReader> reader, const market:
       store_(store),
       stored_(std::move(stored)),
       latencies_(latencies),
+      seen_(std::move(seen)),
       name_(share.count == 1 && share.partition == PartitionId()
                 ? "windows"
                 : fmt::format("win-p{}-{}", share.partition.value, share.index)),
@@ -62,6 +64,9 @@ BarBatch WindowStage::results(Offset applied) {
   }
   batch.means = take_means(false);
   batch.checkpoint.changed = builder_.take_state();
+  if (seen_) {
+    for (auto& entry : seen_->take()) batch.checkpoint.changed.push_back(std::move(entry));
+  }
   return batch;
 }
 
@@ -106,6 +111,7 @@ Status WindowStage::apply(const market::Batch& batch) {
     ++offset;
   }
   for (const market::FeedMark& mark : batch.marks) builder_.add(mark);
+  if (seen_) seen_->add(batch);
   TD_TRY(builder_.flush(batch.end()));
   late_ = builder_.late();
   unapplied_ = builder_.unapplied();

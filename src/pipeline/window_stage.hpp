@@ -11,6 +11,7 @@
 #include "market/bar.hpp"
 #include "pipeline/latencies.hpp"
 #include "pipeline/live_table.hpp"
+#include "pipeline/seen_entries.hpp"
 #include "pipeline/stage.hpp"
 #include "store/store.hpp"
 #include "tape/tape.hpp"
@@ -42,11 +43,11 @@ class WindowStage final : public Stage {
  public:
   // `upstream_done`: nothing more will become durable. Where changed bars go is up to `live` and
   // `store`; without both they stay in the builder, for take_bars(). `stored`: events before it
-  // are in the store.
+  // are in the store. `seen`: identities go into the checkpoint too.
   WindowStage(std::unique_ptr<tape::TapeReader> reader, const market::Catalog& catalog,
               windows::BarBuilder builder, WindowShare share, std::function<bool()> upstream_done,
               LiveTable* live, BarQueue* store, std::function<Offset()> stored,
-              Latencies* latencies = nullptr);
+              Latencies* latencies = nullptr, std::unique_ptr<SeenEntries> seen = nullptr);
 
   std::string_view name() const override { return name_; }
   Result<Step> step() override;
@@ -74,6 +75,7 @@ class WindowStage final : public Stage {
   BarQueue* store_;
   std::function<Offset()> stored_;
   Latencies* const latencies_;  // null: nobody asks
+  const std::unique_ptr<SeenEntries> seen_;
   const std::string name_;
   std::optional<BarBatch> waiting_;  // for room in the store's queue
   std::atomic<std::uint64_t> applied_;
