@@ -92,9 +92,12 @@ Result<Endpoint> parse_endpoint(const Secret& url, std::string_view scheme) {
 }
 
 bool is_header(std::string_view name, std::string_view value) {
+  const auto is_control = [](char c) {
+    return c != '\t' && ((c >= '\0' && c < ' ') || c == '\x7f');
+  };
   return !name.empty() &&
          std::ranges::all_of(name, [](char c) { return is_alphanumeric(c) || c == '-'; }) &&
-         std::ranges::all_of(value, [](char c) { return c == '\t' || (c >= ' ' && c != '\x7f'); });
+         std::ranges::none_of(value, is_control);
 }
 
 Status check_ca_file(const std::string& path) {

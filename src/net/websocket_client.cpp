@@ -23,6 +23,7 @@
 #include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <chrono>
+#include <concepts>
 #include <csignal>
 #include <deque>
 #include <limits>
@@ -74,6 +75,22 @@ class ReadWatch {
 };
 
 using PlainStream = beast::basic_stream<tcp, asio::io_context::executor_type, ReadWatch>;
+
+using TlsStream = beast::ssl_stream<PlainStream>;
+
+// Called by Beast when all is said. Its own way waits for the other side to hang up, with no
+// deadline where that has broken the protocol.
+template <class Handler>
+void async_teardown(beast::role_type, PlainStream& stream, Handler&& handler) {
+  stream.close();
+  asio::post(stream.get_executor(),
+             beast::bind_front_handler(std::forward<Handler>(handler), error_code{}));
+}
+
+template <class Handler>
+void async_teardown(beast::role_type role, TlsStream& stream, Handler&& handler) {
+  async_teardown(role, stream.next_layer(), std::forward<Handler>(handler));
+}
 
 bool is_ip_address(const std::string& host) {
   error_code ec;
@@ -275,7 +292,7 @@ class WebSocketClient::SessionOver final : public Session {
   }
 
  private:
-  static constexpr bool kIsTls = !std::is_same_v<Stream, PlainStream>;
+  static constexpr bool kIsTls = std::same_as<Stream, TlsStream>;
 
   std::shared_ptr<SessionOver> self() {
     return std::static_pointer_cast<SessionOver>(this->shared_from_this());
@@ -403,10 +420,12 @@ class WebSocketClient::SessionOver final : public Session {
     if (ec == websocket::error::closed) {
       const websocket::close_reason& reason = socket_.reason();
       const std::string_view said{reason.reason.data(), reason.reason.size()};
+      constexpr int kNoCode = websocket::close_code::no_status;
+      const int code = reason.code == websocket::close_code::none ? kNoCode : int{reason.code};
       return end(FailureKind::kClosed,
-                 said.empty() ? fmt::format("code {}", reason.code)
-                              : fmt::format("code {}: {}", reason.code, shown(said)),
-                 reason.code);
+                 said.empty() ? fmt::format("code {}", code)
+                              : fmt::format("code {}: {}", code, shown(said)),
+                 code);
     }
     if (ec == websocket::error::message_too_big || ec == websocket::error::buffer_overflow) {
       return end(FailureKind::kTooLarge,
@@ -514,7 +533,7 @@ Result<WebSocket> WebSocketClient::connect(WebSocketOptions options,
   }
   std::shared_ptr<Session> session;
   if (endpoint.is_tls) {
-    session = std::make_shared<SessionOver<beast::ssl_stream<PlainStream>>>(
+    session = std::make_shared<SessionOver<TlsStream>>(
         *shared_, std::move(options), std::move(endpoint), std::move(events), shared_->tls);
   } else {
     session = std::make_shared<SessionOver<PlainStream>>(*shared_, std::move(options),

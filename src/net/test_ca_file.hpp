@@ -1,0 +1,35 @@
+// src/net/test_ca_file.hpp: a certificate in a file of its own, for tests. Removed with the object.
+#pragma once
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "base/check.hpp"
+#include "net/loopback_server.hpp"
+
+namespace tapedeck::net {
+
+class TestCaFile {
+ public:
+  explicit TestCaFile(const Certificate& certificate) {
+    std::string name = (std::filesystem::temp_directory_path() / "tapedeck-ca-XXXXXX").string();
+    const int descriptor = ::mkstemp(name.data());
+    TD_CHECK(descriptor >= 0);
+    ::close(descriptor);
+    path_ = name;
+    std::ofstream(path_) << certificate.pem();
+  }
+  ~TestCaFile() { std::filesystem::remove(path_); }
+  TestCaFile(const TestCaFile&) = delete;
+  TestCaFile& operator=(const TestCaFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace tapedeck::net
