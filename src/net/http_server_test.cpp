@@ -227,7 +227,8 @@ TEST_F(HttpServerTest, NobodyWaitsForASlowAnswer) {
   EXPECT_EQ(LoopbackClient(port()).request("GET", "/slow-thread")->body, "net-slow");
   const std::string slow = fmt::format("GET /slow HTTP/1.1\r\nHost: localhost:{}\r\n\r\n", port());
   LoopbackClient first(port()), second(port()), third(port()), fourth(port());
-  first.send(slow);
+  first.send(slow);  // one after the other: what no thread has taken yet counts as waiting
+  ASSERT_TRUE(eventually([&] { return script_.slow_ones == 1; }));
   second.send(slow);
   ASSERT_TRUE(eventually([&] { return script_.slow_ones == 2; }));
   EXPECT_EQ(LoopbackClient(port()).request("GET", "/quick")->body, "GET /quick ");
