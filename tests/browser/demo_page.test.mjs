@@ -350,9 +350,11 @@ describe('demo page at the end of the recording', { skip: skipReason, timeout: 1
 });
 
 describe('the keys of the deck', { skip: skipReason, timeout: 60_000 }, () => {
-  test('pause, speed and jump', async () => {
+  test('pause, speed and jump', async (t) => {
     const demo = await Demo.start({ speed: 60 });
+    t.after(() => demo.stop());
     const browser = await launchBrowser();
+    t.after(() => browser.close());
     const { page, context, seen } = await openPage(browser, demo);
     const play = async () => (await demo.get('/api/v1/status')).play;
     const played = async (what, is) => {
@@ -389,7 +391,5 @@ describe('the keys of the deck', { skip: skipReason, timeout: 60_000 }, () => {
     await played('later trades', (now) => Number(BigInt(now.market_time) / 1_000_000_000n) > to + 60);
     assertClean(seen);
     await context.close();
-    await browser.close();
-    await demo.stop();
   });
 });
