@@ -158,7 +158,12 @@ describe('pages', { skip: skipReason, timeout: 180_000 }, () => {
     await page.keyboard.press('Enter');
     await until(page, () => /^Trades of/.test(document.querySelector('#prints-title').innerText));
     assert.equal(await page.locator('#prints-title').innerText(), `Trades of ${name}`);
-    await until(page, () => document.querySelectorAll('#prints-body tr').length > 0);
+    // Until they have come, those of before are there.
+    await until(
+      page,
+      (minute) => document.querySelector('#prints-body td')?.innerText.startsWith(minute),
+      name,
+    );
     const times = await page.locator('#prints-body td:first-child').allInnerTexts();
     assert.ok(times.every((time) => time.startsWith(name)), times[0]);
     const clock = ({ ts_open: opens }) =>
