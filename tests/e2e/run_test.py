@@ -9,6 +9,8 @@ the end its store holds what the oracle says, bar by bar, with no revision of a 
 
 import collections
 import contextlib
+import csv
+import io
 import itertools
 import json
 import os
@@ -63,6 +65,21 @@ def feed(name, venue, files, speed=None):
 def bars(interval, conditions, session, slide=None):
     text = f'[[bars]]\ninterval = "{interval}"\nconditions = "{conditions}"\n'
     return text + f'session = "{session}"\n' + (f'slide = "{slide}"\n' if slide else "")
+
+
+COLUMNS = (
+    "ts_open open high low close volume notional trades excluded buy_volume sell_volume vwap"
+).split()
+
+
+def compared(text):
+    """The values of bars that two ways of writing them share; not of those that became empty."""
+    rows = csv.DictReader(io.StringIO(text))
+    return [
+        tuple(row[name] for name in COLUMNS)
+        for row in rows
+        if (row["trades"], row["excluded"]) != ("0", "0")
+    ]
 
 
 class Service:
@@ -246,9 +263,7 @@ class Results(RunTest):
                     want = [bar for bar in want if int(bar.ts_open) >= short_from]
                     options = ("--start", short_from)
                 got = self.query(series, *choice, *options)
-                self.assertEqual(
-                    product.differences(got, oracle.full_csv_text(want, *choice)), [], choice
-                )
+                self.assertEqual(compared(got), compared(oracle.full_csv_text(want, *choice)))
         stored = self.rows(
             "SELECT venue, channel, instrument, ts_open + interval_ns, trades, price_sum, notional"
             " FROM bars JOIN bar_series ON bar_series.id = bar_series_id"
@@ -294,8 +309,8 @@ class Results(RunTest):
         self.assertEqual(sorted(want), ["AIG", "IBM", "SPY"])
         for symbol, of_symbol in want.items():
             self.assertEqual(
-                self.query(f"lean/trade/{symbol}", "1m", "all", "regular"),
-                oracle.full_csv_text(of_symbol, "1m", "all", "regular"),
+                compared(self.query(f"lean/trade/{symbol}", "1m", "all", "regular")),
+                compared(oracle.full_csv_text(of_symbol, "1m", "all", "regular")),
             )
 
 
@@ -342,8 +357,8 @@ class Restarts(RunTest):
         self.finished()
         want = product.read(tuple(DEMO[:1])).bars("1m", "all", "extended")
         self.assertEqual(
-            self.query("lean/trade/SPY", "1m", "all", "extended"),
-            oracle.full_csv_text(want, "1m", "all", "extended"),
+            compared(self.query("lean/trade/SPY", "1m", "all", "extended")),
+            compared(oracle.full_csv_text(want, "1m", "all", "extended")),
         )
 
     def test_a_second_signal_ends_it_at_once_and_loses_nothing(self):
