@@ -22,6 +22,46 @@ Result<SeriesKey> parse_series_key(std::string_view text) {
                    std::string(text.substr(second + 1))};
 }
 
+void put_series(std::string& out, const Series& series) {
+  put_text(out, series.key.venue);
+  put_text(out, series.key.channel);
+  put_text(out, series.key.instrument);
+  put_fixed(out, static_cast<std::uint8_t>(series.order));
+  put_text(out, series.calendar);
+  put_text(out, series.conditions);
+}
+
+Series read_series(WireReader& reader) {
+  Series series;
+  series.key.venue = reader.text();
+  series.key.channel = reader.text();
+  series.key.instrument = reader.text();
+  const auto order = reader.fixed<std::uint8_t>();
+  series.calendar = reader.text();
+  series.conditions = reader.text();
+  if (order > static_cast<std::uint8_t>(TradeOrder::kVenueSequence)) reader.spoil();
+  series.order = static_cast<TradeOrder>(order);
+  return series;
+}
+
+void put_origin(std::string& out, const Origin& origin) {
+  put_fixed(out, static_cast<std::uint8_t>(origin.kind));
+  put_text(out, origin.key);
+  put_fixed(out, origin.first.ns);
+  put_fixed(out, static_cast<std::uint8_t>(origin.recv_assumed));
+}
+
+Origin read_origin(WireReader& reader) {
+  Origin origin;
+  const auto kind = reader.fixed<std::uint8_t>();
+  origin.key = reader.text();
+  origin.first = {reader.fixed<std::int64_t>()};
+  origin.recv_assumed = reader.fixed<std::uint8_t>() != 0;
+  if (kind > static_cast<std::uint8_t>(OriginKind::kTopic)) reader.spoil();
+  origin.kind = static_cast<OriginKind>(kind);
+  return origin;
+}
+
 SeriesId Catalog::intern(const Series& series) {
   std::unique_lock lock(mutex_);
   const auto [entry, added] =

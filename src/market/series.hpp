@@ -13,6 +13,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "base/wire.hpp"
 
 namespace tapedeck::market {
 
@@ -56,6 +57,13 @@ struct Origin {
   bool recv_assumed = false;  // there was no receive time: ts_recv = ts_event
   auto operator<=>(const Origin&) const = default;
 };
+
+// As the tape and the checkpoints hold them (tape/embedded/FORMAT.md, "Dictionary"). What cannot be
+// read, or makes no sense, leaves a reader that is not ok().
+void put_series(std::string& out, const Series& series);
+Series read_series(WireReader& reader);
+void put_origin(std::string& out, const Origin& origin);
+Origin read_origin(WireReader& reader);
 
 // Ids are dense from 0 in the order of first use and mean something in this process only; a tape
 // keeps its own numbering. Entries are never removed or changed. Thread: any.

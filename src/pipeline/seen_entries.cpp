@@ -14,6 +14,17 @@ std::unexpected<Error> corrupt() {
   return fail(ErrorCode::kCorrupt, "the store's identities of what was seen make no sense");
 }
 
+std::string runs_text(const IntervalSet& seqs) {
+  std::string out;
+  std::uint64_t end = 0;
+  seqs.for_each([&](const IntervalSet::Interval& run) {
+    put_varint(out, run.first - end);
+    put_varint(out, run.last - run.first);
+    end = run.last;
+  });
+  return out;
+}
+
 }  // namespace
 
 void SeenEntries::add(const market::Batch& batch) {
@@ -41,7 +52,7 @@ void SeenEntries::insert(market::StreamKind kind, SeriesId series,
 SeenEntries::Entries SeenEntries::take() {
   Entries entries;
   for (const Key& key : changed_) {
-    entries.emplace_back(key_text(key), value_text(key, seen_.at(key)));
+    entries.emplace_back(key_text(key), runs_text(seen_.at(key)));
   }
   changed_.clear();
   last_ = nullptr;
@@ -49,33 +60,11 @@ SeenEntries::Entries SeenEntries::take() {
 }
 
 std::string SeenEntries::key_text(const Key& key) const {
-  const market::SeriesKey& series = catalog_.series(SeriesId(key.series)).key;
-  const market::Origin& origin = catalog_.origin(OriginId(key.origin));
   std::string out(kPrefix);
   put_fixed(out, static_cast<std::uint8_t>(key.kind));
-  for (const std::string& text : {series.venue, series.channel, series.instrument}) {
-    put_text(out, text);
-  }
-  put_fixed(out, static_cast<std::uint8_t>(origin.kind));
-  put_text(out, origin.key);
-  put_fixed(out, origin.first.ns);
-  put_fixed(out, static_cast<std::uint8_t>(origin.recv_assumed));
+  market::put_series(out, catalog_.series(SeriesId(key.series)));
+  market::put_origin(out, catalog_.origin(OriginId(key.origin)));
   put_varint(out, key.piece);
-  return out;
-}
-
-std::string SeenEntries::value_text(const Key& key, const IntervalSet& seqs) const {
-  const market::Series& series = catalog_.series(SeriesId(key.series));
-  std::string out;
-  put_fixed(out, static_cast<std::uint8_t>(series.order));
-  put_text(out, series.calendar);
-  put_text(out, series.conditions);
-  std::uint64_t end = 0;
-  seqs.for_each([&](const IntervalSet::Interval& run) {
-    put_varint(out, run.first - end);
-    put_varint(out, run.last - run.first);
-    end = run.last;
-  });
   return out;
 }
 
@@ -84,23 +73,13 @@ Status SeenEntries::restore(const Entries& entries, const Visit& visit) {
     if (!key_bytes.starts_with(kPrefix)) continue;
     WireReader reader(std::string_view(key_bytes).substr(kPrefix.size()));
     const auto kind = static_cast<market::StreamKind>(reader.fixed<std::uint8_t>());
-    market::Series series;
-    for (std::string* text : {&series.key.venue, &series.key.channel, &series.key.instrument}) {
-      *text = reader.text();
-    }
-    market::Origin origin;
-    origin.kind = static_cast<market::OriginKind>(reader.fixed<std::uint8_t>());
-    origin.key = reader.text();
-    origin.first.ns = reader.fixed<std::int64_t>();
-    origin.recv_assumed = reader.fixed<std::uint8_t>() != 0;
+    const market::Series series = market::read_series(reader);
+    const market::Origin origin = market::read_origin(reader);
     const std::uint64_t piece = reader.varint();
-    WireReader runs(value);
-    series.order = static_cast<market::TradeOrder>(runs.fixed<std::uint8_t>());
-    series.calendar = runs.text();
-    series.conditions = runs.text();
-    if (!reader.ok() || !reader.at_end() || !runs.ok()) return corrupt();
+    if (!reader.ok() || !reader.at_end()) return corrupt();
     const Key key{kind, catalog_.intern(series).value, catalog_.intern(origin).value, piece};
     IntervalSet& seqs = seen_[key];
+    WireReader runs(value);
     std::uint64_t end = 0;
     while (!runs.at_end()) {
       const std::uint64_t first = end + runs.varint();

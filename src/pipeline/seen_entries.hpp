@@ -49,7 +49,6 @@ class SeenEntries {
 
   void insert(market::StreamKind kind, SeriesId series, const market::Identity& identity);
   std::string key_text(const Key& key) const;
-  std::string value_text(const Key& key, const IntervalSet& seqs) const;
 
   market::Catalog& catalog_;
   std::map<Key, IntervalSet> seen_;

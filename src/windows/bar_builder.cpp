@@ -875,13 +875,7 @@ std::vector<std::pair<std::string, std::string>> BarBuilder::take_state() {
 std::string BarBuilder::state_of(const SeriesBars& bars) const {
   std::string out;
   put_fixed(out, kStateVersion);
-  const market::Series& series = *bars.series;
-  put_text(out, series.key.venue);
-  put_text(out, series.key.channel);
-  put_text(out, series.key.instrument);
-  put_fixed(out, static_cast<std::uint8_t>(series.order));
-  put_text(out, series.calendar);
-  put_text(out, series.conditions);
+  market::put_series(out, *bars.series);
   bars.watermark.encode(out);
   put_fixed(out, bars.recv_clock.ns);
   put_fixed(out, static_cast<std::uint8_t>(bars.tick.has_value()));
@@ -906,10 +900,7 @@ std::string BarBuilder::state_of(const SeriesBars& bars) const {
   for (const auto& [target, amendment] : bars.amendments) {
     const auto& [origin_id, seq, position] = target;
     const market::Origin& origin = catalog_.origin(OriginId(origin_id));
-    put_fixed(out, static_cast<std::uint8_t>(origin.kind));
-    put_text(out, origin.key);
-    put_fixed(out, origin.first.ns);
-    put_fixed(out, static_cast<std::uint8_t>(origin.recv_assumed));
+    market::put_origin(out, origin);
     put_varint(out, seq);
     put_varint(out, position);
     put_fixed(out, static_cast<std::uint8_t>(amendment.kind));
@@ -954,15 +945,8 @@ Status BarBuilder::restore_series(std::string_view state) {
   const auto corrupt = [] { return fail(ErrorCode::kCorrupt, "it does not decode"); };
   WireReader reader(state);
   if (reader.fixed<std::uint8_t>() != kStateVersion) return corrupt();
-  market::Series series;
-  series.key.venue = reader.text();
-  series.key.channel = reader.text();
-  series.key.instrument = reader.text();
-  const auto order = reader.fixed<std::uint8_t>();
-  series.calendar = reader.text();
-  series.conditions = reader.text();
-  if (!reader.ok() || order > 1) return corrupt();
-  series.order = static_cast<market::TradeOrder>(order);
+  const market::Series series = market::read_series(reader);
+  if (!reader.ok()) return corrupt();
   TD_ASSIGN(SeriesBars * bars, bars_of(catalog_.intern(series)));
   if (!bars->watermark.decode(reader)) return corrupt();
   bars->watermark_before = bars->watermark;
@@ -996,13 +980,8 @@ Status BarBuilder::restore_series(std::string_view state) {
     }
   }
   for (std::uint64_t left = reader.varint(); left > 0 && reader.ok(); --left) {
-    market::Origin origin;
-    const auto kind = reader.fixed<std::uint8_t>();
-    origin.key = reader.text();
-    origin.first = {reader.fixed<std::int64_t>()};
-    origin.recv_assumed = reader.fixed<std::uint8_t>() != 0;
-    if (!reader.ok() || kind > 3) return corrupt();
-    origin.kind = static_cast<market::OriginKind>(kind);
+    const market::Origin origin = market::read_origin(reader);
+    if (!reader.ok()) return corrupt();
     market::Identity target{.origin = catalog_.intern(origin), .seq = 0, .position = 0};
     target.seq = reader.varint();
     target.position = reader.varint();

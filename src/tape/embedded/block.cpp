@@ -28,20 +28,12 @@ std::unexpected<Error> corrupt(std::string what) {
 
 void put_entry(std::string& out, const market::Series& series) {
   put_fixed(out, static_cast<std::uint8_t>(EntryType::kSeries));
-  put_text(out, series.key.venue);
-  put_text(out, series.key.channel);
-  put_text(out, series.key.instrument);
-  put_fixed(out, static_cast<std::uint8_t>(series.order));
-  put_text(out, series.calendar);
-  put_text(out, series.conditions);
+  market::put_series(out, series);
 }
 
 void put_entry(std::string& out, const market::Origin& origin) {
   put_fixed(out, static_cast<std::uint8_t>(EntryType::kOrigin));
-  put_fixed(out, static_cast<std::uint8_t>(origin.kind));
-  put_text(out, origin.key);
-  put_fixed(out, origin.first.ns);
-  put_fixed(out, static_cast<std::uint8_t>(origin.recv_assumed));
+  market::put_origin(out, origin);
 }
 
 EncodedRows encode_slice(const Slice& slice, SegmentDictionary& dictionary) {
@@ -274,24 +266,12 @@ Status decode_dictionary(std::string_view raw, market::Catalog& catalog, Segment
   while (reader.ok() && !reader.at_end()) {
     const auto type = reader.fixed<std::uint8_t>();
     if (type == static_cast<std::uint8_t>(EntryType::kSeries)) {
-      market::Series series;
-      series.key.venue = reader.text();
-      series.key.channel = reader.text();
-      series.key.instrument = reader.text();
-      const auto order = reader.fixed<std::uint8_t>();
-      series.calendar = reader.text();
-      series.conditions = reader.text();
-      if (!reader.ok() || order > 1) return corrupt("a dictionary block holds a broken series");
-      series.order = static_cast<market::TradeOrder>(order);
+      const market::Series series = market::read_series(reader);
+      if (!reader.ok()) return corrupt("a dictionary block holds a broken series");
       ids.series.push_back(catalog.intern(series));
     } else if (type == static_cast<std::uint8_t>(EntryType::kOrigin)) {
-      market::Origin origin;
-      const auto kind = reader.fixed<std::uint8_t>();
-      origin.key = reader.text();
-      origin.first = {reader.fixed<std::int64_t>()};
-      origin.recv_assumed = reader.fixed<std::uint8_t>() != 0;
-      if (!reader.ok() || kind > 3) return corrupt("a dictionary block holds a broken origin");
-      origin.kind = static_cast<market::OriginKind>(kind);
+      const market::Origin origin = market::read_origin(reader);
+      if (!reader.ok()) return corrupt("a dictionary block holds a broken origin");
       ids.origins.push_back(catalog.intern(origin));
     } else {
       return corrupt("a dictionary block holds an entry of an unknown type");
