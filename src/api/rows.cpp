@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "base/check.hpp"
+#include "base/csv.hpp"
 #include "base/log.hpp"
 #include "market/calendar.hpp"
 
@@ -30,16 +31,6 @@ Result<T> parse_word(std::string_view what, std::string_view text, const Word<T>
   }
   return fail(ErrorCode::kInvalidArgument,
               fmt::format("{} '{}' is not known: use {}", what, text, allowed));
-}
-
-std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
 }
 
 bool all_digits(std::string_view text) {

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <optional>
 
+#include "base/csv.hpp"
 #include "base/log.hpp"
 #include "market/ratio.hpp"
 #include "windows/bar_builder.hpp"
@@ -16,17 +17,6 @@ namespace {
 
 using market::BarRow;
 using market::Decimal;
-
-// A CSV field, quoted where RFC 4180 asks for it.
-std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
 
 std::string csv_price(const std::optional<Decimal>& price) {
   return price ? to_string(*price) : std::string();

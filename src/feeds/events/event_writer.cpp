@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "base/csv.hpp"
 #include "base/log.hpp"
 #include "feeds/events/names.hpp"
 
@@ -15,17 +16,6 @@ using market::Decimal;
 using market::StreamKind;
 
 enum class Style { kCsv, kJson, kHeader };
-
-// A CSV field, quoted where RFC 4180 asks for it.
-std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
 
 // Appends one line, field by field.
 class Line {
