@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "api/server.hpp"
 #include "app/commands.hpp"
 #include "app/registry.hpp"
+#include "app/signals.hpp"
 #include "base/disk.hpp"
 #include "feeds/replay/replay.hpp"
 #include "feeds/simulator/simulator.hpp"
@@ -200,22 +200,14 @@ Status run_demo(const DemoArguments& arguments) {
         .id = "replay", .pace = pipeline::Pace{.from = about.start_time, .speed = arguments.speed}};
     TD_ASSIGN(feed.source, open_source(arguments, *disk, data, *parts.catalog));
     parts.feeds.push_back(std::move(feed));
-    const pipeline::PipelineOptions options{
-        .specs = demo_specs(),
-        .bars_kept_max = 64,  // an older one is asked of the store
-        .on_full_disk = pipeline::OnFullDisk::kWait,
-        .metrics = &metrics};
+    const pipeline::PipelineOptions options{.specs = demo_specs(),
+                                            .bars_kept_max = pipeline::kBarsBesideStore,
+                                            .on_full_disk = pipeline::OnFullDisk::kWait,
+                                            .metrics = &metrics};
     return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock,
                                                 options, std::move(on_change));
   };
-  // Blocked before any thread is made, so that every thread inherits it and sigwait gets them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-
+  const Signals signals{SIGINT, SIGTERM};
   pipeline::Deck deck(about, pipeline::Deck::NextRun::kAnew, make_run, log);
   TD_TRY(deck.start());
   TD_ASSIGN(const auto server, api::start_api({.port = arguments.port.value_or(kUsualPort),
@@ -232,8 +224,7 @@ Status run_demo(const DemoArguments& arguments) {
       server->url_with_token().reveal());
   print_tunnel(server->port());
   std::fflush(stdout);
-  int received = 0;
-  sigwait(&signals, &received);
+  signals.wait();
   return {};
 }
 

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -17,9 +16,9 @@
 #include "app/commands.hpp"
 #include "app/options.hpp"
 #include "app/registry.hpp"
+#include "app/signals.hpp"
 #include "base/disk.hpp"
 #include "feeds/replay/replay.hpp"
-#include "market/calendar.hpp"
 #include "pipeline/deck.hpp"
 #include "store/embedded/sqlite_store.hpp"
 #include "tape/embedded/embedded_tape.hpp"
@@ -31,8 +30,6 @@ namespace {
 // there.
 constexpr Duration kDrainMax = seconds(5);
 constexpr Duration kLookEvery = milliseconds(100);
-// Final bars that a late trade can revise without asking the store.
-constexpr std::size_t kBarsInBuilder = 64;
 
 // Whose clock it is, in marks: that of a venue; or of all, where the events are of any venue.
 std::string mark_name(const config::FeedConfig& feed) {
@@ -81,7 +78,7 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
   TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(disk, config.store.dir + "/store.db"));
   pipeline::PipelineOptions options{.specs = {},
                                     .lateness = {},
-                                    .bars_kept_max = kBarsInBuilder,
+                                    .bars_kept_max = pipeline::kBarsBesideStore,
                                     .means = config.store.means,
                                     .keeps_seen = config.tape.retention_age.has_value() ||
                                                   config.tape.retention_bytes.has_value(),
@@ -125,7 +122,7 @@ Result<Secret> token_of(const config::Config& config) {
   return Secret(std::string(text, static_cast<std::size_t>(got)));
 }
 
-Result<pipeline::PlayStatus> describe(const std::string& file, const config::Config& config) {
+pipeline::PlayStatus describe(const std::string& file, const config::Config& config) {
   pipeline::PlayStatus about;
   about.mode = "run";
   about.label = "recorded";
@@ -135,25 +132,6 @@ Result<pipeline::PlayStatus> describe(const std::string& file, const config::Con
   for (const config::FeedConfig& feed : config.feeds) about.speed = feed.speed.value_or(0);
   return about;
 }
-
-// The signals of a service, taken by whoever asks for them. To be made before any thread.
-class Signals {
- public:
-  Signals() {
-    sigemptyset(&set_);
-    for (const int one : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, one);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    signal(SIGPIPE, SIG_IGN);
-  }
-  // The next one, waited for as long as `max`; 0: none came.
-  int next(Duration max) const {
-    const timespec wait{.tv_sec = max.ns / 1'000'000'000, .tv_nsec = max.ns % 1'000'000'000};
-    return std::max(0, sigtimedwait(&set_, nullptr, &wait));
-  }
-
- private:
-  sigset_t set_{};
-};
 
 // What the file says now. A run that begins asks for it.
 class CurrentConfig {
@@ -206,15 +184,14 @@ void drain(pipeline::Deck& deck, const Signals& signals, const Clock& clock, Log
 
 Status run_file(const std::string& file) {
   TD_ASSIGN(config::Config config, load_config(file));
-  const Signals signals;
+  const Signals signals{SIGINT, SIGTERM, SIGHUP};
   const SystemClock clock;
   Log log(clock, config.log.format, config.log.level);
   const auto disk = real_disk();
   CurrentConfig current(config);
-  TD_ASSIGN(const pipeline::PlayStatus about, describe(file, config));
   Metrics metrics;
   pipeline::Deck deck(
-      about, pipeline::Deck::NextRun::kGoesOn,
+      describe(file, config), pipeline::Deck::NextRun::kGoesOn,
       [&](std::uint64_t, std::function<void()> on_change) {
         return make_pipeline(current.get(), *disk, clock, metrics, std::move(on_change));
       },
@@ -244,9 +221,7 @@ Status run_file(const std::string& file) {
     const int signal = signals.next(kLookEvery);
     if (signal == SIGINT || signal == SIGTERM) break;
     if (signal == SIGHUP) reload(file, current, deck, log);
-    if (const auto status = deck.status(); status.state == pipeline::PlayState::kFailed) {
-      return fail(ErrorCode::kIo, status.error.value_or("the pipeline failed"));
-    }
+    if (const auto why = deck.failure()) return fail(ErrorCode::kIo, *why);
   }
   drain(deck, signals, clock, log);
   return {};

@@ -60,17 +60,21 @@ Status Deck::start() {
   return {};
 }
 
-bool Deck::drain(Duration max) {
+void Deck::drain_for(Wish wish) {
   {
     const Reading now = reading();
     std::lock_guard lock(mutex_);
-    wish_ = Wish::kEnd;
+    if (wish_ != Wish::kEnd) wish_ = wish;
     if (now.run != nullptr) {
       run_->pipeline->drain();
       run_->driver.wake();
     }
   }
   changed_.notify_all();
+}
+
+bool Deck::drain(Duration max) {
+  drain_for(Wish::kEnd);
   std::unique_lock lock(mutex_);
   const auto is_over = [this] {
     return state_ == PlayState::kEnded || state_ == PlayState::kFailed;
@@ -79,18 +83,11 @@ bool Deck::drain(Duration max) {
   return stored_all_;
 }
 
-void Deck::renew() {
-  {
-    const Reading now = reading();
-    std::lock_guard lock(mutex_);
-    if (wish_ == Wish::kEnd) return;
-    wish_ = Wish::kNextRun;
-    if (now.run != nullptr) {
-      run_->pipeline->drain();
-      run_->driver.wake();
-    }
-  }
-  changed_.notify_all();
+void Deck::renew() { drain_for(Wish::kNextRun); }
+
+std::optional<std::string> Deck::failure() const {
+  std::lock_guard lock(mutex_);
+  return state_ == PlayState::kFailed ? error_ : std::nullopt;
 }
 
 std::vector<market::Series> Deck::instruments() const {

@@ -41,6 +41,8 @@ class Deck final : public History, public Live, public Play {
   bool drain(Duration max);
   // Of a deck that goes on: drains the run and begins the next one. Its errors: status().
   void renew();
+  // Why it failed; nothing: it did not.
+  std::optional<std::string> failure() const;
 
   std::vector<market::Series> instruments() const override;
   std::vector<market::BarSpec> bar_series() const override;
@@ -77,7 +79,8 @@ class Deck final : public History, public Live, public Play {
   Result<std::unique_ptr<Run>> take_next(std::uint64_t number);
   void put(std::unique_ptr<Run> run);  // in place of the one that is there
   Status check_is_play() const;
-  void run_on();  // the thread
+  void run_on();              // the thread
+  void drain_for(Wish wish);  // which is granted then; an end is not taken back
   Reading reading() const;
   Result<Reading> reading_of_a_run() const;
   void announce();

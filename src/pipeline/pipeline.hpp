@@ -27,6 +27,9 @@ struct PipelineParts {
   std::unique_ptr<store::Store> store;  // null: bars stay in memory, for take_bars()
 };
 
+// Final bars of each series that a late trade revises without asking the store, where there is one.
+inline constexpr std::size_t kBarsBesideStore = 64;
+
 struct PipelineOptions {
   std::vector<market::BarSpec> specs;
   std::vector<Duration> lateness{seconds(10)};  // as BarBuilderOptions
