@@ -20,6 +20,9 @@ namespace {
 using net::HttpRequest;
 using net::HttpResponse;
 
+// What is below holds no data of anybody: it is open, as a manual is.
+constexpr std::string_view kDocs = "/docs/";
+
 // The page takes everything from us. It has no inline script and no inline style.
 constexpr std::string_view kContentSecurityPolicy =
     "default-src 'self'; connect-src 'self'; style-src 'self'; object-src 'none'; "
@@ -148,6 +151,8 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/healthz", kOpen, &Api::healthz},
       Route{"GET", "/readyz", kOpen, &Api::readyz},
       Route{"GET", "/metrics", kMetrics, &Api::open_metrics},
+      Route{"GET", "/docs", kOpen, &Api::docs},
+      Route{"GET", "/docs/", kOpen, &Api::docs},
       Route{"GET", "/api/v1/openapi.yaml", kViewer, &Api::openapi},
       Route{"GET", "/api/v1/status", kViewer, &Api::status},
       Route{"GET", "/api/v1/session", kViewer, &Api::session},
@@ -208,8 +213,10 @@ HttpResponse Api::answer(const HttpRequest& request, std::string_view& route_lab
     allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", candidate.method);
     if (candidate.method == method_of(request)) route = &candidate;
   }
+  const EmbeddedFile* file = allowed.empty() ? find_embedded("page" + request.path) : nullptr;
   using enum Route::Access;
-  const bool is_open = route != nullptr && route->access == kOpen;
+  const bool is_open = route != nullptr ? route->access == kOpen
+                                        : file != nullptr && request.path.starts_with(kDocs);
   const bool is_metrics = route != nullptr && route->access == kMetrics;
   if (request.path == "/" && request.query.size() == 1 && request.query[0].first == "token") {
     return enter_with_token(request);
@@ -228,9 +235,8 @@ HttpResponse Api::answer(const HttpRequest& request, std::string_view& route_lab
     response.headers.emplace_back("Allow", allowed);
     return response;
   }
-  if (const EmbeddedFile* file = find_embedded("page" + request.path);
-      file != nullptr && method_of(request) == "GET") {
-    route_label = "/";
+  if (file != nullptr && method_of(request) == "GET") {
+    route_label = request.path.starts_with(kDocs) ? kDocs : "/";
     return file_response(request, *file);
   }
   return error_response(
@@ -329,6 +335,20 @@ HttpResponse Api::page(const HttpRequest& request) {
   const EmbeddedFile* index = find_embedded("page/index.html");
   TD_CHECK(index != nullptr);
   return file_response(request, *index);
+}
+
+HttpResponse Api::docs(const HttpRequest& request) {
+  if (request.path != kDocs) {
+    return {.status = 303,
+            .content_type = {},
+            .body = {},
+            .headers = {{"Location", parts_.base_path + std::string(kDocs)}}};
+  }
+  if (const EmbeddedFile* index = find_embedded("page/docs/index.html")) {
+    return file_response(request, *index);
+  }
+  return error_response(404, "not_found",
+                        "this program was built without its documents: build it with ./dev build");
 }
 
 // Alive is who has not failed: what failed stays so until somebody acts.

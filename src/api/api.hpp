@@ -42,7 +42,7 @@ class Api final : public net::HttpHandler {
     net::HttpResponse (Api::*answer)(const net::HttpRequest&);
     bool is_slow = false;  // it reads disks or computes for long
   };
-  // All there are, but for the files of the dashboard beside "/".
+  // All there are, but for the files beside "/" and below "/docs/".
   static std::span<const Route> routes();
 
   bool is_slow(const net::HttpRequest& request) const override;
@@ -56,6 +56,7 @@ class Api final : public net::HttpHandler {
 
  private:
   net::HttpResponse page(const net::HttpRequest& request);
+  net::HttpResponse docs(const net::HttpRequest& request);
   net::HttpResponse healthz(const net::HttpRequest& request);
   net::HttpResponse readyz(const net::HttpRequest& request);
   net::HttpResponse open_metrics(const net::HttpRequest& request);

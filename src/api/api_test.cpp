@@ -96,11 +96,12 @@ TEST_F(ApiTest, TheDescriptionHasExactlyTheseRoutes) {
   EXPECT_GE(in_code.size(), 10u);
 }
 
-TEST_F(ApiTest, WithoutTheTokenOnlyHealthIsTold) {
+TEST_F(ApiTest, WithoutTheTokenOnlyHealthAndTheDocumentsAreTold) {
   for (const Api::Route& route : Api::routes()) {
     net::HttpRequest r = request(std::string(route.method), route.path);
     r.headers.clear();
     const bool is_open = route.path == "/healthz" || route.path == "/readyz";
+    if (route.path.starts_with("/docs")) continue;
     EXPECT_EQ(api_.on_request(r).status, is_open ? 200 : 401) << route.path;
     r.headers = {{"Authorization", "Bearer " + std::string(32, '0')}};
     EXPECT_EQ(api_.on_request(r).status, is_open ? 200 : 401) << route.path;
@@ -112,6 +113,24 @@ TEST_F(ApiTest, WithoutTheTokenOnlyHealthIsTold) {
   EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
   EXPECT_THAT(page.body, HasSubstr("Open the address that the program printed"));
   EXPECT_EQ(fake_.status().run, 1u);  // nothing was restarted
+}
+
+TEST_F(ApiTest, TheDocumentsNeedNoToken) {
+  if (find_embedded("page/docs/index.html") == nullptr) GTEST_SKIP() << "web/dist is not built";
+  EXPECT_EQ(header(get_without_token("/docs"), "Location"), "/docs/");
+  EXPECT_THAT(get_without_token("/docs/").body, HasSubstr("glossary.html"));
+  std::size_t pages = 0;
+  for (const EmbeddedFile& file : embedded_files()) {
+    if (!file.name.starts_with("page/docs/")) continue;
+    const auto response = get_without_token(file.name.substr(4));
+    EXPECT_EQ(response.status, 200) << file.name;
+    EXPECT_THAT(header(response, "Content-Security-Policy"), HasSubstr("default-src 'self'"));
+    pages += file.name.ends_with(".html") ? 1u : 0u;
+  }
+  EXPECT_GE(pages, 6u);
+  EXPECT_EQ(get_without_token("/docs/nothing.html").status, 401);
+  EXPECT_EQ(get_without_token("/docs/../index.html").status, 401);
+  EXPECT_EQ(counted("/docs/", "200"), pages + 4);  // with their script, style and icon
 }
 
 TEST_F(ApiTest, AViewerReadsAndChangesNothing) {
@@ -130,6 +149,7 @@ TEST_F(ApiTest, AViewerReadsAndChangesNothing) {
   EXPECT_EQ(fake_.status().run, 1u);
   // The metrics' token reads nothing else.
   for (const Api::Route& route : Api::routes()) {
+    if (route.path.starts_with("/docs")) continue;
     const bool is_open = route.path == "/healthz" || route.path == "/readyz";
     const bool is_metrics = route.path == "/metrics";
     EXPECT_EQ(as(kMetrics, std::string(route.method), route.path).status,

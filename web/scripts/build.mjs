@@ -2,7 +2,9 @@
 
 import { build } from 'esbuild';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { writeDocs } from './docs.mjs';
 
 // The package of fancy-canvas names its licence but does not carry the text.
 const kMit = `Permission is hereby granted, free of charge, to any person obtaining a copy of this
@@ -28,31 +30,46 @@ const path = (name) => at(name).pathname;
 
 await rm(at('dist'), { recursive: true, force: true });
 await mkdir(at('dist'));
-await build({
-  entryPoints: [path('src/app.ts')],
-  outfile: path('dist/app.js'),
-  bundle: true,
-  minify: true,
-  format: 'iife',
-  target: 'es2022',
-  legalComments: 'inline',
-  logLevel: 'warning',
-});
-await build({
-  entryPoints: [path('src/app.css')],
-  outfile: path('dist/app.css'),
-  minify: true,
-  logLevel: 'warning',
-});
+for (const [entry, file] of [
+  ['app.ts', 'app.js'],
+  ['docs.ts', 'docs/docs.js'],
+]) {
+  await build({
+    entryPoints: [path(`src/${entry}`)],
+    outfile: path(`dist/${file}`),
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    target: 'es2022',
+    legalComments: 'inline',
+    logLevel: 'warning',
+  });
+}
+for (const [entry, file] of [
+  ['app.css', 'app.css'],
+  ['docs.css', 'docs/docs.css'],
+]) {
+  await build({
+    entryPoints: [path(`src/${entry}`)],
+    outfile: path(`dist/${file}`),
+    bundle: true,
+    minify: true,
+    logLevel: 'warning',
+  });
+}
 for (const name of ['index.html', 'favicon.svg']) await cp(at(`src/${name}`), at(`dist/${name}`));
+await cp(at('src/favicon.svg'), at('dist/docs/favicon.svg'));
+const documents = await writeDocs(fileURLToPath(new URL('..', root)), path('dist/docs'));
 await writeFile(at('dist/licences.txt'), await licences());
 
 for (const name of (await readdir(at('dist'))).sort()) {
+  if (name === 'docs') continue;
   const bytes = await readFile(at(`dist/${name}`));
   console.log(
     `${name.padEnd(14)} ${bytes.length} bytes, ${gzipSync(bytes).length} gzipped`,
   );
 }
+console.log(`docs/          ${documents} pages`);
 
 /** The notices that go with what is bundled. */
 async function licences() {

@@ -322,7 +322,7 @@ function showPage(): void {
   for (const main of document.querySelectorAll<HTMLElement>('main')) {
     main.hidden = main.dataset.page !== view.page;
   }
-  for (const link of document.querySelectorAll<HTMLAnchorElement>('.pages a')) {
+  for (const link of document.querySelectorAll<HTMLAnchorElement>('.pages [data-page]')) {
     const page = link.dataset.page as View['page'];
     link.href = fragmentOf({ ...view, page }) || '#';
     if (page === view.page) link.setAttribute('aria-current', 'page');
