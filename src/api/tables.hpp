@@ -10,6 +10,7 @@
 #include "api/rows.hpp"
 #include "pipeline/history.hpp"
 #include "pipeline/play.hpp"
+#include "pipeline/tape_quality.hpp"
 
 namespace tapedeck::api {
 
@@ -18,6 +19,10 @@ std::string trade_rows(const Form& form, std::span<const pipeline::TradeRow> tra
 std::string last_rows(const Form& form, std::span<const LastValue> values);
 std::string feed_rows(const Form& form, std::span<const pipeline::FeedStatus> feeds);
 std::string bar_series_rows(const Form& form, std::span<const market::BarSpec> specs);
+std::string day_quality_rows(const Form& form, const market::Catalog& catalog,
+                             std::span<const quality::DayQuality> days);
+std::string gap_rows(const Form& form, const market::Catalog& catalog,
+                     std::span<const quality::IdGap> gaps);
 // JSON: an array of arrays.
 std::string sql_rows(const Form& form, const store::Table& table);
 

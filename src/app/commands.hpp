@@ -52,8 +52,9 @@ struct AuditArguments {
 int audit(const AuditArguments& arguments);
 
 struct QueryArguments {
-  std::string verb;  // "bars", "trades", "sql"
-  std::string path;  // of a store; "trades": of a tape
+  std::string verb;  // "bars", "trades", "quality", "gaps", "sql"
+  std::string path;  // of a store; "trades", "quality", "gaps": of a tape
+  std::string only;  // "quality", "gaps": one series; empty: all
   std::string tape;  // "bars": a folder, for what the store no longer keeps
   std::string statement;
   std::size_t limit = 10'000;

@@ -165,6 +165,16 @@ void add_query(CLI::App& app, QueryArguments& arguments) {
   add_parameter(trades, arguments, "--end", "Before then");
   add_parameter(trades, arguments, "--order", "newest (unless given) or oldest first");
   add_form(trades, arguments);
+  const auto add_quality_verb = [&](const std::string& verb, const std::string& help) {
+    CLI::App& command = add_verb(verb, help);
+    command.add_option("tape", arguments.path, "The folder of the tape")->required();
+    command.add_option("--series", arguments.only, "venue/channel/instrument; all unless given");
+    add_form(command, arguments);
+  };
+  add_quality_verb("quality",
+                   "How complete a tape is, by series and trading day: minutes with events, ids "
+                   "that are missing, disorder, delay");
+  add_quality_verb("gaps", "The venue's ids that a tape has not, and between which trades");
   CLI::App& sql =
       add_verb("sql", "One SELECT over the tables of a store; the verb may be left out");
   sql.add_option("statement", arguments.statement, "It only reads, for at most 2 s")->required();
@@ -177,6 +187,7 @@ void add_query(CLI::App& app, QueryArguments& arguments) {
       "Examples:\n"
       "  tapedeck query bars var/demo/run-1/store.db --series lean/trade/SPY --limit 5\n"
       "  tapedeck query trades var/demo/run-1/tape --series lean/trade/SPY --limit 5\n"
+      "  tapedeck query quality var/demo/run-1/tape --time iso\n"
       "  tapedeck query \"SELECT count(*) FROM bars\" var/demo/run-1/store.db");
 }
 

@@ -12,6 +12,7 @@
 #include "pipeline/indicator_columns.hpp"
 #include "pipeline/pipeline.hpp"
 #include "pipeline/tape_bars.hpp"
+#include "pipeline/tape_quality.hpp"
 #include "pipeline/trade_history.hpp"
 #include "store/embedded/sqlite_store.hpp"
 #include "tape/embedded/embedded_tape.hpp"
@@ -138,6 +139,50 @@ Status query_trades(Disk& disk, const QueryArguments& arguments) {
   return {};
 }
 
+// Leaves the rows of one series, where one is asked for, and as many as the limit says.
+template <class Row>
+Status choose(std::vector<Row>& rows, const market::Catalog& catalog,
+              const QueryArguments& arguments) {
+  if (!arguments.only.empty()) {
+    std::vector<std::string> there;
+    for (std::uint32_t id = 0; id < catalog.series_count(); ++id) {
+      there.push_back(to_string(catalog.series(SeriesId(id)).key));
+    }
+    if (std::ranges::find(there, arguments.only) == there.end()) {
+      return fail(ErrorCode::kNotFound,
+                  fmt::format("series '{}' is not on this tape; its series: {}", arguments.only,
+                              there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", "))));
+    }
+    std::erase_if(rows, [&](const Row& row) {
+      return to_string(catalog.series(row.series).key) != arguments.only;
+    });
+  }
+  const std::size_t all = rows.size();
+  if (all > arguments.limit) {
+    rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(arguments.limit), rows.end());
+  }
+  fmt::print(stderr, "{} rows{}\n", rows.size(),
+             rows.size() < all ? ", and there are more: see --limit" : "");
+  return {};
+}
+
+Status query_quality(Disk& disk, const QueryArguments& arguments) {
+  TD_ASSIGN(const api::Form form, api::parse_form_query(parameters_of(arguments)));
+  market::Catalog catalog;
+  // Says what is wrong with the folder, and which series there are.
+  TD_TRY(tape::embedded::list_tape(disk, catalog, arguments.path));
+  TD_ASSIGN(const auto view, tape::embedded::open_embedded_view(disk, catalog, arguments.path));
+  TD_ASSIGN(const auto completeness, pipeline::completeness_of(*view, catalog));
+  if (arguments.verb == "gaps") {
+    auto gaps = completeness.gaps();
+    TD_TRY(choose(gaps, catalog, arguments));
+    return print_table(form, "", "gaps", api::gap_rows(form, catalog, gaps));
+  }
+  auto days = completeness.days();
+  TD_TRY(choose(days, catalog, arguments));
+  return print_table(form, "", "days", api::day_quality_rows(form, catalog, days));
+}
+
 Status query_sql(Disk& disk, const QueryArguments& arguments) {
   TD_ASSIGN(const auto asked, api::parse_sql_query(parameters_of(arguments), arguments.statement));
   TD_ASSIGN(const auto store, store::embedded::open_sqlite_reader(disk, arguments.path));
@@ -154,7 +199,8 @@ int query(const QueryArguments& arguments) {
   const auto disk = real_disk();
   const Status done = arguments.verb == "trades" ? query_trades(*disk, arguments)
                       : arguments.verb == "sql"  ? query_sql(*disk, arguments)
-                                                 : query_bars(*disk, arguments);
+                      : arguments.verb == "bars" ? query_bars(*disk, arguments)
+                                                 : query_quality(*disk, arguments);
   if (!done) return report(done.error());
   return kExitOk;
 }

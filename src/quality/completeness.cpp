@@ -1,0 +1,159 @@
+#include "quality/completeness.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <type_traits>
+
+namespace tapedeck::quality {
+
+namespace {
+
+bool counts_its_trades(const market::Series& series, const market::Origin& origin) {
+  return series.order == market::TradeOrder::kVenueSequence &&
+         origin.kind == market::OriginKind::kVenue;
+}
+
+}  // namespace
+
+Result<Completeness::SeriesDays*> Completeness::series_of(SeriesId id) {
+  const auto [entry, added] = series_.try_emplace(id.value);
+  SeriesDays& series = entry->second;
+  if (added) series.series = &catalog_.series(id);
+  if (series.calendar == nullptr) {
+    TD_ASSIGN(series.calendar, market::find_calendar(series.series->calendar));
+  }
+  return &series;
+}
+
+Completeness::Day& Completeness::day_of(SeriesDays& series, SeriesId id, Timestamp t) {
+  if (series.day != nullptr && series.day->times.contains(t)) return *series.day;
+  const market::TradingDay times = series.calendar->day_of(t);
+  const auto [entry, added] = series.days.try_emplace(std::chrono::sys_days(times.date));
+  Day& day = entry->second;
+  if (added) {
+    day.times = times;
+    day.quality.series = id;
+    day.quality.date = times.date;
+    day.quality.first = day.quality.last = t;
+    day.quality.session_minutes =
+        static_cast<std::uint64_t>((times.close - times.open).ns / minutes(1).ns);
+  }
+  series.day = &day;
+  return day;
+}
+
+void Completeness::add_id(Runs& runs, std::uint64_t id, Timestamp t) {
+  auto next = runs.upper_bound(id);
+  if (next != runs.begin()) {
+    const auto before = std::prev(next);
+    Run& run = before->second;
+    if (id <= run.last) return;
+    if (id == run.last + 1) {
+      run.last = id;
+      run.last_time = t;
+      if (next == runs.end() || next->first != id + 1) return;
+      run.last = next->second.last;
+      run.last_time = next->second.last_time;
+      runs.erase(next);
+      return;
+    }
+  }
+  Run run{.last = id, .first_time = t, .last_time = t};
+  if (next != runs.end() && next->first == id + 1) {
+    run.last = next->second.last;
+    run.last_time = next->second.last_time;
+    next = runs.erase(next);
+  }
+  runs.emplace_hint(next, id, run);
+}
+
+template <class Event>
+Status Completeness::add_event(const Event& event) {
+  TD_ASSIGN(SeriesDays * series, series_of(event.series));
+  const Timestamp t = event.ts_event;
+  Day& day = day_of(*series, event.series, t);
+  DayQuality& quality = day.quality;
+  std::is_same_v<Event, market::Trade> ? ++quality.trades : ++quality.others;
+  quality.first = std::min(quality.first, t);
+  quality.last = std::max(quality.last, t);
+  if (t >= day.times.open && t < day.times.close) {
+    day.minutes.set(static_cast<std::size_t>((t - day.times.open).ns / minutes(1).ns));
+  }
+  if (series->newest && t < *series->newest) {
+    ++quality.reordered;
+    quality.disorder = std::max(quality.disorder, *series->newest - t);
+  }
+  series->newest = series->newest ? std::max(*series->newest, t) : t;
+  const market::Origin& origin = catalog_.origin(event.identity.origin);
+  if (!origin.recv_assumed) {
+    const Duration delay = event.ts_recv - t;
+    quality.delay_min = quality.delay_min ? std::min(*quality.delay_min, delay) : delay;
+    quality.delay_max = quality.delay_max ? std::max(*quality.delay_max, delay) : delay;
+  }
+  if constexpr (std::is_same_v<Event, market::Trade>) {
+    if (event.identity.position == 0 && counts_its_trades(*series->series, origin)) {
+      add_id(series->ids[event.identity.origin], event.identity.seq, t);
+    }
+  }
+  return {};
+}
+
+Status Completeness::add(const market::Batch& batch) {
+  const auto add_all = [this](const auto& events) -> Status {
+    for (const auto& event : events) TD_TRY(add_event(event));
+    return {};
+  };
+  TD_TRY(add_all(batch.trades));
+  TD_TRY(add_all(batch.quotes));
+  TD_TRY(add_all(batch.ticks));
+  return add_all(batch.vendor_bars);
+}
+
+std::vector<std::pair<SeriesId, const Completeness::SeriesDays*>> Completeness::sorted() const {
+  std::vector<std::pair<SeriesId, const SeriesDays*>> all;
+  for (const auto& [id, series] : series_) all.emplace_back(SeriesId(id), &series);
+  std::ranges::sort(all, {}, [](const auto& one) { return one.second->series->key; });
+  return all;
+}
+
+std::vector<IdGap> Completeness::gaps() const {
+  std::vector<IdGap> gaps;
+  for (const auto& [id, series] : sorted()) {
+    for (const auto& [origin, runs] : series->ids) {
+      const Run* before = nullptr;
+      for (const auto& [first, run] : runs) {
+        if (before != nullptr) {
+          gaps.push_back({.series = id,
+                          .first = before->last + 1,
+                          .last = first - 1,
+                          .after = before->last_time,
+                          .before = run.first_time});
+        }
+        before = &run;
+      }
+    }
+  }
+  return gaps;
+}
+
+std::vector<DayQuality> Completeness::days() const {
+  const std::vector<IdGap> all_gaps = gaps();
+  std::vector<DayQuality> days;
+  for (const auto& [id, series] : sorted()) {
+    const std::size_t first = days.size();
+    for (const auto& [date, day] : series->days) {
+      DayQuality& quality = days.emplace_back(day.quality);
+      quality.minutes = day.minutes.count();
+      if (!series->ids.empty()) quality.missing = 0;
+    }
+    for (const IdGap& gap : all_gaps) {
+      if (gap.series != id) continue;
+      const auto date = std::chrono::sys_days(series->calendar->day_of(gap.after).date);
+      const auto nth = std::distance(series->days.begin(), series->days.find(date));
+      *days[first + static_cast<std::size_t>(nth)].missing += gap.count();
+    }
+  }
+  return days;
+}
+
+}  // namespace tapedeck::quality

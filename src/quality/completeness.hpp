@@ -1,0 +1,103 @@
+// src/quality/completeness.hpp: what a tape's events say of how complete they are: of each series
+// and trading day how much there is, when, in which order, with which delay; and which of the
+// venue's ids are missing. Does not depend on anything but the events, in the order of the tape.
+// Memory: a minute map (about 200 bytes) for each series and day, and 32 bytes for each run of ids.
+// Thread: one at a time. Ownership: borrows the catalog.
+#pragma once
+
+#include <bitset>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "market/calendar.hpp"
+#include "market/event.hpp"
+#include "market/series.hpp"
+
+namespace tapedeck::quality {
+
+// One series on one trading day of its calendar, by the venue's clock.
+struct DayQuality {
+  SeriesId series{};
+  std::chrono::year_month_day date{};
+  std::uint64_t trades = 0;
+  std::uint64_t others = 0;   // price ticks, quotes, vendor bars
+  Timestamp first{}, last{};  // ts_event
+  // Of the regular session's minutes (US equities 390, a market that never closes 1440), those in
+  // which something happened.
+  std::uint64_t minutes = 0;
+  std::uint64_t session_minutes = 0;
+  // Events stamped before one that was on the tape already, and the largest such step back: what
+  // `lateness` must not be less than, for none of them to be late.
+  std::uint64_t reordered = 0;
+  Duration disorder{};
+  // ts_recv - ts_event, where there was a receive time: negative where the venue's clock is ahead.
+  std::optional<Duration> delay_min{}, delay_max{};
+  // Ids that the venue gave and the tape has not, counted on the day of the trade before them.
+  // Nothing where the venue does not count its trades one by one.
+  std::optional<std::uint64_t> missing{};
+};
+
+// Ids that are not on the tape, between two trades that are.
+struct IdGap {
+  SeriesId series{};
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;  // inclusive
+  Timestamp after{};       // ts_event of the trade before, and of the next one
+  Timestamp before{};
+  std::uint64_t count() const { return last - first + 1; }
+};
+
+class Completeness {
+ public:
+  explicit Completeness(const market::Catalog& catalog) : catalog_(catalog) {}
+
+  // Batches of one partition in the order of their offsets; marks, corrections, records and frames
+  // say nothing here. Errors: as find_calendar.
+  Status add(const market::Batch& batch);
+
+  // By series key, then date. Gaps: by series key, then id.
+  std::vector<DayQuality> days() const;
+  std::vector<IdGap> gaps() const;
+
+ private:
+  // Ids without holes, and when the first and the last of them happened.
+  struct Run {
+    std::uint64_t last = 0;
+    Timestamp first_time{}, last_time{};
+  };
+  using Runs = std::map<std::uint64_t, Run>;  // by first id
+
+  struct Day {
+    DayQuality quality{};
+    market::TradingDay times{};
+    std::bitset<24 * 60> minutes{};  // of the regular session
+  };
+  struct SeriesDays {
+    const market::Series* series = nullptr;
+    const market::Calendar* calendar = nullptr;
+    std::map<std::chrono::sys_days, Day> days{};
+    Day* day = nullptr;  // of the last event
+    std::optional<Timestamp> newest{};
+    std::map<OriginId, Runs> ids{};  // of venues that count their trades
+  };
+
+  Result<SeriesDays*> series_of(SeriesId id);
+  static Day& day_of(SeriesDays& series, SeriesId id, Timestamp t);
+  template <class Event>
+  Status add_event(const Event& event);
+  static void add_id(Runs& runs, std::uint64_t id, Timestamp t);
+  std::vector<std::pair<SeriesId, const SeriesDays*>> sorted() const;
+
+  const market::Catalog& catalog_;
+  std::unordered_map<std::uint32_t, SeriesDays> series_;
+};
+
+}  // namespace tapedeck::quality

@@ -1,0 +1,163 @@
+#include "quality/completeness.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/rng.hpp"
+
+namespace tapedeck::quality {
+namespace {
+
+using market::OriginKind;
+using market::TradeOrder;
+
+// 2013-10-07 in New York: a regular session from 13:30 to 20:00 UTC.
+constexpr Timestamp kOpen{1'381'152'600'000'000'000};
+
+class CompletenessTest : public testing::Test {
+ protected:
+  SeriesId series(const std::string& instrument, const std::string& calendar, TradeOrder order) {
+    return catalog_.intern(
+        market::Series{{"v", "trade", instrument}, order, calendar, std::string()});
+  }
+  OriginId venue() { return catalog_.intern(market::Origin{}); }
+  OriginId file() {
+    return catalog_.intern(
+        market::Origin{.kind = OriginKind::kFile, .key = "f", .first = {}, .recv_assumed = true});
+  }
+  static market::Trade trade(SeriesId series, OriginId origin, std::uint64_t id, Timestamp t,
+                             Duration delay = {}) {
+    return {.series = series,
+            .ts_event = t,
+            .ts_recv = t + delay,
+            .identity = {.origin = origin, .seq = id},
+            .venue_sequence = id};
+  }
+  void add(const std::vector<market::Trade>& trades) {
+    market::Batch batch;
+    batch.trades = trades;
+    ASSERT_TRUE(completeness_.add(batch));
+  }
+
+  market::Catalog catalog_;
+  Completeness completeness_{catalog_};
+};
+
+TEST_F(CompletenessTest, ADayInNumbers) {
+  const SeriesId spy = series("SPY", "us_equity", TradeOrder::kIdentity);
+  add({trade(spy, file(), 0, kOpen - minutes(10)),  // before the session
+       trade(spy, file(), 1, kOpen), trade(spy, file(), 2, kOpen + seconds(59)),
+       trade(spy, file(), 3, kOpen + minutes(389)), trade(spy, file(), 4, kOpen + minutes(380)),
+       trade(spy, file(), 5, kOpen + minutes(388)),
+       trade(spy, file(), 6, kOpen + minutes(390))});  // it has closed
+  const auto days = completeness_.days();
+  ASSERT_EQ(days.size(), 1u);
+  const DayQuality& day = days.front();
+  EXPECT_EQ(day.date, (std::chrono::year_month_day{std::chrono::year(2013), std::chrono::month(10),
+                                                   std::chrono::day(7)}));
+  EXPECT_EQ(day.trades, 7u);
+  EXPECT_EQ(day.others, 0u);
+  EXPECT_EQ(day.first, kOpen - minutes(10));
+  EXPECT_EQ(day.last, kOpen + minutes(390));
+  EXPECT_EQ(day.minutes, 4u);
+  EXPECT_EQ(day.session_minutes, 390u);
+  EXPECT_EQ(day.reordered, 2u);
+  EXPECT_EQ(day.disorder, minutes(9));
+  EXPECT_FALSE(day.delay_min);  // the file has no receive time
+  EXPECT_FALSE(day.missing);    // and numbers no trades of the venue
+}
+
+TEST_F(CompletenessTest, AHoleInTheIdsIsNamed) {
+  const SeriesId btc = series("BTC", "24x7", TradeOrder::kVenueSequence);
+  const Timestamp day_two = Timestamp{1'381'190'400'000'000'000};  // 2013-10-08
+  add({trade(btc, venue(), 10, kOpen, milliseconds(-3)),
+       trade(btc, venue(), 11, kOpen + seconds(1), milliseconds(8)),
+       trade(btc, venue(), 15, day_two, milliseconds(40)),
+       trade(btc, venue(), 16, day_two + seconds(2))});
+  const auto gaps = completeness_.gaps();
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].first, 12u);
+  EXPECT_EQ(gaps[0].last, 14u);
+  EXPECT_EQ(gaps[0].count(), 3u);
+  EXPECT_EQ(gaps[0].after, kOpen + seconds(1));
+  EXPECT_EQ(gaps[0].before, day_two);
+  const auto days = completeness_.days();
+  ASSERT_EQ(days.size(), 2u);
+  EXPECT_EQ(days[0].missing, 3u);
+  EXPECT_EQ(days[1].missing, 0u);
+  EXPECT_EQ(days[0].delay_min, milliseconds(-3));
+  EXPECT_EQ(days[0].delay_max, milliseconds(8));
+  EXPECT_EQ(days[0].session_minutes, 1440u);
+
+  // A repair brings them, in any order.
+  add({trade(btc, venue(), 14, kOpen + seconds(9)), trade(btc, venue(), 12, kOpen + seconds(5)),
+       trade(btc, venue(), 13, kOpen + seconds(7))});
+  EXPECT_TRUE(completeness_.gaps().empty());
+  EXPECT_EQ(completeness_.days()[0].missing, 0u);
+}
+
+TEST_F(CompletenessTest, EachSeriesForItself) {
+  const SeriesId a = series("A", "24x7", TradeOrder::kVenueSequence);
+  const SeriesId b = series("B", "24x7", TradeOrder::kVenueSequence);
+  add({trade(b, venue(), 5, kOpen), trade(a, venue(), 1, kOpen - seconds(1)),
+       trade(b, venue(), 6, kOpen), trade(a, venue(), 3, kOpen)});
+  const auto days = completeness_.days();
+  ASSERT_EQ(days.size(), 2u);
+  EXPECT_EQ(days[0].series, a);  // by key
+  EXPECT_EQ(days[0].missing, 1u);
+  EXPECT_EQ(days[0].reordered, 0u);
+  EXPECT_EQ(days[1].missing, 0u);
+}
+
+TEST_F(CompletenessTest, OthersThanTradesAreCountedApart) {
+  const SeriesId btc = series("BTC", "24x7", TradeOrder::kVenueSequence);
+  market::Batch batch;
+  batch.kind = market::StreamKind::kPriceTick;
+  batch.ticks.push_back(
+      {.series = btc, .ts_event = kOpen, .ts_recv = kOpen, .identity = {venue(), 7}});
+  ASSERT_TRUE(completeness_.add(batch));
+  const auto days = completeness_.days();
+  ASSERT_EQ(days.size(), 1u);
+  EXPECT_EQ(days[0].trades, 0u);
+  EXPECT_EQ(days[0].others, 1u);
+  EXPECT_FALSE(days[0].missing);
+}
+
+TEST_F(CompletenessTest, GapsAreThoseOfAPlainSetWhateverTheOrder) {
+  Rng rng(7);
+  for (int round = 0; round < 50; ++round) {
+    market::Catalog catalog;
+    Completeness completeness(catalog);
+    const SeriesId id = catalog.intern(
+        market::Series{{"v", "trade", "X"}, TradeOrder::kVenueSequence, "24x7", std::string()});
+    const OriginId origin = catalog.intern(market::Origin{});
+    std::vector<std::uint64_t> ids;
+    for (std::uint64_t n = 1; n <= 60; ++n) {
+      if (rng.below(3) != 0) ids.push_back(n);
+    }
+    if (ids.empty()) continue;
+    const std::set<std::uint64_t> there(ids.begin(), ids.end());
+    for (std::size_t i = ids.size(); i > 1; --i) std::swap(ids[i - 1], ids[rng.below(i)]);
+    market::Batch batch;
+    for (const std::uint64_t n : ids) {
+      batch.trades.push_back(trade(id, origin, n, kOpen + seconds(static_cast<std::int64_t>(n))));
+    }
+    ASSERT_TRUE(completeness.add(batch));
+    std::set<std::uint64_t> missing;
+    for (const IdGap& gap : completeness.gaps()) {
+      EXPECT_EQ(gap.after, kOpen + seconds(static_cast<std::int64_t>(gap.first - 1)));
+      EXPECT_EQ(gap.before, kOpen + seconds(static_cast<std::int64_t>(gap.last + 1)));
+      for (std::uint64_t n = gap.first; n <= gap.last; ++n) missing.insert(n);
+    }
+    std::set<std::uint64_t> expected;
+    for (std::uint64_t n = *there.begin(); n <= *there.rbegin(); ++n) {
+      if (!there.contains(n)) expected.insert(n);
+    }
+    EXPECT_EQ(missing, expected);
+  }
+}
+
+}  // namespace
+}  // namespace tapedeck::quality
