@@ -18,6 +18,7 @@ from pathlib import Path
 
 import bars
 import lines
+import serving
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "build/bench"
@@ -102,6 +103,7 @@ class Bench:
         self.made = set()  # names of files of rows
         self.tuned = {}  # (contender, commit) -> the best variant
         self.parquet = {}  # (rows, order, unit) -> what it said
+        self.serving = serving.Serving(self, progress, MEMORY_TARGET_MB)
         self.rows_folder.mkdir(parents=True, exist_ok=True)
 
     # --- rows ---
@@ -543,7 +545,7 @@ class Bench:
             name = f"memory_10k_instruments{way}"
             found[name] = ("MB", "half", False, lambda name=name, to_store=to_store:
                            self.memory_of_many(name, to_store))
-        return found
+        return {**found, **self.serving.all()}
 
 
 def main():
@@ -552,12 +554,16 @@ def main():
     parser.add_argument("names", nargs="*", help="the beginnings of the names to run; all without")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--runs", type=int, help="runs of each side (5)")
-    parser.add_argument("--rows", type=int, help="synthetic rows (10000000)")
+    parser.add_argument("--rows", type=int,
+                        help="synthetic rows (10000000; 100000000 stored for range_query_ms)")
     parser.add_argument("--quick", action="store_true", help="100000 rows, one run: does it work?")
     parser.add_argument("--td-bench", default=HERE.parent / "build/release/td_bench",
                         help="the program that drives the tape (build/release/td_bench)")
+    parser.add_argument("--tapedeck", default=HERE.parent / "build/release/tapedeck",
+                        help="the program (build/release/tapedeck)")
     options = parser.parse_args()
     options.runs = options.runs or (1 if options.quick else 5)
+    options.stored = options.rows or (100_000 if options.quick else 100_000_000)
     options.rows = options.rows or (100_000 if options.quick else 10_000_000)
 
     WORK.mkdir(parents=True, exist_ok=True)
@@ -584,7 +590,7 @@ def main():
         else:
             try:
                 line = measure()
-            except Failed as error:
+            except (Failed, serving.Failed) as error:
                 bad = True
                 progress(f"{name}: FAILED: {error}")
                 line = lines.line_without_numbers(name, unit, against,

@@ -27,6 +27,7 @@
 #include "market/series.hpp"
 #include "measure.hpp"
 #include "quality/seen_identities.hpp"
+#include "serving_bench.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 #include "tape/tape.hpp"
 
@@ -181,6 +182,42 @@ std::vector<market::Trade> next_trades(RowsFile& file, const Names& names, std::
   trades.reserve(rows.size());
   for (const Row& row : rows) trades.push_back(trade_of(row, names));
   return trades;
+}
+
+// A day of as many trades as one likes, without a file of rows.
+void fill(const FillArguments& arguments) {
+  constexpr std::size_t kCommit = 100'000;
+  constexpr std::int64_t kDayBegins = 1'767'225'600'000'000'000;  // 2026-01-01
+  OurTape tape(arguments.directory);
+  std::vector<SeriesId> series;
+  for (std::uint32_t i = 0; i < arguments.series; ++i) {
+    series.push_back(
+        tape.catalog().intern({.key = {"synthetic", "trade", fmt::format("SYM{:03}", i)}}));
+  }
+  const OriginId origin = tape.catalog().intern({.kind = market::OriginKind::kVenue});
+  tape.start_background();
+  const std::int64_t step_ns = hours(24).ns / static_cast<std::int64_t>(arguments.rows);
+  std::vector<std::uint64_t> seqs(series.size());
+  for (std::uint64_t i = 0; i < arguments.rows;) {
+    market::Batch batch;
+    for (; i < arguments.rows && batch.trades.size() < kCommit; ++i) {
+      const std::size_t which = (i * 0x9e3779b97f4a7c15U >> 32) % series.size();
+      const Timestamp when{kDayBegins + static_cast<std::int64_t>(i) * step_ns};
+      batch.trades.push_back(
+          {.series = series[which],
+           .side = i % 3 == 0 ? market::Side::kBuy : market::Side::kSell,
+           .ts_event = when,
+           .ts_recv = when + milliseconds(1),
+           .price = market::Decimal::make(static_cast<std::int64_t>(10'000 + i / 1'000 % 997), 2),
+           .size = market::Decimal::make(static_cast<std::int64_t>(1 + i % 300), 0),
+           .identity = {.origin = origin, .seq = seqs[which]++}});
+    }
+    tape.append_durably(std::move(batch));
+  }
+  tape.seal();
+  fmt::print(R"({{"rows":{}}})"
+             "\n",
+             tape.end());
 }
 
 // What the whole process needs when rows are read as they are appended.
@@ -412,6 +449,30 @@ int main(int argc, char** argv) {
   auto* reading = app.add_subcommand("limit_read", "reading alone: the bytes and their CRC32C");
   reading->add_option("--dir", directory)->required();
   reading->callback([&] { limit_read(directory); });
+
+  FillArguments filled;
+  auto* filling = app.add_subcommand("fill", "a tape of a day of many trades");
+  filling->add_option("--dir", filled.directory)->required();
+  filling->add_option("--rows", filled.rows)->required()->check(CLI::PositiveNumber);
+  filling->add_option("--series", filled.series)->check(CLI::PositiveNumber);
+  filling->callback([&] { fill(filled); });
+
+  LiveArguments watched;
+  auto* watching = app.add_subcommand("live", "how long a trade takes to a client");
+  watching->add_option("--dir", watched.directory)->required();
+  watching->add_option("--rate", watched.rate, "trades a second")->check(CLI::PositiveNumber);
+  watching->add_option("--seconds", watched.duration_s)->check(CLI::PositiveNumber);
+  watching->add_option("--series", watched.series)->check(CLI::Range(1, 64));
+  watching->callback([&] { live(watched); });
+
+  LoadArguments asked;
+  auto* asking = app.add_subcommand("load", "asks a running program over HTTP");
+  asking->add_option("--port", asked.port)->required();
+  asking->add_option("--token", asked.token)->required();
+  asking->add_option("--target", asked.target)->required();
+  asking->add_option("--connections", asked.connections)->check(CLI::PositiveNumber);
+  asking->add_option("--seconds", asked.duration_s)->check(CLI::PositiveNumber);
+  asking->callback([&] { load(asked); });
 
   CLI11_PARSE(app, argc, argv);
 }

@@ -15,6 +15,7 @@ sys.path.insert(0, str(BENCH))
 
 import bars  # noqa: E402
 import lines  # noqa: E402
+import serving  # noqa: E402
 
 
 def python_with_numpy():
@@ -56,6 +57,19 @@ class LinesTest(unittest.TestCase):
         self.assertTrue(rows[1].endswith(" 3.4"), rows[1])
         self.assertEqual(rows[0].index("against"), rows[1].index("Peer 1.0"))
         self.assertTrue(rows[2].endswith("\n    not run: no corpus"), rows[2])
+
+
+class ServingTest(unittest.TestCase):
+    def test_each_line_is_described(self):
+        page = (BENCH / "README.md").read_text(encoding="utf-8")
+        for name in serving.Serving(None, None, 0).all():
+            self.assertIn(f"`{name}`", page)
+
+    def test_a_program_that_ends_early_is_a_failure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with serving.Program("/bin/echo", Path(folder), "no address") as program:
+                with self.assertRaisesRegex(serving.Failed, "no address"):
+                    program.find_address()
 
 
 class BarsTest(unittest.TestCase):
