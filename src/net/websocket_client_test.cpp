@@ -336,15 +336,17 @@ TEST_F(WebSocketClientTest, NoticesAMuteSocketButNotAQuietOne) {
 
 TEST_F(WebSocketClientTest, AnswersPings) {
   std::string answer;
-  LoopbackServer server([&](Peer& peer) {
-    peer.accept_websocket();
-    peer.send_frame(9, "1700000000");
-    const auto frame = peer.read_frame();
-    if (frame) answer = fmt::format("{} {}", frame->opcode, frame->payload);
-  });
   Record record;
-  connect(at(server), record);
-  EXPECT_EQ(record.end().kind, FailureKind::kReset);
+  {
+    LoopbackServer server([&](Peer& peer) {
+      peer.accept_websocket();
+      peer.send_frame(9, "1700000000");
+      const auto frame = peer.read_frame();
+      if (frame) answer = fmt::format("{} {}", frame->opcode, frame->payload);
+    });
+    connect(at(server), record);
+    EXPECT_EQ(record.end().kind, FailureKind::kReset);
+  }  // its thread has ended
   EXPECT_EQ(answer, "10 1700000000");
   EXPECT_EQ(record.pings, 1);
 }
