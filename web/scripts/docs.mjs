@@ -91,7 +91,7 @@ export function render(text, file, { isThere, pageOf }) {
         if (!isThere(target)) throw new Error(`${file}: a link to ${href}, which is not there`);
         const page = pageOf(target);
         // Beside the code, and not in the program.
-        if (page === undefined) return `<span title="${escaped(target)}">${inner}</span>`;
+        if (page === undefined) return `${inner} (<code>${escaped(target)}</code>)`;
         links.push({ to: target, anchor });
         const from = posix.dirname(pageOf(file));
         const way = path ? posix.relative(from, page) : '';
