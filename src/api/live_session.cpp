@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "api/json.hpp"
@@ -13,6 +14,7 @@ namespace tapedeck::api {
 namespace {
 
 constexpr std::size_t kIdBytesMax = 64;
+constexpr Offset kNever{std::numeric_limits<std::uint64_t>::max()};
 constexpr std::size_t kRepliesMax = 32;  // that wait for a client to take them
 
 Counter& frames(Metrics& metrics, std::string type) {
@@ -47,6 +49,9 @@ LiveSource::LiveSource(const pipeline::Live& live_in, const pipeline::Play& play
       statuses(frames(metrics, "status")),
       restarts(frames(metrics, "restarted")),
       errors(frames(metrics, "error")),
+      conflated(metrics.counter("tapedeck_api_conflated_total",
+                                "Changes that a client got with a later one, as it was not ready "
+                                "for them.")),
       pushed(pipeline::stage_histogram(metrics, "pushed")),
       sessions_open(metrics.gauge("tapedeck_api_live_sessions", "Live sessions that are open.")),
       subscriptions_open(
@@ -59,7 +64,8 @@ std::string LiveSource::status() const { return status_json(play.status(), versi
 Result<std::unique_ptr<Subscription>> Subscription::open(LiveSource& source, std::string id,
                                                          LiveQuery query) {
   std::unique_ptr<Subscription> made(new Subscription(source, std::move(id), std::move(query)));
-  TD_TRY(made->begin());
+  TD_ASSIGN(const Change now, made->change("", kNever));  // is there such a thing at all?
+  made->run_ = now.run;
   return made;
 }
 
@@ -70,22 +76,20 @@ Subscription::Subscription(LiveSource& source, std::string id, LiveQuery query)
 
 Subscription::~Subscription() { source_.subscriptions_open.set(--source_.subscription_count); }
 
-Status Subscription::begin() {
+Result<std::string> Subscription::begin() {
   if (query_.resume) {
     TD_ASSIGN(Change since, change("resumed", query_.resume->offset));
     if (since.run == query_.resume->run && query_.resume->offset <= since.offset &&
         since.is_whole) {
       source_.resumes.add();
-      first_frame_ = std::move(since.frame);
       sent(since);
-      return {};
+      return std::move(since.frame);
     }
   }
   TD_ASSIGN(Change whole, snapshot());
   source_.snapshots.add();
-  first_frame_ = std::move(whole.frame);
   sent(whole);
-  return {};
+  return std::move(whole.frame);
 }
 
 Result<Subscription::Change> Subscription::change(std::string_view type, Offset since) const {
@@ -130,7 +134,10 @@ void Subscription::sent(const Change& change) {
 }
 
 Result<std::optional<std::string>> Subscription::next() {
-  if (!first_frame_.empty()) return std::exchange(first_frame_, {});
+  if (!std::exchange(has_begun_, true)) {
+    if (auto first = begin()) return std::move(*first);
+    needs_snapshot_ = is_due_ = true;  // a run that began just now may not have met it yet
+  }
   if (!std::exchange(is_due_, false)) return std::nullopt;
   const auto changed_at = std::exchange(changed_at_, std::nullopt);
   auto changed = needs_snapshot_ ? snapshot() : change(to_string(query_.channel), since_);

@@ -43,6 +43,7 @@ struct LiveSource {
   Counter& statuses;
   Counter& restarts;
   Counter& errors;
+  Counter& conflated;
   Histogram& pushed;
   Gauge& sessions_open;
   Gauge& subscriptions_open;
@@ -66,10 +67,11 @@ class Subscription {
   const std::string& id() const { return id_; }
   // `changed_at`: by the clock, when what it is woken for changed.
   void wake(std::optional<Duration> changed_at) {
+    if (changed_at_ && changed_at) source_.conflated.add();
     is_due_ = true;
     if (!changed_at_) changed_at_ = changed_at;
   }
-  bool has_begun() const { return first_frame_.empty(); }  // its first frame has been taken
+  bool has_begun() const { return has_begun_; }  // its first frame has been taken
   // The next frame, if there is any now. An error that does not pass ends the socket.
   Result<std::optional<std::string>> next();
 
@@ -84,7 +86,8 @@ class Subscription {
   };
 
   Subscription(LiveSource& source, std::string id, LiveQuery query);
-  Status begin();
+  // The first frame, made when the client is ready for it: what takes nothing holds nothing.
+  Result<std::string> begin();
   Result<Change> change(std::string_view type, Offset since) const;
   Result<Change> snapshot() const { return change("snapshot", Offset(0)); }
   std::string announce_run(std::uint64_t run);
@@ -93,9 +96,9 @@ class Subscription {
   LiveSource& source_;
   const std::string id_;
   const LiveQuery query_;
-  std::string first_frame_;  // empty once it was sent
-  std::uint64_t run_ = 0;    // of what the client has
-  Offset since_;             // trades before it are in that
+  bool has_begun_ = false;
+  std::uint64_t run_ = 0;  // of what the client has
+  Offset since_;           // trades before it are in that
   bool needs_snapshot_ = false;
   bool is_due_ = false;
   std::optional<Duration> changed_at_;

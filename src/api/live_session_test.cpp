@@ -80,6 +80,36 @@ TEST_F(LiveSessionTest, ASlowClientGetsOneMessageWithTheNewest) {
   EXPECT_EQ(next(), "");
 }
 
+TEST_F(LiveSessionTest, ASnapshotIsMadeWhenTheClientIsReadyForIt) {
+  fake_.put(bar(0, "10", 5));
+  open_empty();
+  session_->on_message(
+      R"({"type":"subscribe","id":"c","channel":"bars","series":"lean/trade/SPY"})");
+  fake_.put(bar(1, "11", 7));
+  session_->on_wake();
+  EXPECT_THAT(next(), AllOf(StartsWith("{\"type\":\"snapshot\",\"id\":\"c\""),
+                            HasSubstr("\"offset\":\"7\""), HasSubstr("\"open\":\"11\"")));
+  EXPECT_EQ(next(), "");  // it had all
+}
+
+TEST_F(LiveSessionTest, CountsWhatASlowClientGetsWithLaterThings) {
+  fake_.put(bar(0, "10", 5));
+  open();
+  next();
+  const Counter& conflated = metrics_.counter("tapedeck_api_conflated_total", "");
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    fake_.put(bar(0, "10", 6 + i));
+    session_->on_wake();
+    EXPECT_EQ(conflated.value(), i);
+  }
+  session_->on_tick();  // nothing changed by that
+  EXPECT_EQ(conflated.value(), 2u);
+  EXPECT_THAT(next(), StartsWith("{\"type\":\"status\""));
+  EXPECT_THAT(next(), HasSubstr("\"offset\":\"8\""));
+  EXPECT_EQ(next_after_wake(), "");
+  EXPECT_EQ(conflated.value(), 2u);
+}
+
 TEST_F(LiveSessionTest, TradesOfOtherSeriesSendNothing) {
   fake_.put(bar(0, "10", 5));
   open();
