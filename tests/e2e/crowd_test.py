@@ -261,8 +261,8 @@ class CrowdTest(unittest.TestCase):
         second_mb = self.memory_mb()
         print(
             f"\n{CROWD} clients: {alone_mb:.0f} MB alone, {held_mb:.0f} and {more_mb:.0f} MB with "
-            f"them, {first_mb:.0f} and {second_mb:.0f} MB after; {alone_rate:.0f} trades/s alone and "
-            f"{rate:.0f} with them"
+            f"them, {first_mb:.0f} and {second_mb:.0f} MB after; {alone_rate:.0f} trades/s alone "
+            f"and {rate:.0f} with them"
         )
         self.assertLess(second_mb, first_mb + GROWTH_MB)
         # Those of the tape and the store may be a few more by now.
