@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/embedded.hpp"
+#include "api/error_table.hpp"
 #include "api/json.hpp"
 #include "api/parameters.hpp"
 #include "api/pipeline_metrics.hpp"
@@ -44,36 +45,14 @@ HttpResponse json_response(int status, std::string body) {
           .headers = {{"Cache-Control", "no-store"}}};
 }
 
-HttpResponse error_response(int status, std::string_view code, std::string_view message) {
-  return json_response(status, error_json(code, message));
-}
-
-int status_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalidArgument:
-    case ErrorCode::kMalformed:
-      return 400;
-    case ErrorCode::kNotFound:
-      return 404;
-    case ErrorCode::kAlreadyExists:
-    case ErrorCode::kBusy:
-      return 409;
-    case ErrorCode::kUnavailable:
-    case ErrorCode::kTimeout:
-      return 503;
-    case ErrorCode::kPermission:
-    case ErrorCode::kNoSpace:
-    case ErrorCode::kIo:
-    case ErrorCode::kCorrupt:
-    case ErrorCode::kUnsupported:
-    case ErrorCode::kOverflow:
-      return 500;
-  }
-  return 500;
+HttpResponse error_response(std::string_view code, std::string_view message) {
+  const ErrorEntry* entry = find_error(code);
+  TD_CHECK(entry != nullptr && entry->http_status != 0);
+  return json_response(entry->http_status, error_json(code, message));
 }
 
 HttpResponse error_response(const Error& error) {
-  return error_response(status_of(error.code), to_string(error.code), error.message);
+  return error_response(to_string(error.code), error.message);
 }
 
 // A table in the form that was asked for: in JSON `{head,"name":rows}`; else the rows, and what
@@ -199,7 +178,7 @@ HttpResponse Api::on_request(const HttpRequest& request) {
   const auto below = below_base(request);
   HttpResponse response =
       below ? answer(*below, route_label)
-            : error_response(404, "not_found",
+            : error_response("not_found",
                              fmt::format("everything here is below {}/", parts_.base_path));
   return finish(std::move(response), request, route_label);
 }
@@ -226,12 +205,12 @@ HttpResponse Api::answer(const HttpRequest& request, std::string_view& route_lab
     return unauthorised(request);
   }
   if (route != nullptr && route->access == kOperator && role != Role::kOperator) {
-    return error_response(403, "forbidden", "this is for operators, and the token is a viewer's");
+    return error_response("forbidden", "this is for operators, and the token is a viewer's");
   }
   if (route != nullptr) return (this->*route->answer)(request);
   if (!allowed.empty()) {
-    HttpResponse response = error_response(405, "method_not_allowed",
-                                           fmt::format("{} takes {}", request.path, allowed));
+    HttpResponse response =
+        error_response("method_not_allowed", fmt::format("{} takes {}", request.path, allowed));
     response.headers.emplace_back("Allow", allowed);
     return response;
   }
@@ -240,8 +219,7 @@ HttpResponse Api::answer(const HttpRequest& request, std::string_view& route_lab
     return file_response(request, *file);
   }
   return error_response(
-      404, "not_found",
-      "there is nothing at this address: /api/v1/openapi.yaml lists what there is");
+      "not_found", "there is nothing at this address: /api/v1/openapi.yaml lists what there is");
 }
 
 std::expected<std::unique_ptr<net::WebSocketHandler>, HttpResponse> Api::on_upgrade(
@@ -254,7 +232,7 @@ std::expected<std::unique_ptr<net::WebSocketHandler>, HttpResponse> Api::on_upgr
   };
   if (!gate_.role_of(request)) return refuse(unauthorised(request));
   if (!is_there) {
-    return refuse(error_response(404, "not_found", "the WebSocket is at /api/v1/live"));
+    return refuse(error_response("not_found", "the WebSocket is at /api/v1/live"));
   }
   std::optional<LiveQuery> query;
   if (!request.query.empty()) {
@@ -271,7 +249,8 @@ std::expected<std::unique_ptr<net::WebSocketHandler>, HttpResponse> Api::on_upgr
 HttpResponse Api::on_refusal(const net::HttpRefusal& refusal) {
   const HttpRequest unknown{
       .method = "-", .path = "-", .query = {}, .headers = {}, .body = {}, .peer = refusal.peer};
-  return finish(error_response(refusal.status, refusal.reason, refusal.message), unknown, "none");
+  return finish(json_response(refusal.status, error_json(refusal.reason, refusal.message)), unknown,
+                "none");
 }
 
 HttpResponse Api::enter_with_token(const HttpRequest& request) {
@@ -299,7 +278,7 @@ HttpResponse Api::unauthorised(const HttpRequest& request) const {
             .headers = {{"Cache-Control", "no-store"}}};
   }
   HttpResponse response = error_response(
-      401, "unauthorised",
+      "unauthorised",
       "this needs the token: open the address that the program printed, or send it as "
       "'Authorization: Bearer ...'");
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -347,7 +326,7 @@ HttpResponse Api::docs(const HttpRequest& request) {
   if (const EmbeddedFile* index = find_embedded("page/docs/index.html")) {
     return file_response(request, *index);
   }
-  return error_response(404, "not_found",
+  return error_response("not_found",
                         "this program was built without its documents: build it with ./dev build");
 }
 
@@ -451,7 +430,7 @@ HttpResponse Api::sql(const HttpRequest& request) {
 // A request without the wish to become a WebSocket; else it goes to on_upgrade.
 HttpResponse Api::live(const HttpRequest&) {
   HttpResponse response =
-      error_response(426, "upgrade_required", "this is a WebSocket: ask for an upgrade");
+      error_response("upgrade_required", "this is a WebSocket: ask for an upgrade");
   response.headers.emplace_back("Upgrade", "websocket");
   return response;
 }

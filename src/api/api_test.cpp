@@ -419,7 +419,7 @@ TEST_F(ApiTest, ErrorsOfThePipelineKeepTheirWords) {
       unknown.body,
       "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no series lean/trade/XYZ: "
       "there is lean/trade/SPY\",\"action\":\"Look at /api/v1/openapi.yaml for addresses and at "
-      "/api/v1/instruments for series and bars.\"}}");
+      "/api/v1/instruments for series and bars; of a file, check its path.\"}}");
   fake_.fail_bars(Error{ErrorCode::kUnavailable, "not now"});
   EXPECT_EQ(get("/api/v1/bars?series=lean/trade/SPY").status, 503);
   fake_.fail_bars(Error{ErrorCode::kCorrupt, "damaged"});

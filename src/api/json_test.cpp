@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
 #include "api/error_table.hpp"
 #include "api/fake_pipeline.hpp"
 
@@ -151,11 +155,32 @@ TEST(Json, ErrorsAreQuotedAndSayWhatToDo) {
             "\"m\",\"action\":\"Ask again in a second.\"}}");
 }
 
-TEST(Json, EveryCodeOfOursHasAnAction) {
+// TAPEDECK_WRITE_REFERENCE=1 writes it.
+TEST(Errors, TheReferenceInTheDocsIsThis) {
+  const std::string path = std::string(TD_SOURCE_DIR) + "/../../docs/reference/errors.md";
+  if (std::getenv("TAPEDECK_WRITE_REFERENCE") != nullptr) std::ofstream(path) << errors_markdown();
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(text, errors_markdown())
+      << "run TAPEDECK_WRITE_REFERENCE=1 td_api_test, and commit " << path;
+}
+
+TEST(Errors, EachIsThereOnceAndWhole) {
+  for (const ErrorEntry& entry : error_table()) {
+    EXPECT_EQ(find_error(entry.code), &entry) << entry.code;
+    for (const std::string_view text : {entry.meaning, entry.cause, entry.action}) {
+      EXPECT_TRUE(text.ends_with('.')) << entry.code << ": " << text;
+    }
+  }
+  EXPECT_EQ(find_error("nothing"), nullptr);
+}
+
+TEST(Errors, EveryCodeOfOursIsAnAnswerWithAnAction) {
   for (int code = 0; code <= static_cast<int>(ErrorCode::kOverflow); ++code) {
     const auto name = to_string(static_cast<ErrorCode>(code));
     const ErrorEntry* entry = find_error(name);
     ASSERT_NE(entry, nullptr) << name;
+    EXPECT_GE(entry->http_status, 400) << name;
     EXPECT_FALSE(entry->action.empty()) << name;
   }
 }

@@ -108,13 +108,17 @@ int check_config(const std::string& path);
 // Prints the slices of this program and every option, as Markdown.
 int list();
 
+// Says what the code of an error means and what to do; of an empty one, lists them all.
+int explain(const std::string& code);
+
 // Foreign text in our own: without the control characters that a terminal would obey.
 std::string printable(std::string_view text);
 
 // Where the person came over SSH: prints the command that makes the page reachable from there.
 void print_tunnel(std::uint16_t port);
 
-// Prints "tapedeck: <message>" on standard error and returns the exit code that fits.
+// Prints "tapedeck: error[<code>]: <message>" on standard error and returns the exit code that
+// fits.
 int report(const Error& error);
 
 }  // namespace tapedeck::app

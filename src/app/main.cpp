@@ -363,7 +363,7 @@ void print_tunnel(std::uint16_t port) {
 }
 
 int report(const Error& error) {
-  fmt::print(stderr, "tapedeck: {}\n", printable(error.message));
+  fmt::print(stderr, "tapedeck: error[{}]: {}\n", to_string(error.code), printable(error.message));
   return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitFailed;
 }
 
@@ -391,6 +391,9 @@ int main(int argc, char** argv) {
   app.add_subcommand("check-config", "Say all that is wrong with a pipeline file")
       ->add_option("file", config_file, "A TOML file")
       ->required();
+  std::string error_code;
+  app.add_subcommand("explain", "What the code of an error means, and what to do about it")
+      ->add_option("code", error_code, "As in 'tapedeck: error[CODE]'; without it all are listed");
   app.add_subcommand("list", "What there is, and every option of a pipeline file");
   app.add_subcommand("version", "Print the version");
   const CLI::App& tape = *app.get_subcommand("tape");
@@ -398,8 +401,7 @@ int main(int argc, char** argv) {
   if (const std::string wrong =
           for_tape ? unknown_command(tape, argc - 1, argv + 1) : unknown_command(app, argc, argv);
       !wrong.empty()) {
-    fmt::print(stderr, "tapedeck: {}\n", wrong);
-    return kExitUsage;
+    return report({ErrorCode::kInvalidArgument, wrong});
   }
   try {
     std::vector<std::string> given(argv + 1, argv + argc);
@@ -409,7 +411,9 @@ int main(int argc, char** argv) {
     std::ranges::reverse(given);  // as CLI11 takes them
     app.parse(std::move(given));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // what --help and --version print
+    return report({ErrorCode::kInvalidArgument,
+                   fmt::format("{} (--help lists what there is)", error.what())});
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
@@ -422,6 +426,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("doctor")) return doctor(doctor_arguments);
   if (app.got_subcommand("check-config")) return check_config(config_file);
+  if (app.got_subcommand("explain")) return explain(error_code);
   if (app.got_subcommand("list")) return list();
   fmt::print("tapedeck {}\n", TAPEDECK_VERSION);
   return kExitOk;

@@ -6,7 +6,7 @@
 namespace tapedeck {
 
 void check_failed(const char* condition, const char* file, int line) {
-  std::fprintf(stderr, "tapedeck: internal error: %s does not hold (%s:%d)\n", condition, file,
+  std::fprintf(stderr, "tapedeck: error[internal]: %s does not hold (%s:%d)\n", condition, file,
                line);
   std::abort();
 }

@@ -112,7 +112,7 @@ TEST(SingleThreadDriverDeathTest, ADeadlockIsABugOfOurs) {
   BoundedQueue<int> queue(3);
   Consumer consumer(queue);
   SingleThreadDriver driver([](Duration) { return true; });
-  EXPECT_DEATH(static_cast<void>(driver.run({&consumer})), "internal error");
+  EXPECT_DEATH(static_cast<void>(driver.run({&consumer})), "error\\[internal\\]");
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ class CheckConfig(FileCase):
         )
         self.assertRegex(lines[1], r"^x.toml:3:7: not TOML: ")
         self.assertRegex(lines[2], r"^x.toml:6:1: api.lis\\x1bten: .* did you mean 'listen'\?")
-        self.assertEqual(lines[3], "tapedeck: 'x.toml' has 3 errors: see above")
+        self.assertEqual(lines[3], "tapedeck: error[malformed]: 'x.toml' has 3 errors: see above")
         self.assertEqual(done.out, "")
 
     def test_what_is_no_file(self):
