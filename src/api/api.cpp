@@ -137,6 +137,7 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/api/v1/session", kViewer, &Api::session},
       Route{"GET", "/api/v1/instruments", kViewer, &Api::instruments},
       Route{"GET", "/api/v1/bars", kViewer, &Api::bars, true},
+      Route{"GET", "/api/v1/bars/empty", kViewer, &Api::empty, true},
       Route{"GET", "/api/v1/trades", kViewer, &Api::trades, true},
       Route{"GET", "/api/v1/last", kViewer, &Api::last, true},
       Route{"GET", "/api/v1/feeds", kViewer, &Api::feeds},
@@ -385,6 +386,17 @@ HttpResponse Api::bars(const HttpRequest& request) {
   if (!page) return error_response(page.error());
   return table_response(asked->form, bars_head(*asked, *page, now), "bars",
                         bar_rows(asked->form, asked->query.spec, *page));
+}
+
+HttpResponse Api::empty(const HttpRequest& request) {
+  const auto asked = parse_bar_query(request.query, parts_.play.status().market_time);
+  if (!asked) return error_response(asked.error());
+  if (asked->query.as_of || !asked->indicators.empty()) {
+    return error_response("invalid_argument", "this takes neither as_of nor indicators");
+  }
+  const auto times = parts_.history.empty_times(asked->query);
+  if (!times) return error_response(times.error());
+  return table_response(asked->form, {}, "empty", empty_rows(asked->form, *times));
 }
 
 HttpResponse Api::trades(const HttpRequest& request) {

@@ -65,6 +65,7 @@ class Api final : public net::HttpHandler {
   net::HttpResponse instruments(const net::HttpRequest& request);
   net::HttpResponse session(const net::HttpRequest& request);
   net::HttpResponse bars(const net::HttpRequest& request);
+  net::HttpResponse empty(const net::HttpRequest& request);
   net::HttpResponse trades(const net::HttpRequest& request);
   net::HttpResponse last(const net::HttpRequest& request);
   net::HttpResponse feeds(const net::HttpRequest& request);

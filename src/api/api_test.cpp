@@ -350,6 +350,21 @@ TEST_F(ApiTest, AnswersBarsWithIndicatorsInEveryFormat) {
   EXPECT_EQ(header(json, "Tapedeck-Answer"), "");
 }
 
+TEST_F(ApiTest, SaysWhyThereIsNoBar) {
+  fake_.known_empty = {
+      {Timestamp{60'000'000'000}, Timestamp{180'000'000'000}, pipeline::EmptyReason::kNoTrade}};
+  const std::string path = "/api/v1/bars/empty?series=lean/trade/SPY";
+  EXPECT_EQ(get(path).body,
+            "{\"empty\":[{\"start\":\"60000000000\",\"end\":\"180000000000\",\"reason\":"
+            "\"no_trade\"}]}");
+  EXPECT_EQ(get(path + "&format=csv&time=iso").body,
+            "start,end,reason\n1970-01-01T00:01:00.000000000Z,1970-01-01T00:03:00.000000000Z,"
+            "no_trade\n");
+  EXPECT_EQ(get(path + "&indicators=sma(2)").status, 400);
+  EXPECT_EQ(get(path + "&as_of=now").status, 400);
+  EXPECT_EQ(get("/api/v1/bars/empty").status, 400);
+}
+
 TEST_F(ApiTest, AnswersTrades) {
   fake_.put_trade("10.5", Timestamp{70}, 5);
   const auto response = get("/api/v1/trades?series=lean/trade/SPY&limit=7&order=oldest&start=5");

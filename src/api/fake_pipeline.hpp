@@ -123,6 +123,9 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     return page;
   }
 
+  Result<std::vector<pipeline::EmptyTime>> empty_times(const store::BarQuery&) const override {
+    return known_empty;
+  }
   Result<pipeline::TradePage> trades(const pipeline::TradeQuery& query) const override {
     std::lock_guard lock(mutex_);
     last_trade_query_ = query;
@@ -144,6 +147,7 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     return page;
   }
   pipeline::Quality quality() const override { return known_quality; }
+  std::vector<pipeline::EmptyTime> known_empty;
   Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override {
     std::lock_guard lock(mutex_);
     last_sql_ = sql;

@@ -100,6 +100,16 @@ std::string bar_rows(const Form& form, const market::BarSpec& spec, const pipeli
   return std::move(rows).finish();
 }
 
+std::string empty_rows(const Form& form, std::span<const pipeline::EmptyTime> times) {
+  RowWriter rows(form, {"start", "end", "reason"});
+  for (const pipeline::EmptyTime& time : times) {
+    rows.instant(time.start);
+    rows.instant(time.end);
+    rows.text(to_string(time.reason));
+  }
+  return std::move(rows).finish();
+}
+
 std::string trade_rows(const Form& form, std::span<const pipeline::TradeRow> trades) {
   RowWriter rows(form, {"ts_event", "ts_recv", "price", "size", "side", "conditions", "eligible",
                         "updates", "session", "origin", "seq", "position", "offset"});

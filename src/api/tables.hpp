@@ -15,6 +15,7 @@
 namespace tapedeck::api {
 
 std::string bar_rows(const Form& form, const market::BarSpec& spec, const pipeline::BarPage& page);
+std::string empty_rows(const Form& form, std::span<const pipeline::EmptyTime> times);
 std::string trade_rows(const Form& form, std::span<const pipeline::TradeRow> trades);
 std::string last_rows(const Form& form, std::span<const LastValue> values);
 std::string feed_rows(const Form& form, std::span<const pipeline::FeedStatus> feeds);

@@ -48,6 +48,7 @@ class Deck final : public History, public Live, public Play {
   std::vector<market::BarSpec> bar_series() const override;
   Result<BarPage> bars(const store::BarQuery& query,
                        std::span<const std::string> indicators = {}) const override;
+  Result<std::vector<EmptyTime>> empty_times(const store::BarQuery& query) const override;
   Result<TradePage> trades(const TradeQuery& query) const override;
   Quality quality() const override;
   Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override;

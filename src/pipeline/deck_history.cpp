@@ -31,6 +31,15 @@ Result<BarPage> Deck::bars(const store::BarQuery& query,
   return page;
 }
 
+Result<std::vector<EmptyTime>> Deck::empty_times(const store::BarQuery& query) const {
+  TD_ASSIGN(const Reading now, reading_of_a_run());
+  const Pipeline& pipeline = *now.run->pipeline;
+  TD_TRY(pipeline.live().check(query.spec));
+  TD_ASSIGN(const SeriesId series, find_series(pipeline.catalog(), query.series));
+  return pipeline::empty_times(pipeline.store(), pipeline.tape(), pipeline.catalog().series(series),
+                               query, status().market_time);
+}
+
 Result<TradePage> Deck::trades(const TradeQuery& query) const {
   TD_ASSIGN(const Reading now, reading_of_a_run());
   const Pipeline& pipeline = *now.run->pipeline;

@@ -12,6 +12,7 @@
 #include "market/conditions.hpp"
 #include "market/series.hpp"
 #include "market/trade.hpp"
+#include "pipeline/empty_times.hpp"
 #include "quality/quarantine.hpp"
 #include "store/store.hpp"
 
@@ -85,6 +86,8 @@ class History {
   // series or a bar series that is not kept, saying which there are; kInvalidArgument.
   virtual Result<BarPage> bars(const store::BarQuery& query,
                                std::span<const std::string> indicators = {}) const = 0;
+  // As pipeline::empty_times. Errors: also kNotFound as bars().
+  virtual Result<std::vector<EmptyTime>> empty_times(const store::BarQuery& query) const = 0;
   // Errors: kNotFound; kTimeout where the range holds more than is read for one answer.
   virtual Result<TradePage> trades(const TradeQuery& query) const = 0;
   virtual Quality quality() const = 0;
