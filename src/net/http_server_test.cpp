@@ -508,6 +508,42 @@ TEST_F(HttpServerTest, ClosesAsTheHandlerSays) {
   EXPECT_TRUE(eventually([&] { return script_.open_sessions == 0; }));
 }
 
+const std::string kBadFrame("\xf3\x80\0\0\0\0", 6);  // of a reserved kind
+
+// Beast's closing waits for a frame to be read, and its reading of a bad frame for the closing.
+TEST_F(HttpServerTest, LetsGoOfWhoAnswersAGoodbyeWithABadFrame) {
+  HttpServerOptions options;
+  options.limits.request_deadline = milliseconds(100);
+  options.limits.tick = milliseconds(10);
+  start(options);
+  {
+    LoopbackClient client(port());
+    ASSERT_EQ(client.upgrade("/live")->status, 101);
+    script_.say(CloseWebSocket{1008, {}});
+    server_->wake();
+    EXPECT_FALSE(client.read_message());
+    client.send(kBadFrame);
+    EXPECT_TRUE(all_gone());
+    LoopbackClient other(port());
+    ASSERT_EQ(other.upgrade("/live")->status, 101);
+    other.send(std::string("\x82\x81\0\0\0\0x", 7) + kBadFrame);  // no text, at first
+    EXPECT_TRUE(all_gone());
+  }
+  EXPECT_EQ(script_.open_sessions, 0);
+}
+
+TEST_F(HttpServerTest, StopsInTheMiddleOfAGoodbye) {
+  start();
+  LoopbackClient client(port());
+  ASSERT_EQ(client.upgrade("/live")->status, 101);
+  script_.say(CloseWebSocket{1008, {}});
+  server_->wake();
+  EXPECT_FALSE(client.read_message());
+  client.send(kBadFrame);
+  server_.reset();
+  EXPECT_EQ(script_.open_sessions, 0);
+}
+
 TEST_F(HttpServerTest, CutsWhoSendsTooMuchOrNoText) {
   HttpServerOptions options;
   options.limits.message_bytes_max = 100;

@@ -1,7 +1,11 @@
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
+#include <utility>
 
 #include "net/connection.hpp"
 
@@ -43,7 +47,17 @@ class WebSocketConnection final : public Connection,
         request_, beast::bind_front_handler(&WebSocketConnection::on_accept, shared_from_this()));
   }
 
-  void cut() override { lowest().close(); }
+  void cut() override {
+    is_open_ = false;
+    lowest().close();
+    if (std::exchange(is_cut_, true)) return;
+    // A closing waits until nothing is being read, and what reads a bad frame until the closing is
+    // done: Beast never ends such two, not even when it is destroyed, as they hold us.
+    asio::post(shared_.io, [self = shared_from_this()] {
+      self->closing_signal_.emit(asio::cancellation_type::terminal);
+      self->reading_signal_.emit(asio::cancellation_type::terminal);
+    });
+  }
 
   void on_wake() override {
     if (!is_open_) return;
@@ -52,6 +66,7 @@ class WebSocketConnection final : public Connection,
   }
 
   void on_tick() override {
+    if (is_closing_ && std::chrono::steady_clock::now() >= cut_at_) return cut();
     if (!is_open_) return;
     if (is_writing_) watch_progress();
     handler_->on_tick();
@@ -73,11 +88,14 @@ class WebSocketConnection final : public Connection,
 
   void read() {
     socket_.async_read(
-        in_, beast::bind_front_handler(&WebSocketConnection::on_read, shared_from_this()));
+        in_, asio::bind_cancellation_slot(
+                 reading_signal_.slot(),
+                 beast::bind_front_handler(&WebSocketConnection::on_read, shared_from_this())));
   }
 
   void on_read(error_code ec, std::size_t) {
     if (ec) return on_end(ec);
+    if (is_cut_) return;
     if (socket_.got_text()) {
       handler_->on_message(
           std::string_view(static_cast<const char*>(in_.data().data()), in_.size()));
@@ -87,7 +105,7 @@ class WebSocketConnection final : public Connection,
       in_.clear();
       close({1003, "only text messages are understood"});
     }
-    read();
+    if (!is_closing_) read();  // a closing reads by itself
   }
 
   void on_end(error_code ec) {
@@ -141,13 +159,17 @@ class WebSocketConnection final : public Connection,
   void close(const CloseWebSocket& end) {
     if (is_closing_) return;
     is_closing_ = true;
+    cut_at_ = std::chrono::steady_clock::now() + chrono_of(shared_.limits.request_deadline);
     constexpr std::size_t kReasonBytesMax = 123;
     websocket::close_reason reason;
     reason.code = end.code;
     reason.reason = end.reason.substr(0, kReasonBytesMax);
-    socket_.async_close(reason, [self = shared_from_this()](error_code) {});
+    socket_.async_close(reason,
+                        asio::bind_cancellation_slot(closing_signal_.slot(),
+                                                     [self = shared_from_this()](error_code) {}));
   }
 
+  asio::cancellation_signal reading_signal_, closing_signal_;  // outlive what is cancelled
   websocket::stream<Stream> socket_;
   const BeastRequest request_;  // the handshake refers to it
   const std::unique_ptr<WebSocketHandler> handler_;
@@ -156,6 +178,8 @@ class WebSocketConnection final : public Connection,
   bool is_open_ = false;
   bool is_writing_ = false;
   bool is_closing_ = false;
+  SteadyTime cut_at_;  // if it is closing still
+  bool is_cut_ = false;
   std::uint64_t sent_bytes_seen_ = 0;
   SteadyTime progress_at_;
 };
