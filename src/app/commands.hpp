@@ -77,7 +77,7 @@ int demo(const DemoArguments& arguments);
 
 // Runs a pipeline file until it is told to stop: SIGTERM or Ctrl-C drains it, a second one ends it
 // at once; SIGHUP reads the file again.
-int run(const std::string& file);
+int run(const std::vector<std::string>& what);
 
 struct TapeArguments {
   std::string verb;  // "ls", "cat", "tail", "verify", "repair"

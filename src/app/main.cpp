@@ -203,16 +203,22 @@ bool begins_like_sql(std::string_view text) {
   return false;
 }
 
-void add_run(CLI::App& app, std::string& file) {
-  CLI::App& command = *app.add_subcommand("run", "Run a pipeline file, and show it in the browser");
-  command.add_option("file", file, "The pipeline file (docs/reference/config.md)")->required();
+void add_run(CLI::App& app, std::vector<std::string>& what) {
+  CLI::App& command = *app.add_subcommand(
+      "run", "Run a pipeline, of a file or of live symbols, and show it in the browser");
+  command
+      .add_option("what", what,
+                  "A pipeline file (docs/reference/config.md), or symbols as venue:symbol, which "
+                  "are kept in var/live")
+      ->required();
   command.footer(
       "SIGTERM or Ctrl-C: what came in is stored, then it stops; a second one stops it at once, "
       "and\n"
       "nothing is lost. SIGHUP: the file is read again. Started again it goes on where it ended.\n"
       "\n"
-      "Example:\n"
-      "  tapedeck run pipelines/recorded.toml");
+      "Examples:\n"
+      "  tapedeck run binance:BTCUSDT coinbase:BTC-USD kraken:BTC/USD\n"
+      "  tapedeck run pipelines/recorded/pipeline.toml");
 }
 
 void add_audit(CLI::App& app, AuditArguments& arguments) {
@@ -375,8 +381,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ReplayArguments replay_arguments;
   DemoArguments demo_arguments;
-  std::string run_file;
-  add_run(app, run_file);
+  std::vector<std::string> run_arguments;
+  add_run(app, run_arguments);
   QueryArguments query_arguments;
   add_query(app, query_arguments);
   AuditArguments audit_arguments;
@@ -417,7 +423,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
-  if (app.got_subcommand("run")) return run(run_file);
+  if (app.got_subcommand("run")) return run(run_arguments);
   if (app.got_subcommand("query")) return query(query_arguments);
   if (app.got_subcommand("audit")) return audit(audit_arguments);
   if (app.got_subcommand("tape")) {

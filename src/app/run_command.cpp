@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <random>
 
 #include "api/server.hpp"
 #include "api/token_gate.hpp"
@@ -19,7 +22,9 @@
 #include "app/signals.hpp"
 #include "base/disk.hpp"
 #include "feeds/replay/replay.hpp"
+#include "net/socket_net.hpp"
 #include "pipeline/deck.hpp"
+#include "pipeline/live_source.hpp"
 #include "store/embedded/sqlite_store.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 
@@ -36,19 +41,54 @@ std::string mark_name(const config::FeedConfig& feed) {
   return feed.venue == kEventsVenue ? feed.id : feed.venue + "/" + feed.id;
 }
 
-Result<pipeline::FeedPart> open_feed(Disk& disk, const config::FeedConfig& config,
-                                     market::Catalog& catalog) {
-  if (config.files.empty()) {
+// What a pipeline takes from the program around it.
+struct Around {
+  Disk& disk;
+  const Clock& clock;
+  Metrics& metrics;
+  Log& log;
+};
+
+Result<pipeline::FeedPart> open_live_feed(const Around& around, const config::FeedConfig& config,
+                                          market::Catalog& catalog) {
+  const auto kinds = feed_kinds();
+  const auto kind = std::ranges::find(kinds, config.venue, &feeds::FeedKind::venue);
+  if (kind == kinds.end() || !kind->live) {
     return fail(ErrorCode::kUnsupported,
-                fmt::format("feed '{}': this release has no live connections: name recordings to "
-                            "play, files = [\"...\"]",
-                            config.id));
+                fmt::format("feed '{}': {} is read from recordings only: name them, files = "
+                            "[\"...\"]",
+                            config.id, config.venue));
   }
+  if (config.symbols.size() > kind->live->symbols_max) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("feed '{}': {} serves at most {} symbols on a connection, and these "
+                    "are {}: make several feeds of them",
+                    config.id, config.venue, kind->live->symbols_max, config.symbols.size()));
+  }
+  net::SocketNetOptions sockets;
+  sockets.ca_file = config.ca_file;
+  auto net = net::make_socket_net(std::move(sockets), around.clock, around.metrics);
+  if (!net) return std::unexpected(net.error().within(fmt::format("feed '{}'", config.id)));
+  const std::string name = mark_name(config);
+  return pipeline::FeedPart{.id = name,
+                            .source = std::make_unique<pipeline::LiveSource>(
+                                kind->make(catalog), *kind->live,
+                                pipeline::LiveOptions{.feed = name,
+                                                      .symbols = config.symbols,
+                                                      .url = Secret(config.url),
+                                                      .seed = std::random_device{}()},
+                                *std::move(net), around.clock, around.log)};
+}
+
+Result<pipeline::FeedPart> open_feed(const Around& around, const config::FeedConfig& config,
+                                     market::Catalog& catalog) {
+  if (config.files.empty()) return open_live_feed(around, config, catalog);
   const auto kinds = recorded_kinds();
   const bool has_frames =
       std::ranges::find(kinds, config.venue, &feeds::FeedKind::venue) != kinds.end();
   const bool is_play = config.speed.has_value();  // then events go by their time
-  auto source = feeds::replay::open_replay(disk, config.files,
+  auto source = feeds::replay::open_replay(around.disk, config.files,
                                            {.map = {},
                                             .symbol = {},
                                             .venue = has_frames ? config.venue : std::string(),
@@ -61,19 +101,20 @@ Result<pipeline::FeedPart> open_feed(Disk& disk, const config::FeedConfig& confi
   return part;
 }
 
-Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& config, Disk& disk,
-                                                          const Clock& clock, Metrics& metrics,
+Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& config,
+                                                          const Around& around,
                                                           std::function<void()> on_change) {
+  Disk& disk = around.disk;
   pipeline::PipelineParts parts;
   parts.catalog = std::make_unique<market::Catalog>();
   TD_TRY(disk.create_directories(config.store.dir));
   TD_ASSIGN(parts.quarantine,
             quality::Quarantine::with_file(disk, config.store.dir + "/quarantine.ndjson"));
   for (const config::FeedConfig& feed : config.feeds) {
-    TD_ASSIGN(auto part, open_feed(disk, feed, *parts.catalog));
+    TD_ASSIGN(auto part, open_feed(around, feed, *parts.catalog));
     parts.feeds.push_back(std::move(part));
   }
-  TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(disk, clock, *parts.catalog,
+  TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(disk, around.clock, *parts.catalog,
                                                            embedded_tape_options(config.tape)));
   TD_ASSIGN(parts.store, store::embedded::open_sqlite_store(disk, config.store.dir + "/store.db"));
   pipeline::PipelineOptions options{.specs = {},
@@ -83,13 +124,13 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
                                     .keeps_seen = config.tape.retention_age.has_value() ||
                                                   config.tape.retention_bytes.has_value(),
                                     .on_full_disk = pipeline::OnFullDisk::kWait,
-                                    .metrics = &metrics};
+                                    .metrics = &around.metrics};
   for (const config::BarsConfig& bars : config.bars) {
     options.specs.push_back(bars.spec());
     options.lateness.push_back(bars.lateness);
   }
-  return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), clock, options,
-                                              std::move(on_change));
+  return std::make_unique<pipeline::Pipeline>(std::move(parts), condition_tables(), around.clock,
+                                              options, std::move(on_change));
 }
 
 Error system_error(const std::string& path) {
@@ -122,12 +163,14 @@ Result<Secret> token_of(const config::Config& config) {
   return Secret(std::string(text, static_cast<std::size_t>(got)));
 }
 
-pipeline::PlayStatus describe(const std::string& file, const config::Config& config) {
+pipeline::PlayStatus describe(const std::string& source, const config::Config& config) {
   pipeline::PlayStatus about;
   about.mode = "run";
-  about.label = "recorded";
-  about.title = std::filesystem::path(file).stem().string();
-  about.source = file;
+  const bool is_live = std::ranges::any_of(
+      config.feeds, [](const config::FeedConfig& feed) { return feed.files.empty(); });
+  about.label = is_live ? "live" : "recorded";
+  about.title = std::filesystem::path(source).stem().string();
+  about.source = source;
   about.zone = "UTC";
   for (const config::FeedConfig& feed : config.feeds) about.speed = feed.speed.value_or(0);
   return about;
@@ -182,8 +225,47 @@ void drain(pipeline::Deck& deck, const Signals& signals, const Clock& clock, Log
   log.info("stopped: all that came in is stored");
 }
 
-Status run_file(const std::string& file) {
-  TD_ASSIGN(config::Config config, load_config(file));
+// "binance:BTCUSDT" as venue and symbol, if the venue is known.
+std::optional<std::pair<std::string, std::string>> symbol_of(const std::string& word) {
+  const auto colon = word.find(':');
+  if (colon == word.npos || colon + 1 == word.size()) return std::nullopt;
+  const std::string venue = word.substr(0, colon);
+  if (std::ranges::find(feed_kinds(), venue, &feeds::FeedKind::venue) == feed_kinds().end()) {
+    return std::nullopt;
+  }
+  return std::pair(venue, word.substr(colon + 1));
+}
+
+// What these symbols need, with all else as it is when nothing is said. Errors: kInvalidArgument.
+Result<config::Config> config_of(const std::vector<std::string>& words) {
+  config::Config config;
+  config.tape.dir = "var/live/tape";
+  config.store.dir = "var/live/store";
+  for (const std::string& word : words) {
+    const auto symbol = symbol_of(word);
+    if (!symbol) {
+      std::vector<std::string_view> live;
+      for (const feeds::FeedKind& kind : feed_kinds()) {
+        if (kind.live) live.push_back(kind.venue);
+      }
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("'{}' is neither a pipeline file nor venue:symbol with one of the "
+                              "venues {}; such as binance:BTCUSDT",
+                              word, fmt::join(live, ", ")));
+    }
+    const auto& [venue, name] = *symbol;
+    auto feed = std::ranges::find(config.feeds, venue, &config::FeedConfig::venue);
+    if (feed == config.feeds.end()) {
+      feed = config.feeds.insert(feed, {.id = "live", .venue = venue});
+    }
+    if (std::ranges::find(feed->symbols, name) == feed->symbols.end()) {
+      feed->symbols.push_back(name);
+    }
+  }
+  return config;
+}
+
+Status run_config(const std::string& source, const config::Config& config, bool is_file) {
   const Signals signals{SIGINT, SIGTERM, SIGHUP};
   const SystemClock clock;
   Log log(clock, config.log.format, config.log.level);
@@ -191,9 +273,9 @@ Status run_file(const std::string& file) {
   CurrentConfig current(config);
   Metrics metrics;
   pipeline::Deck deck(
-      describe(file, config), pipeline::Deck::NextRun::kGoesOn,
+      describe(source, config), pipeline::Deck::NextRun::kGoesOn,
       [&](std::uint64_t, std::function<void()> on_change) {
-        return make_pipeline(current.get(), *disk, clock, metrics, std::move(on_change));
+        return make_pipeline(current.get(), {*disk, clock, metrics, log}, std::move(on_change));
       },
       log);
   TD_TRY(deck.start());
@@ -213,14 +295,14 @@ Status run_file(const std::string& file) {
                  .access_log = config.api.access_log,
                  .version = TAPEDECK_VERSION},
                 deck, deck, deck, metrics, log));
-  fmt::print("tapedeck run: {}: {} feeds, {} kinds of bars.\nOpen {}\nStop with Ctrl-C.\n", file,
+  fmt::print("tapedeck run: {}: {} feeds, {} kinds of bars.\nOpen {}\nStop with Ctrl-C.\n", source,
              config.feeds.size(), config.bars.size(), server->url_with_token().reveal());
   print_tunnel(server->port());
   std::fflush(stdout);
   while (true) {
     const int signal = signals.next(kLookEvery);
     if (signal == SIGINT || signal == SIGTERM) break;
-    if (signal == SIGHUP) reload(file, current, deck, log);
+    if (signal == SIGHUP && is_file) reload(source, current, deck, log);
     if (const auto why = deck.failure()) return fail(ErrorCode::kIo, *why);
   }
   drain(deck, signals, clock, log);
@@ -229,8 +311,14 @@ Status run_file(const std::string& file) {
 
 }  // namespace
 
-int run(const std::string& file) {
-  if (const Status status = run_file(file); !status) return report(status.error());
+int run(const std::vector<std::string>& what) {
+  const bool is_file = what.size() == 1 && !symbol_of(what.front());
+  const auto config = is_file ? load_config(what.front()) : config_of(what);
+  if (!config) return report(config.error());
+  const std::string source = fmt::format("{}", fmt::join(what, " "));
+  if (const Status status = run_config(source, *config, is_file); !status) {
+    return report(status.error());
+  }
   return kExitOk;
 }
 

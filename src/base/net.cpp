@@ -26,12 +26,12 @@ ScriptedNet::ScriptedNet(const Clock& clock, std::vector<std::vector<Step>> scri
       scripts_(scripts.begin(), scripts.end()),
       sent_(std::make_shared<std::vector<std::string>>()) {}
 
-std::unique_ptr<Connection> ScriptedNet::connect(const std::string& url, ConnectionEvents events) {
+std::unique_ptr<Connection> ScriptedNet::connect(const Secret& url, ConnectionEvents events) {
   auto session = std::make_shared<Session>();
   session->events = std::move(events);
   session->opened = clock_.now();
   if (scripts_.empty()) {
-    session->script = {{Duration{}, Step::Kind::kClose, "cannot connect to " + url}};
+    session->script = {{Duration{}, Step::Kind::kClose, "cannot connect to " + url.reveal()}};
     session->announced = true;  // it never opens
   } else {
     session->script = std::move(scripts_.front());
@@ -60,7 +60,7 @@ bool ScriptedNet::poll() {
       } else {
         session->closed = true;
         if (session->events.on_close) {
-          session->events.on_close(Error{ErrorCode::kUnavailable, step.text});
+          session->events.on_close(Error{ErrorCode::kUnavailable, step.text}, {});
         }
       }
     }

@@ -5,11 +5,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "base/result.hpp"
 
 namespace tapedeck {
@@ -24,16 +26,19 @@ class Connection {
 struct ConnectionEvents {
   std::function<void()> on_open;
   std::function<void(std::string_view frame, Timestamp ts_recv)> on_frame;
-  std::function<void(const Error& why)> on_close;  // last call
+  // The last call. The other side may have said how long to stay away.
+  std::function<void(const Error& why, std::optional<Duration> stay_away)> on_close;
 };
 
 class Net {
  public:
   virtual ~Net() = default;
   // Starts connecting; how it went is told by the events.
-  virtual std::unique_ptr<Connection> connect(const std::string& url, ConnectionEvents events) = 0;
-  // Runs what is ready. False: nothing was.
+  virtual std::unique_ptr<Connection> connect(const Secret& url, ConnectionEvents events) = 0;
+  // Runs some of what is ready. False: nothing was.
   virtual bool poll() = 0;
+  // What to call, from any thread, when something has become ready; nothing: nobody.
+  virtual void on_ready(std::function<void()> call) = 0;
 };
 
 // A network of one far side, played by a script under a simulated clock: for tests.
@@ -47,8 +52,9 @@ class ScriptedNet final : public Net {
   // Each connection plays the next script; with none left, connecting fails.
   ScriptedNet(const Clock& clock, std::vector<std::vector<Step>> scripts);
 
-  std::unique_ptr<Connection> connect(const std::string& url, ConnectionEvents events) override;
+  std::unique_ptr<Connection> connect(const Secret& url, ConnectionEvents events) override;
   bool poll() override;
+  void on_ready(std::function<void()>) override {}  // its clock says when
 
   const std::vector<std::string>& sent() const { return *sent_; }
 

@@ -94,6 +94,11 @@ Options<FeedConfig> feed_options() {
       option("symbols", Texts{}, &C::symbols, "What to take, in the venue's own spelling."),
       option("files", Texts{}, &C::files, "Recordings to play in place of a live connection."),
       option("token", SecretSource{}, &C::token, "The venue's key, where it wants one."),
+      option("url", Text{}, &C::url,
+             "Where to connect, in place of the venue's own address: of another region, a proxy or "
+             "an emulator. It begins with wss:// or ws://."),
+      option("ca_file", Text{}, &C::ca_file,
+             "Certificates (PEM) to trust for this connection in place of the system's."),
       option("speed", Maybe<PositiveNumber>{{1'000'000}}, &C::speed,
              "How fast a recording plays: seconds of the market a second. Without it, as fast as "
              "it can be taken, in the order of the files."),
@@ -257,6 +262,14 @@ void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const 
   }
   if (!stands(place, "symbols") && !stands(place, "files")) {
     place.missing("has neither symbols nor files: name what to take, or the recordings to play");
+  }
+  for (const std::string_view name : {"url", "ca_file"}) {
+    if (stands(place, name) && stands(place, "files")) {
+      place_of(place, {name}).error("a feed of files connects to nothing: remove this, or files");
+    }
+  }
+  if (!feed.url.empty() && !feed.url.starts_with("wss://") && !feed.url.starts_with("ws://")) {
+    place_of(place, {"url"}).error("is no address of a WebSocket: write wss://host/path");
   }
 }
 

@@ -41,6 +41,8 @@ struct FeedConfig {
   std::vector<std::string> symbols;
   std::vector<std::string> files;
   Secret token;
+  std::string url;              // of a live connection; empty: the venue's own
+  std::string ca_file;          // empty: the system's
   std::optional<double> speed;  // of files; nothing: as fast as they can be taken
 };
 

@@ -4,10 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/time.hpp"
@@ -48,6 +52,17 @@ class Feed {
                         EventSink& sink) = 0;
 };
 
+// How a venue is asked for its trades over a WebSocket, and what it promises while it is.
+struct LiveProtocol {
+  std::string_view url;         // where it serves everybody
+  std::size_t symbols_max = 0;  // of one connection
+  // What to send when the connection opens. The symbols are in the venue's spelling.
+  std::vector<std::string> (*subscribe)(std::span<const std::string> symbols);
+  // When nothing came for so long the subscription is dead, whatever the socket says. Nothing: the
+  // venue may be silent for as long as nobody trades.
+  std::optional<Duration> silence_max{};
+};
+
 // What is known of a venue before there is a feed of it. app/registry.cpp has the table of them.
 struct FeedKind {
   std::string_view venue;
@@ -55,9 +70,10 @@ struct FeedKind {
   std::unique_ptr<Feed> (*make)(market::Catalog& catalog);  // the catalog outlives the feed
   // True if `frame`, from which blanks were taken out, is of this venue by its shape.
   bool (*recognises)(std::string_view frame);
+  std::optional<LiveProtocol> live{};  // nothing: it is read from recordings only
 };
 
-// Events from a file or a simulator, in its own order.
+// Events from a file, a simulator or a live connection, in its own order.
 class Source {
  public:
   virtual ~Source() = default;
@@ -65,6 +81,13 @@ class Source {
   // FeedMark of state kEnded. An error: the rest of the source is lost; it has been told to `sink`
   // as a refusal too, and the next call returns false.
   virtual Result<bool> pull(EventSink& sink, std::size_t events_max) = 0;
+  // After a pull that gave nothing: for how long there is nothing to do, unless `on_ready` says
+  // so. Nothing: pull again, as of every source that is not live.
+  virtual std::optional<Duration> idle_for() const { return std::nullopt; }
+  // What a live source calls, from any thread, when there may be more; nothing: nobody.
+  virtual void on_ready(std::function<void()>) {}
+  // Of a live source: "connecting", "live" or "down"; empty of others. Any thread.
+  virtual std::string_view state() const { return {}; }
 };
 
 }  // namespace tapedeck::feeds

@@ -132,9 +132,12 @@ PlayStatus Deck::status() const {
   };
   for (const auto& feed : pipeline.feeds()) {
     const FeedCounts& counts = feed->counts();
+    const PlayState state = state_of(feed->is_loading(), feed->is_done());
+    const std::string_view live = feed->source_state();
+    const bool is_running = state == PlayState::kLoading || state == PlayState::kPlaying;
     status.feeds.push_back(
         {.id = feed->id(),
-         .state = std::string(to_string(state_of(feed->is_loading(), feed->is_done()))),
+         .state = std::string(is_running && !live.empty() ? live : to_string(state)),
          .events = counts.events,
          .duplicates = counts.duplicates,
          .refused = counts.refused});

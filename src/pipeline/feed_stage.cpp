@@ -91,7 +91,12 @@ Result<Step> FeedStage::step() {
     return Step::progress();
   }
   if (!draining && wait) return Step::idle_for(*wait);
-  if (!draining && !source_ended_) return Step::progress();
+  if (!draining && !source_ended_) {
+    const auto idle = part_.source->idle_for();
+    if (!idle) return Step::progress();
+    loading_ = false;
+    return Step::idle_for(*idle);
+  }
   loading_ = false;
   done_ = true;
   return Step::done();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -83,6 +84,9 @@ class FeedStage final : public Stage, private feeds::EventSink {
   // Of a play: market seconds a second from the next step on; 0: it stands still. Any thread.
   void set_speed(double speed) { wanted_speed_ = speed; }
   const std::string& id() const { return part_.id; }
+  // As Source::state() and Source::on_ready().
+  std::string_view source_state() const { return part_.source->state(); }
+  void on_ready(std::function<void()> call) { part_.source->on_ready(std::move(call)); }
   const FeedCounts& counts() const { return counts_; }
   bool is_done() const { return done_.load(); }  // nothing more will be handed on
 

@@ -194,7 +194,10 @@ Status Pipeline::run(Driver& driver) {
   stages.insert(stages.end(), {tape_stage_.get(), tape_care_.get()});
   for (const auto& window : windows_) stages.push_back(window.get());
   if (store_stage_) stages.push_back(store_stage_.get());
-  return driver.run(stages);
+  for (const auto& feed : feeds_) feed->on_ready([&driver] { driver.wake(); });
+  const Status ran = driver.run(stages);
+  for (const auto& feed : feeds_) feed->on_ready({});
+  return ran;
 }
 
 void Pipeline::drain() {

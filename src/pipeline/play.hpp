@@ -20,7 +20,7 @@ std::string_view to_string(PlayState state);  // "loading", "playing", "ended", 
 
 struct FeedStatus {
   std::string id;
-  std::string state;  // as PlayState's words
+  std::string state;  // as PlayState's words; of a live one "connecting", "live" or "down"
   std::uint64_t events = 0;
   std::uint64_t duplicates = 0;
   std::uint64_t refused = 0;
@@ -29,7 +29,7 @@ struct FeedStatus {
 struct PlayStatus {
   std::string mode;  // "demo"
   PlayState state = PlayState::kLoading;
-  std::string label;    // "recorded" or "simulated"
+  std::string label;    // "recorded", "simulated" or "live"
   std::string date;     // "2013-10-07"
   std::string title;    // "SPY, IBM, AIG"
   std::string source;   // who made the recording

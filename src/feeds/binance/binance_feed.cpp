@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
@@ -232,15 +233,28 @@ bool recognises(std::string_view frame) {
          (frame.contains(R"("e":")") && frame.contains(R"("E":)"));
 }
 
+// {"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}; names of streams are lower case.
+std::vector<std::string> subscribe(std::span<const std::string> symbols) {
+  std::vector<std::string> streams(symbols.begin(), symbols.end());
+  for (std::string& stream : streams) {
+    for (char& c : stream) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    stream += "@trade";
+  }
+  return {fmt::format(R"({{"method":"SUBSCRIBE","params":{},"id":1}})", json_list(streams))};
+}
+
 }  // namespace
 
 FeedKind feed_kind() {
   return {.venue = "binance",
-          .help = "spot, USD-M and COIN-M trades, from captured frames",
+          .help = "spot trades, live; spot, USD-M and COIN-M trades, from captured frames",
           .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
             return std::make_unique<BinanceFeed>(catalog);
           },
-          .recognises = recognises};
+          .recognises = recognises,
+          .live = LiveProtocol{.url = "wss://stream.binance.com:9443/stream",
+                               .symbols_max = 1024,
+                               .subscribe = subscribe}};
 }
 
 }  // namespace tapedeck::feeds::binance

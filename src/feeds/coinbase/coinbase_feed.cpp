@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
@@ -141,15 +142,27 @@ bool recognises(std::string_view frame) {
          (frame.contains(R"("product_id")") || frame.contains(R"("type":"subscriptions")"));
 }
 
+// {"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches","heartbeat"]}; heartbeats
+// come each second for each product.
+std::vector<std::string> subscribe(std::span<const std::string> symbols) {
+  return {
+      fmt::format(R"({{"type":"subscribe","product_ids":{},"channels":["matches","heartbeat"]}})",
+                  json_list(symbols))};
+}
+
 }  // namespace
 
 FeedKind feed_kind() {
   return {.venue = "coinbase",
-          .help = "Exchange matches, from captured frames",
+          .help = "Exchange matches, live or from captured frames",
           .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
             return std::make_unique<CoinbaseFeed>(catalog);
           },
-          .recognises = recognises};
+          .recognises = recognises,
+          .live = LiveProtocol{.url = "wss://ws-feed.exchange.coinbase.com",
+                               .symbols_max = 100,
+                               .subscribe = subscribe,
+                               .silence_max = seconds(10)}};
 }
 
 }  // namespace tapedeck::feeds::coinbase

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
@@ -191,15 +192,27 @@ bool recognises(std::string_view frame) {
           frame.contains(R"("success":)"));
 }
 
+// {"method":"subscribe","params":{"channel":"trade","symbol":["BTC/USD"],"snapshot":true}}; the
+// snapshot, the last 50 trades, closes small gaps after a cut. Heartbeats come each second.
+std::vector<std::string> subscribe(std::span<const std::string> symbols) {
+  return {fmt::format(
+      R"({{"method":"subscribe","params":{{"channel":"trade","symbol":{},"snapshot":true}}}})",
+      json_list(symbols))};
+}
+
 }  // namespace
 
 FeedKind feed_kind() {
   return {.venue = "kraken",
-          .help = "WebSocket v2 trades, from captured frames",
+          .help = "WebSocket v2 trades, live or from captured frames",
           .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
             return std::make_unique<KrakenFeed>(catalog);
           },
-          .recognises = recognises};
+          .recognises = recognises,
+          .live = LiveProtocol{.url = "wss://ws.kraken.com/v2",
+                               .symbols_max = 100,
+                               .subscribe = subscribe,
+                               .silence_max = seconds(10)}};
 }
 
 }  // namespace tapedeck::feeds::kraken

@@ -1,4 +1,4 @@
-// src/net/backoff.hpp: how long to wait before connecting again: exponential with full jitter, so
+// src/base/backoff.hpp: how long to wait before connecting again: exponential with full jitter, so
 // that many that lost the same venue do not come back at the same moment. A value: it neither
 // sleeps nor reads a clock.
 #pragma once
@@ -8,7 +8,7 @@
 #include "base/rng.hpp"
 #include "base/time.hpp"
 
-namespace tapedeck::net {
+namespace tapedeck {
 
 class Backoff {
  public:
@@ -40,4 +40,4 @@ class Backoff {
   Duration bound_{};  // of the last wait; 0: there was none since the last stable connection
 };
 
-}  // namespace tapedeck::net
+}  // namespace tapedeck

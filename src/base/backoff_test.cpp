@@ -1,10 +1,10 @@
-#include "net/backoff.hpp"
+#include "base/backoff.hpp"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-namespace tapedeck::net {
+namespace tapedeck {
 namespace {
 
 constexpr Backoff::Options kOptions{
@@ -65,4 +65,4 @@ TEST(Backoff, GoesOnForEverWithoutOverflow) {
 }
 
 }  // namespace
-}  // namespace tapedeck::net
+}  // namespace tapedeck
