@@ -79,6 +79,18 @@ int demo(const DemoArguments& arguments);
 // at once; SIGHUP reads the file again.
 int run(const std::vector<std::string>& what);
 
+struct EmulateArguments {
+  std::string venue;
+  FileArguments files;
+  std::uint16_t port = 0;  // 0: any that is free
+  double speed = 1;
+  std::vector<std::string> faults;  // "cut@5s"
+  std::size_t random_faults = 0;
+  std::uint64_t seed = 1;
+  std::string capture;  // a file, for what a client that misses nothing gets
+};
+int emulate(const EmulateArguments& arguments);
+
 struct TapeArguments {
   std::string verb;  // "ls", "cat", "tail", "verify", "repair"
   std::string directory;

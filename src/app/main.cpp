@@ -221,6 +221,34 @@ void add_run(CLI::App& app, std::vector<std::string>& what) {
       "  tapedeck run pipelines/recorded/pipeline.toml");
 }
 
+void add_emulate(CLI::App& app, EmulateArguments& arguments) {
+  CLI::App& command = *app.add_subcommand(
+      "emulate", "Be a venue: serve trades over a WebSocket as it would, with its faults");
+  command.add_option("venue", arguments.venue, "binance, coinbase or kraken")->required();
+  add_files(command, arguments.files);
+  command.add_option("--port", arguments.port, "Of this machine; any that is free unless given");
+  command.add_option("--speed", arguments.speed, "Market seconds a second")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--fault", arguments.faults,
+                     "Such as cut@5s, any number of times: cut, mute, stall, duplicate, reorder, "
+                     "drop, malformed, unknown; since the play began");
+  command.add_option("--faults", arguments.random_faults, "So many at random");
+  command.add_option("--seed", arguments.seed, "Of those; the same seed, the same faults")
+      ->capture_default_str();
+  command.add_option(
+      "--capture", arguments.capture,
+      "Write what a client that misses nothing gets to this file; 'replay' reads it");
+  command.footer(
+      "The play begins when the first client has asked for symbols; what was traded comes with "
+      "the\n"
+      "time of now. A client that asks later, or comes again, gets what is traded from then on.\n"
+      "\n"
+      "Example:\n"
+      "  tapedeck emulate binance capture.gz --fault cut@10s\n"
+      "  tapedeck run FILE.toml, where a feed has url = \"ws://127.0.0.1:PORT/stream\"");
+}
+
 void add_audit(CLI::App& app, AuditArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "audit", "What an older pipeline's key or formula loses or misstates of your own trades");
@@ -381,6 +409,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ReplayArguments replay_arguments;
   DemoArguments demo_arguments;
+  EmulateArguments emulate_arguments;
+  add_emulate(app, emulate_arguments);
   std::vector<std::string> run_arguments;
   add_run(app, run_arguments);
   QueryArguments query_arguments;
@@ -423,6 +453,7 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
+  if (app.got_subcommand("emulate")) return emulate(emulate_arguments);
   if (app.got_subcommand("run")) return run(run_arguments);
   if (app.got_subcommand("query")) return query(query_arguments);
   if (app.got_subcommand("audit")) return audit(audit_arguments);

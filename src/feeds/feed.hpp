@@ -15,6 +15,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "feeds/emulation.hpp"
 #include "market/event.hpp"
 
 namespace tapedeck::feeds {
@@ -71,6 +72,7 @@ struct FeedKind {
   // True if `frame`, from which blanks were taken out, is of this venue by its shape.
   bool (*recognises)(std::string_view frame);
   std::optional<LiveProtocol> live{};  // nothing: it is read from recordings only
+  std::optional<Emulation> emulation{};
 };
 
 // Events from a file, a simulator or a live connection, in its own order.

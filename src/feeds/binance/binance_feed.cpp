@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "feeds/binance/binance_session.hpp"
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/series_table.hpp"
@@ -254,7 +255,8 @@ FeedKind feed_kind() {
           .recognises = recognises,
           .live = LiveProtocol{.url = "wss://stream.binance.com:9443/stream",
                                .symbols_max = 1024,
-                               .subscribe = subscribe}};
+                               .subscribe = subscribe},
+          .emulation = Emulation{.path = "/stream", .open = open_session}};
 }
 
 }  // namespace tapedeck::feeds::binance

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "feeds/coinbase/coinbase_session.hpp"
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/series_table.hpp"
@@ -162,7 +163,8 @@ FeedKind feed_kind() {
           .live = LiveProtocol{.url = "wss://ws-feed.exchange.coinbase.com",
                                .symbols_max = 100,
                                .subscribe = subscribe,
-                               .silence_max = seconds(10)}};
+                               .silence_max = seconds(10)},
+          .emulation = Emulation{.path = "/", .open = open_session}};
 }
 
 }  // namespace tapedeck::feeds::coinbase

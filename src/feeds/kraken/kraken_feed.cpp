@@ -9,6 +9,7 @@
 
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
+#include "feeds/kraken/kraken_session.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
 
@@ -212,7 +213,8 @@ FeedKind feed_kind() {
           .live = LiveProtocol{.url = "wss://ws.kraken.com/v2",
                                .symbols_max = 100,
                                .subscribe = subscribe,
-                               .silence_max = seconds(10)}};
+                               .silence_max = seconds(10)},
+          .emulation = Emulation{.path = "/v2", .open = open_session}};
 }
 
 }  // namespace tapedeck::feeds::kraken

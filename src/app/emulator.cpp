@@ -1,0 +1,256 @@
+#include "app/emulator.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "base/rng.hpp"
+
+namespace tapedeck::app {
+namespace {
+
+using feeds::EmulatedTrade;
+using net::WebSocketStep;
+
+constexpr Duration kStall = seconds(3);
+// A client may have asked for more answers than it has read.
+constexpr std::size_t kAnswersMax = 4096;
+
+constexpr std::pair<std::string_view, FaultKind> kFaults[]{{"cut", FaultKind::kCut},
+                                                           {"mute", FaultKind::kMute},
+                                                           {"stall", FaultKind::kStall},
+                                                           {"duplicate", FaultKind::kDuplicate},
+                                                           {"reorder", FaultKind::kReorder},
+                                                           {"drop", FaultKind::kDrop},
+                                                           {"malformed", FaultKind::kMalformed},
+                                                           {"unknown", FaultKind::kUnknown}};
+
+}  // namespace
+
+Result<Fault> parse_fault(std::string_view text) {
+  const auto at = text.find('@');
+  const auto known = std::ranges::find(kFaults, text.substr(0, at),
+                                       &std::pair<std::string_view, FaultKind>::first);
+  if (at != text.npos && known != std::end(kFaults)) {
+    if (const auto when = parse_duration(text.substr(at + 1))) return Fault{*when, known->second};
+  }
+  std::vector<std::string_view> names;
+  for (const auto& [name, kind] : kFaults) names.push_back(name);
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' is no fault: write such as cut@5s, with one of {}", text,
+                          fmt::join(names, ", ")));
+}
+
+std::vector<Fault> make_faults(std::size_t count, Duration length, std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<Fault> faults;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto ns = static_cast<std::int64_t>(
+        rng.below(static_cast<std::uint64_t>(std::max<std::int64_t>(1, length.ns))));
+    faults.push_back({nanoseconds(ns), kFaults[rng.below(std::size(kFaults))].second});
+  }
+  std::ranges::stable_sort(faults, {}, &Fault::at);
+  return faults;
+}
+
+class Emulator::Client final : public net::WebSocketHandler {
+ public:
+  Client(Emulator& emulator, std::unique_ptr<feeds::VenueSession> session)
+      : emulator_(emulator), session_(std::move(session)), next_trade_(emulator.due()) {
+    const auto played = emulator_.played().value_or(Duration{});
+    const auto& faults = emulator_.options_.faults;
+    next_fault_ = static_cast<std::size_t>(
+        std::ranges::upper_bound(faults, played, {}, &Fault::at) - faults.begin());
+    ++emulator_.clients_;
+    if (!session_->symbols().empty()) emulator_.begin();
+  }
+  ~Client() override { --emulator_.clients_; }
+
+  void on_wake() override {}
+  void on_tick() override { is_beat_due_ = true; }
+
+  void on_message(std::string_view text) override {
+    const bool had_none = session_->symbols().empty();
+    for (std::string& answer : session_->on_message(text)) {
+      if (queue_.size() < kAnswersMax) queue_.push_back(std::move(answer));
+    }
+    if (!had_none || session_->symbols().empty()) return;
+    next_trade_ = emulator_.due();  // what was traded before nobody sends
+    emulator_.begin();
+  }
+
+  WebSocketStep next() override {
+    take_faults();
+    if (is_cut_) return net::CloseWebSocket{1012, "service restart"};
+    const Duration played = emulator_.played().value_or(Duration{});
+    if (played < silent_until_) {
+      if (is_mute_) next_trade_ = emulator_.due();
+      return std::monostate();
+    }
+    if (queue_.empty()) fill();
+    if (queue_.empty()) return std::monostate();
+    std::string frame = std::move(queue_.front());
+    queue_.pop_front();
+    return frame;
+  }
+
+ private:
+  void take_faults() {
+    const auto played = emulator_.played();
+    const auto& faults = emulator_.options_.faults;
+    for (; played && next_fault_ < faults.size() && faults[next_fault_].at <= *played;
+         ++next_fault_) {
+      const FaultKind kind = faults[next_fault_].kind;
+      switch (kind) {
+        case FaultKind::kCut:
+          is_cut_ = true;
+          break;
+        case FaultKind::kMute:
+          is_mute_ = true;
+          silent_until_ = *played + emulator_.options_.mute_for;
+          break;
+        case FaultKind::kStall:
+          is_mute_ = false;
+          silent_until_ = *played + kStall;
+          break;
+        case FaultKind::kUnknown:
+          queue_.emplace_back(R"({"what_is_this":[1,2,3]})");
+          break;
+        default:
+          for_next_trade_.push_back(kind);
+      }
+    }
+  }
+
+  // With what is to be sent now.
+  void fill() {
+    if (std::exchange(is_beat_due_, false)) {
+      std::vector<const EmulatedTrade*> last;
+      for (const auto& [symbol, trade] : last_) last.push_back(trade);
+      for (std::string& beat : session_->heartbeat(last, emulator_.clock_.now())) {
+        queue_.push_back(std::move(beat));
+      }
+    }
+    const std::size_t due = emulator_.due();
+    while (queue_.empty() && next_trade_ < due) {
+      const EmulatedTrade& trade = emulator_.trades_[next_trade_++];
+      if (!session_->symbols().contains(trade.symbol)) continue;
+      last_[trade.symbol] = &trade;
+      send(trade);
+    }
+  }
+
+  void send(const EmulatedTrade& trade) {
+    std::string frame = session_->trade_frame(trade);
+    const auto faults = std::exchange(for_next_trade_, {});
+    const auto has = [&](FaultKind kind) {
+      return std::ranges::find(faults, kind) != faults.end();
+    };
+    if (has(FaultKind::kMalformed)) queue_.push_back(frame.substr(0, frame.size() / 2));
+    if (has(FaultKind::kDrop)) return;
+    if (has(FaultKind::kDuplicate)) queue_.push_back(frame);
+    if (has(FaultKind::kReorder) && !held_) {
+      held_ = std::move(frame);
+      return;
+    }
+    queue_.push_back(std::move(frame));
+    ++emulator_.frames_;
+    if (!held_) return;
+    queue_.push_back(*std::exchange(held_, std::nullopt));
+    ++emulator_.frames_;
+  }
+
+  Emulator& emulator_;
+  std::unique_ptr<feeds::VenueSession> session_;
+  std::deque<std::string> queue_;
+  std::size_t next_trade_;
+  std::map<std::string_view, const EmulatedTrade*> last_;
+  bool is_beat_due_ = false;
+
+  std::size_t next_fault_ = 0;
+  std::vector<FaultKind> for_next_trade_;
+  std::optional<std::string> held_;  // until the next trade is sent
+  bool is_cut_ = false;
+  bool is_mute_ = false;
+  Duration silent_until_{};
+};
+
+Emulator::Emulator(std::vector<EmulatedTrade> trades, feeds::Emulation emulation,
+                   EmulatorOptions options, const Clock& clock)
+    : trades_(std::move(trades)),
+      emulation_(emulation),
+      options_(std::move(options)),
+      clock_(clock) {
+  for (const EmulatedTrade& trade : trades_) {
+    const double since = static_cast<double>((trade.ts_event - trades_.front().ts_event).ns);
+    offsets_.push_back(nanoseconds(static_cast<std::int64_t>(since / options_.speed)));
+  }
+}
+
+void Emulator::begin() {
+  {
+    std::lock_guard lock(mutex_);
+    if (began_) return;
+    began_ = clock_.elapsed();
+    // Venues stamp in ms at best; so do we, that all of them can word the same time.
+    const Timestamp now = floor_to(clock_.now(), milliseconds(1));
+    for (std::size_t i = 0; i < trades_.size(); ++i) {
+      trades_[i].ts_event = floor_to(now + offsets_[i], milliseconds(1));
+    }
+  }
+  if (options_.on_begin) options_.on_begin(trades_);
+  begun_.notify_all();
+}
+
+std::optional<Duration> Emulator::played() const {
+  std::lock_guard lock(mutex_);
+  if (!began_) return std::nullopt;
+  return clock_.elapsed() - *began_;
+}
+
+std::size_t Emulator::due() const {
+  const auto now = played();
+  if (!now) return 0;
+  return static_cast<std::size_t>(std::ranges::upper_bound(offsets_, *now) - offsets_.begin());
+}
+
+void Emulator::wait_for_next(Duration max) {
+  Duration wait = max;
+  if (const auto now = played()) {
+    const std::size_t next = due();
+    if (next < offsets_.size()) wait = std::min(wait, offsets_[next] - *now);
+  }
+  std::unique_lock lock(mutex_);
+  const bool had_begun = began_.has_value();
+  begun_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(wait.ns, 1)),
+                  [&] { return !had_begun && began_.has_value(); });
+}
+
+net::HttpResponse Emulator::on_request(const net::HttpRequest& request) {
+  return {.status = 404,
+          .content_type = "text/plain",
+          .body = fmt::format("this emulator has no '{}': connect a WebSocket\n", request.path)};
+}
+
+std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> Emulator::on_upgrade(
+    const net::HttpRequest& request) {
+  std::string target = request.path;
+  for (const auto& [name, value] : request.query) {
+    target += fmt::format("{}{}={}", target.contains('?') ? '&' : '?', name, value);
+  }
+  auto session = emulation_.open(target);
+  if (session == nullptr) return std::unexpected(on_request(request));
+  return std::make_unique<Client>(*this, std::move(session));
+}
+
+net::HttpResponse Emulator::on_refusal(const net::HttpRefusal& refusal) {
+  return {.status = refusal.status, .content_type = "text/plain", .body = refusal.message + "\n"};
+}
+
+}  // namespace tapedeck::app

@@ -1,0 +1,128 @@
+#include "feeds/binance/binance_session.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "feeds/json_list.hpp"
+#include "feeds/json_reader.hpp"
+
+namespace tapedeck::feeds::binance {
+namespace {
+
+namespace od = simdjson::ondemand;
+
+constexpr std::string_view kSuffix = "@trade";
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
+  return out;
+}
+
+std::string stream_of(std::string_view symbol) {
+  std::string out(symbol);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  return out + std::string(kSuffix);
+}
+
+std::int64_t ms_of(Timestamp t) { return floor_to(t, milliseconds(1)).ns / milliseconds(1).ns; }
+
+class BinanceSession final : public VenueSession {
+ public:
+  explicit BinanceSession(bool is_combined) : is_combined_(is_combined) {}
+
+  // Streams other than trades are accepted, and silent.
+  void add(std::string_view stream) {
+    if (stream.ends_with(kSuffix)) symbols_.insert(upper(stream.substr(0, stream.rfind('@'))));
+  }
+
+  std::vector<std::string> on_message(std::string_view text) override {
+    od::document document;
+    od::object object;
+    if (json_.iterate(text).get(document) != simdjson::SUCCESS ||
+        document.get_object().get(object) != simdjson::SUCCESS) {
+      return {R"({"code":3,"msg":"Invalid JSON: expected value at line 1 column 1"})"};
+    }
+    std::optional<std::string> method;
+    std::vector<std::string> params;
+    std::string id = "null";
+    for (auto item : object) {
+      od::field field;
+      if (std::move(item).get(field) != simdjson::SUCCESS) break;
+      const std::string_view key = key_of(field);
+      od::value& value = field.value();
+      if (key == "method") {
+        if (const auto word = text_of(value)) method = *word;
+      } else if (key == "id") {
+        id = std::string(value.raw_json_token());
+        while (!id.empty() && id.back() <= ' ') id.pop_back();
+      } else if (key == "params") {
+        od::array names;
+        if (value.get_array().get(names) != simdjson::SUCCESS) continue;
+        for (auto element : names) {
+          std::string_view name;
+          if (element.get_string().get(name) == simdjson::SUCCESS) params.emplace_back(name);
+        }
+      }
+    }
+    std::string result = "null";
+    if (method == "SUBSCRIBE") {
+      for (const std::string& name : params) add(name);
+    } else if (method == "UNSUBSCRIBE") {
+      for (const std::string& name : params) symbols_.erase(upper(name.substr(0, name.find('@'))));
+    } else if (method == "LIST_SUBSCRIPTIONS") {
+      std::vector<std::string> streams;
+      for (const std::string& symbol : symbols_) streams.push_back(stream_of(symbol));
+      result = json_list(streams);
+    } else {
+      return {R"({"code":2,"msg":"Invalid request: unknown variant"})"};
+    }
+    return {fmt::format(R"({{"result":{},"id":{}}})", result, id)};
+  }
+
+  std::string trade_frame(const EmulatedTrade& trade) const override {
+    const std::string data = fmt::format(
+        R"({{"e":"trade","E":{},"s":{},"t":{},"p":"{}","q":"{}","T":{},"m":{},"M":true}})",
+        ms_of(trade.ts_event), json_quote(trade.symbol), trade.id, to_string(trade.price),
+        to_string(trade.size), ms_of(trade.ts_event), trade.side == market::Side::kSell);
+    if (!is_combined_) return data;
+    return fmt::format(R"({{"stream":{},"data":{}}})", json_quote(stream_of(trade.symbol)), data);
+  }
+
+  std::vector<std::string> heartbeat(const std::vector<const EmulatedTrade*>&,
+                                     Timestamp) const override {
+    return {};
+  }
+
+ private:
+  const bool is_combined_;
+  JsonReader json_;
+};
+
+}  // namespace
+
+std::unique_ptr<VenueSession> open_session(std::string_view target) {
+  constexpr std::string_view kCombined = "/stream";
+  constexpr std::string_view kStreams = "streams=";
+  const std::string_view path = target.substr(0, target.find('?'));
+  std::string_view names;
+  if (path == "/ws" || path.starts_with("/ws/")) {
+    names = path.substr(std::min<std::size_t>(path.size(), 4));
+  } else if (path == kCombined) {
+    const auto at = target.find(kStreams);
+    if (at != target.npos) names = target.substr(at + kStreams.size());
+    names = names.substr(0, names.find('&'));
+  } else {
+    return nullptr;
+  }
+  auto session = std::make_unique<BinanceSession>(path == kCombined);
+  while (!names.empty()) {
+    const auto end = names.find('/');
+    session->add(names.substr(0, end));
+    names = end == names.npos ? std::string_view() : names.substr(end + 1);
+  }
+  return session;
+}
+
+}  // namespace tapedeck::feeds::binance

@@ -1,0 +1,14 @@
+// src/feeds/binance/binance_session.hpp: Binance's side of its spot streams: /ws/NAME,
+// /stream?streams=NAME/NAME, SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS of NAME@trade.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "feeds/emulation.hpp"
+
+namespace tapedeck::feeds::binance {
+
+std::unique_ptr<VenueSession> open_session(std::string_view target);
+
+}  // namespace tapedeck::feeds::binance

@@ -1,0 +1,108 @@
+#include "feeds/coinbase/coinbase_session.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "feeds/json_list.hpp"
+#include "feeds/json_reader.hpp"
+
+namespace tapedeck::feeds::coinbase {
+namespace {
+
+namespace od = simdjson::ondemand;
+
+// "2026-07-07T22:58:17.164892Z": always six digits.
+std::string time_text(Timestamp t) {
+  std::string text = to_iso(floor_to(t, microseconds(1)));
+  const auto dot = text.find('.');
+  std::string digits = dot == text.npos ? std::string() : text.substr(dot + 1);
+  if (!digits.empty()) digits.pop_back();  // Z
+  digits.resize(6, '0');
+  const std::string whole =
+      dot == text.npos ? text.substr(0, text.size() - 1) : text.substr(0, dot);
+  return fmt::format("{}.{}Z", whole, digits);
+}
+
+class CoinbaseSession final : public VenueSession {
+ public:
+  std::vector<std::string> on_message(std::string_view text) override {
+    od::document document;
+    od::object object;
+    std::optional<std::string> type;
+    std::vector<std::string> products;
+    std::vector<std::string> channels;
+    if (json_.iterate(text).get(document) != simdjson::SUCCESS ||
+        document.get_object().get(object) != simdjson::SUCCESS) {
+      return {R"({"type":"error","message":"Malformed JSON"})"};
+    }
+    for (auto item : object) {
+      od::field field;
+      if (std::move(item).get(field) != simdjson::SUCCESS) break;
+      const std::string_view key = key_of(field);
+      od::value& value = field.value();
+      if (key == "type") {
+        if (const auto word = text_of(value)) type = *word;
+      } else if (key == "product_ids" || key == "channels") {
+        od::array names;
+        if (value.get_array().get(names) != simdjson::SUCCESS) continue;
+        for (auto element : names) {
+          std::string_view name;
+          if (element.get_string().get(name) != simdjson::SUCCESS) continue;
+          (key == "channels" ? channels : products).emplace_back(name);
+        }
+      }
+    }
+    if (type == "subscribe") {
+      symbols_.insert(products.begin(), products.end());
+      for (const std::string& channel : channels) has_heartbeat_ |= channel == "heartbeat";
+    } else if (type == "unsubscribe") {
+      for (const std::string& product : products) symbols_.erase(product);
+    } else {
+      return {R"({"type":"error","message":"Type has to be either subscribe or unsubscribe"})"};
+    }
+    const std::vector<std::string> all(symbols_.begin(), symbols_.end());
+    return {fmt::format(
+        R"({{"type":"subscriptions","channels":[{{"name":"matches","product_ids":{},"account_ids":null}}]}})",
+        json_list(all))};
+  }
+
+  // The side is the maker's.
+  std::string trade_frame(const EmulatedTrade& trade) const override {
+    return fmt::format(
+        R"({{"type":"match","trade_id":{},"maker_order_id":"00000000-0000-0000-0000-000000000000",)"
+        R"("taker_order_id":"00000000-0000-0000-0000-000000000000","side":"{}","size":"{}",)"
+        R"("price":"{}","product_id":{},"sequence":{},"time":"{}"}})",
+        trade.id, trade.side == market::Side::kSell ? "buy" : "sell", to_string(trade.size),
+        to_string(trade.price), json_quote(trade.symbol), trade.id, time_text(trade.ts_event));
+  }
+
+  std::vector<std::string> heartbeat(const std::vector<const EmulatedTrade*>& last,
+                                     Timestamp now) const override {
+    std::vector<std::string> frames;
+    if (!has_heartbeat_) return frames;
+    for (const std::string& symbol : symbols_) {
+      std::uint64_t id = 0;
+      for (const EmulatedTrade* trade : last) {
+        if (trade->symbol == symbol) id = trade->id;
+      }
+      frames.push_back(fmt::format(
+          R"({{"type":"heartbeat","last_trade_id":{},"product_id":{},"sequence":{},"time":"{}"}})",
+          id, json_quote(symbol), id, time_text(now)));
+    }
+    return frames;
+  }
+
+ private:
+  bool has_heartbeat_ = false;
+  JsonReader json_;
+};
+
+}  // namespace
+
+std::unique_ptr<VenueSession> open_session(std::string_view target) {
+  if (target.substr(0, target.find('?')) != "/") return nullptr;
+  return std::make_unique<CoinbaseSession>();
+}
+
+}  // namespace tapedeck::feeds::coinbase

@@ -1,0 +1,14 @@
+// src/feeds/coinbase/coinbase_session.hpp: Coinbase Exchange's side of its feed: subscribe and
+// unsubscribe, channels `matches` and `heartbeat`.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "feeds/emulation.hpp"
+
+namespace tapedeck::feeds::coinbase {
+
+std::unique_ptr<VenueSession> open_session(std::string_view target);
+
+}  // namespace tapedeck::feeds::coinbase

@@ -1,0 +1,50 @@
+// src/feeds/emulation.hpp: a venue's own side of its protocol, for the emulator: what it answers to
+// a client and how it words a trade. Like a feed it has no socket, no thread and no clock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.hpp"
+#include "market/decimal.hpp"
+#include "market/trade.hpp"
+
+namespace tapedeck::feeds {
+
+struct EmulatedTrade {
+  std::string symbol;  // in the venue's spelling
+  std::uint64_t id = 0;
+  market::Decimal price{};
+  market::Decimal size{};
+  market::Side side = market::Side::kUnknown;  // the taker's
+  Timestamp ts_event{};
+};
+
+// One client's connection.
+class VenueSession {
+ public:
+  virtual ~VenueSession() = default;
+  // What the client said, which may change symbols(). Returns what to answer.
+  virtual std::vector<std::string> on_message(std::string_view text) = 0;
+  virtual std::string trade_frame(const EmulatedTrade& trade) const = 0;
+  // What is sent each second: `last` has the last trade of each symbol that had one.
+  virtual std::vector<std::string> heartbeat(const std::vector<const EmulatedTrade*>& last,
+                                             Timestamp now) const = 0;
+  // Those that the client asked for.
+  const std::set<std::string, std::less<>>& symbols() const { return symbols_; }
+
+ protected:
+  std::set<std::string, std::less<>> symbols_;
+};
+
+struct Emulation {
+  std::string_view path;  // where its clients come to
+  // `target`: path and query that a client asked for. Null: there is nothing there.
+  std::unique_ptr<VenueSession> (*open)(std::string_view target) = nullptr;
+};
+
+}  // namespace tapedeck::feeds

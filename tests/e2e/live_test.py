@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""tests/e2e/live_test.py: live feeds against venues that misbehave, over real sockets.
+
+`tapedeck emulate` is the venue, `tapedeck run` its client. The emulator writes down what a client
+that misses nothing gets; every trade on the tape must be one of those, digit by digit, and what is
+not on the tape must be what `query gaps` says.
+
+    [TAPEDECK_BIN=build/release/tapedeck] python3 tests/e2e/live_test.py
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TESTS, "replay"))
+sys.path.insert(0, os.path.join(TESTS, "e2e"))
+import product
+from run_test import Service
+
+WAIT_S = 60
+TRADES = 1500
+LENGTH_MS = 6000
+MAP = "time=time:ms,price=price,size=size,id=id,side=side"
+SYMBOLS = {"binance": "BTCUSDT", "coinbase": "BTC-USD", "kraken": "BTC/USD"}
+
+
+def setUpModule():
+    product.require_binary()
+
+
+def trades_csv(seed):
+    rng = random.Random(seed)
+    times = sorted(rng.randrange(LENGTH_MS) for _ in range(TRADES))
+    lines = [
+        f"{1_700_000_000_000 + at},{rng.randrange(1, 10**9)}.{rng.randrange(100):02},"
+        f"0.{rng.randrange(1, 10**8):08},{n + 1},{rng.choice(('buy', 'sell'))}"
+        for n, at in enumerate(times)
+    ]
+    return "time,price,size,id,side\n" + "\n".join(lines) + "\n"
+
+
+class Venue:
+    """An emulator, from its start to its end."""
+
+    def __init__(self, folder, venue, *options):
+        self.venue = venue
+        self.symbol = SYMBOLS[venue]
+        self.capture = os.path.join(folder, f"{venue}.capture")
+        trades = os.path.join(folder, f"{venue}.csv")
+        with open(trades, "w", encoding="utf-8") as out:
+            out.write(trades_csv(venue))
+        self.process = subprocess.Popen(
+            product.command(
+                *("emulate", venue, trades, "--map", MAP, "--symbol", self.symbol),
+                *("--venue", "test", "--capture", self.capture, *options),
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.url = re.search(r"at (ws://\S+)\n", self.process.stdout.readline())[1]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(WAIT_S)
+        self.process.stdout.close()
+
+    def truth(self, folder):
+        """By id, what `replay` reads in the capture."""
+        tape = os.path.join(folder, f"truth-{self.venue}")
+        done = product.run("replay", self.capture, "--venue", self.venue, "--tape", tape, "--digest")
+        assert done.code == 0, done.err
+        return trades_of(tape)
+
+
+def trades_of(tape):
+    """The trades of a tape by series and id."""
+    done = product.run("tape", "cat", tape, "--kind", "trade")
+    assert done.code == 0, done.err
+    trades = {}
+    for line in done.out.splitlines():
+        trade = json.loads(line)
+        key = (trade["series"], int(trade["seq"]))
+        assert key not in trades, f"{key} is there twice"
+        trades[key] = tuple(trade[name] for name in ("ts_event", "price", "size", "side"))
+    return trades
+
+
+def missing_of(tape):
+    """What the tape says of itself that it has not."""
+    done = product.run("query", "gaps", tape)
+    assert done.code == 0, done.err
+    return {
+        (row["series"], number)
+        for row in csv.DictReader(io.StringIO(done.out))
+        for number in range(int(row["first_id"]), int(row["last_id"]) + 1)
+    }
+
+
+class LiveTest(unittest.TestCase):
+    maxDiff = 2000
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="tapedeck-live-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.tape = os.path.join(self.folder, "tape")
+
+    def emulate(self, venue, *options):
+        emulator = Venue(self.folder, venue, *options)
+        self.addCleanup(emulator.stop)
+        return emulator
+
+    def write_pipeline(self, *venues):
+        feeds = "".join(
+            f'[[feed]]\nid = "{venue.venue}"\nvenue = "{venue.venue}"\n'
+            f'symbols = ["{venue.symbol}"]\nurl = "{venue.url}"\n'
+            for venue in venues
+        )
+        with open(os.path.join(self.folder, "pipeline.toml"), "w", encoding="utf-8") as out:
+            out.write(
+                f'[tape]\ndir = "tape"\n[store]\ndir = "store"\n{feeds}'
+                '[[bars]]\ninterval = "1s"\nconditions = "all"\n[api]\nlisten = "127.0.0.1:0"\n'
+            )
+
+    @contextlib.contextmanager
+    def running(self):
+        service = Service(self.folder)
+        try:
+            yield service
+        finally:
+            service.process.kill()
+            service.process.wait()
+            service.out.close()
+
+    def until_played(self, service, venues):
+        """Until the last trade of each venue is on the tape."""
+
+        def is_played():
+            if not all(os.path.exists(venue.capture) for venue in venues):
+                return False
+            there = trades_of(self.tape)
+            ids = {venue.venue: TRADES for venue in venues}
+            return all(
+                any(key[0].startswith(name) and key[1] == last for key in there)
+                for name, last in ids.items()
+            )
+
+        deadline = time.monotonic() + WAIT_S
+        while not is_played():
+            self.assertIsNone(service.process.poll(), service.log())
+            self.assertLess(time.monotonic(), deadline, service.log())
+            time.sleep(0.3)
+
+    def assert_true_and_whole(self, venues):
+        """Nothing but what was traded, and each gap is known. Returns how much is missing."""
+        there = trades_of(self.tape)
+        truth = {}
+        for venue in venues:
+            truth.update(venue.truth(self.folder))
+        for key, trade in there.items():
+            self.assertEqual(truth.get(key), trade, key)
+        first, last = {}, {}
+        for series, number in there:
+            first[series] = min(number, first.get(series, number))
+            last[series] = max(number, last.get(series, number))
+        missing = {(s, n) for s, n in set(truth) - set(there) if first[s] < n < last[s]}
+        self.assertEqual(missing_of(self.tape), missing)
+        return len(truth) - len(there)
+
+    def test_three_venues_at_once(self):
+        venues = [self.emulate(venue) for venue in SYMBOLS]
+        self.write_pipeline(*venues)
+        with self.running() as service:
+            self.until_played(service, venues)
+            feeds = {feed["id"]: feed["state"] for feed in service.status()["feeds"]}
+            self.assertEqual(feeds, {f"{venue}/{venue}": "live" for venue in SYMBOLS})
+            self.assertEqual(service.stop(), 0)
+        self.assertEqual(self.assert_true_and_whole(venues), 0)
+
+    def test_faults_of_every_kind(self):
+        for name in SYMBOLS:
+            with self.subTest(name):
+                self.setUp()
+                faults = "cut@1s drop@2s duplicate@2500ms reorder@3s malformed@3500ms unknown@4s"
+                faults += " stall@4200ms"
+                options = [word for fault in faults.split() for word in ("--fault", fault)]
+                venue = self.emulate(name, *options)
+                self.write_pipeline(venue)
+                with self.running() as service:
+                    self.until_played(service, [venue])
+                    status = service.status()
+                    self.assertEqual(service.stop(), 0)
+                self.assertGreater(self.assert_true_and_whole([venue]), 0)
+                self.assertIn("a feed is down", service.log())
+                reasons = status["quarantine"]["reasons"]
+                self.assertEqual(reasons, {"malformed": "1", "unknown_message": "1"})
+                self.assertGreaterEqual(int(status["feeds"][0]["duplicates"]), 1)
+
+    def test_killed_in_between(self):
+        venue = self.emulate("binance", "--fault", "cut@2s", "--speed", "0.6")
+        self.write_pipeline(venue)
+        rng = random.Random(3)
+        for _ in range(3):
+            with self.running() as service:
+                service.until("a trade", lambda: service.durable() > 50)
+                time.sleep(rng.random())
+                service.send(signal.SIGKILL)
+        with self.running() as service:
+            before = service.durable()
+            service.until("more trades", lambda: service.durable() > before + 100)
+            self.assertEqual(service.stop(), 0)
+        self.assertGreater(self.assert_true_and_whole([venue]), 0)
+
+    def test_the_comparison_can_fail(self):
+        venue = self.emulate("binance")
+        self.write_pipeline(venue)
+        with self.running() as service:
+            self.until_played(service, [venue])
+            self.assertEqual(service.stop(), 0)
+        with open(venue.capture, encoding="utf-8") as file:
+            lines = file.readlines()
+        lines[700] = lines[700].replace('"q":"0.', '"q":"1.')
+        with open(venue.capture, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        with self.assertRaises(AssertionError):
+            self.assert_true_and_whole([venue])
+
+    def test_what_cannot_be_is_said(self):
+        done = product.run("run", "nasdaq:AAPL", "binance:BTCUSDT", cwd=self.folder)
+        self.assertEqual(done.code, 2)
+        self.assertIn("'nasdaq:AAPL' is neither a pipeline file nor venue:symbol", done.err)
+        done = product.run("emulate", "nasdaq", "x.csv", cwd=self.folder)
+        self.assertEqual(done.code, 2)
+        self.assertIn("'nasdaq' is no venue", done.err)
+
+    def test_a_venue_that_is_not_there_is_tried_again(self):
+        venue = self.emulate("kraken")
+        self.write_pipeline(venue)
+        venue.stop()
+        with self.running() as service:
+            service.until("two attempts", lambda: service.log().count("a feed is down") >= 2)
+            self.assertIn("nothing listens there", service.log())
+            self.assertEqual(service.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
