@@ -12,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <random>
 
 #include "api/server.hpp"
 #include "api/token_gate.hpp"
@@ -71,14 +70,15 @@ Result<pipeline::FeedPart> open_live_feed(const Around& around, const config::Fe
   auto net = net::make_socket_net(std::move(sockets), around.clock, around.metrics);
   if (!net) return std::unexpected(net.error().within(fmt::format("feed '{}'", config.id)));
   const std::string name = mark_name(config);
-  return pipeline::FeedPart{.id = name,
-                            .source = std::make_unique<pipeline::LiveSource>(
-                                kind->make(catalog), *kind->live,
-                                pipeline::LiveOptions{.feed = name,
-                                                      .symbols = config.symbols,
-                                                      .url = Secret(config.url),
-                                                      .seed = std::random_device{}()},
-                                *std::move(net), around.clock, around.log)};
+  return pipeline::FeedPart{
+      .id = name,
+      .source = std::make_unique<pipeline::LiveSource>(
+          kind->make(catalog), *kind->live,
+          pipeline::LiveOptions{.feed = name,
+                                .symbols = config.symbols,
+                                .url = Secret(config.url),
+                                .seed = static_cast<std::uint64_t>(around.clock.now().ns)},
+          *std::move(net), around.clock, around.log)};
 }
 
 Result<pipeline::FeedPart> open_feed(const Around& around, const config::FeedConfig& config,

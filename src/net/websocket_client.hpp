@@ -1,5 +1,6 @@
 // src/net/websocket_client.hpp: WebSockets to venues, over TCP (ws://) or TLS (wss://). No vendor
-// types. It does not connect again: who uses it decides when (base/backoff.hpp), and what to send then.
+// types. It does not connect again: who uses it decides when (base/backoff.hpp), and what to send
+// then.
 // Threads: one, named "net-out", runs all connections and calls their events. WebSocketClient and
 // WebSocket may be used from any thread. No event comes from within a call of ours.
 #pragma once

@@ -80,7 +80,8 @@ class Venue:
     def truth(self, folder):
         """By id, what `replay` reads in the capture."""
         tape = os.path.join(folder, f"truth-{self.venue}")
-        done = product.run("replay", self.capture, "--venue", self.venue, "--tape", tape, "--digest")
+        options = ("--venue", self.venue, "--tape", tape, "--digest")
+        done = product.run("replay", self.capture, *options)
         assert done.code == 0, done.err
         return trades_of(tape)
 

@@ -62,9 +62,10 @@ class CoinbaseSession final : public VenueSession {
       return {R"({"type":"error","message":"Type has to be either subscribe or unsubscribe"})"};
     }
     const std::vector<std::string> all(symbols_.begin(), symbols_.end());
-    return {fmt::format(
-        R"({{"type":"subscriptions","channels":[{{"name":"matches","product_ids":{},"account_ids":null}}]}})",
-        json_list(all))};
+    return {
+        fmt::format(R"({{"type":"subscriptions","channels":[{{"name":"matches","product_ids":{},)"
+                    R"("account_ids":null}}]}})",
+                    json_list(all))};
   }
 
   // The side is the maker's.

@@ -53,7 +53,8 @@ class KrakenSession final : public VenueSession {
     for (const std::string& symbol : symbols) {
       method == "subscribe" ? void(symbols_.insert(symbol)) : void(symbols_.erase(symbol));
       answers.push_back(fmt::format(
-          R"({{"method":"{}",{}"result":{{"channel":"trade","snapshot":false,"symbol":{}}},"success":true}})",
+          R"({{"method":"{}",{}"result":{{"channel":"trade","snapshot":false,"symbol":{}}},)"
+          R"("success":true}})",
           *method, id, json_quote(symbol)));
     }
     return answers;
