@@ -14,6 +14,8 @@ namespace {
 using market::FeedMark;
 using market::FeedState;
 
+// More than there are open at once.
+constexpr std::size_t kNewest = 64;
 constexpr std::uint64_t kIntervalsMax = 200'000;
 constexpr std::uint64_t kEventsMax = 8'000'000;
 // Marks come each second. Between two that are further apart, nobody knows.
@@ -117,7 +119,17 @@ Result<std::vector<EmptyTime>> empty_times(const store::Store& store, const tape
                              ? down_to(*query.start + interval - Duration{1}, interval)
                              : bars.front().ts_open;
   const Timestamp to = std::min(query.end.value_or(bars.empty() ? from : bars.back().ts_open), now);
+  // A bar that is final says so of all before it, in the range or after it.
   const auto last_final = std::ranges::find_if(bars.rbegin(), bars.rend(), &market::Bar::is_final);
+  bool is_over = false;
+  if (query.end) {
+    store::BarQuery later = query;
+    later.start = query.end;
+    later.end.reset();
+    later.limit = kNewest;
+    TD_ASSIGN(const auto newest, store.bars(later));
+    is_over = std::ranges::any_of(newest, &market::Bar::is_final);
+  }
 
   std::vector<EmptyTime> found;
   const auto add = [&](Timestamp start, Timestamp end, EmptyReason reason) {
@@ -159,7 +171,7 @@ Result<std::vector<EmptyTime>> empty_times(const store::Store& store, const tape
     EmptyReason reason = EmptyReason::kUnknown;
     if (kept_from && t < *kept_from) {
       reason = EmptyReason::kDropped;
-    } else if (last_final == bars.rend() || t > last_final->ts_open) {
+    } else if (!is_over && (last_final == bars.rend() || t > last_final->ts_open)) {
       reason = EmptyReason::kProvisional;
     }
     add(t, next, reason);

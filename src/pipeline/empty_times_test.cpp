@@ -181,6 +181,15 @@ TEST_F(EmptyTimesTest, AfterTheLastFinalBarATradeMayStillCome) {
                                   empty(5, 6, kProvisional)));
 }
 
+TEST_F(EmptyTimesTest, AFinalBarBehindTheRangeSaysThatItsTimeIsOver) {
+  bar(0);
+  bar(3);
+  query_.end = kOpen + minutes(3);
+  EXPECT_THAT(told(), ElementsAre(empty(1, 3, kUnknown)));
+  store_.there.back().is_final = false;
+  EXPECT_THAT(told(), ElementsAre(empty(1, 3, kProvisional)));
+}
+
 TEST_F(EmptyTimesTest, WhatIsNoLongerKeptIsNotCalledEmpty) {
   store_.kept = kOpen + minutes(2);
   query_.start = kOpen;

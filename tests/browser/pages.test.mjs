@@ -149,6 +149,39 @@ describe('pages', { skip: skipReason, timeout: 180_000 }, () => {
     await context.close();
   });
 
+  test('where there is no bar, the legend and the reader say why, as the API does', async () => {
+    const { page, context, seen } = await opened();
+    await page.locator('.watch-row', { hasText: 'AIG' }).click();
+    await until(page, () => window.tapedeck.state().query.series.endsWith('/AIG'));
+    await until(page, () => window.tapedeck.bars().length > 30);
+    const words = {
+      no_trade: 'no trade, and the feed was connected',
+      unknown: 'no trade recorded; whether the feed was connected is not known',
+    };
+    await page.locator('#chart').focus();
+    await page.keyboard.press('Home');
+    // The hours before the play began have many.
+    const legend = () => page.locator('#legend').innerText();
+    await until(page, () => {
+      const key = new KeyboardEvent('keydown', { key: 'ArrowRight' });
+      document.querySelector('#chart').dispatchEvent(key);
+      return document.querySelector('#legend').innerText.includes('no bar');
+    });
+    const [, clock, why] = /(\d\d:\d\d) to \d\d:\d\d EDT\s*no bar: (.*)/.exec(await legend());
+    await until(
+      page,
+      (text) => document.querySelector('#announce').textContent.includes(text),
+      `no bar: ${why}`,
+    );
+    const { empty } = await demo.get('/api/v1/bars/empty?series=lean/trade/AIG&interval=1m&time=ms');
+    const told = empty.find(
+      ({ start }) => new Date(start - kNewYorkMs).toISOString().slice(11, 16) === clock,
+    );
+    assert.equal(why, words[told.reason]);
+    assertClean(seen);
+    await context.close();
+  });
+
   test('Enter on a bar lists its trades, all of them and no others', async () => {
     const { page, context, seen } = await opened();
     await page.locator('#chart').focus();

@@ -11,6 +11,7 @@ import type {
   BarQuery,
   BarsAnswer,
   DecimalText,
+  EmptyAnswer,
   InstrumentsAnswer,
   Nanoseconds,
   Quality,
@@ -73,6 +74,11 @@ function fieldsOf(query: BarQuery, range: BarRange): URLSearchParams {
 
 export function getBars(query: BarQuery, range: BarRange = {}): Promise<Answer<BarsAnswer>> {
   return request(`api/v1/bars?${fieldsOf(query, range)}`);
+}
+
+/** Why there is no bar where none is. */
+export function getEmpty(query: BarQuery, range: BarRange): Promise<Answer<EmptyAnswer>> {
+  return request(`api/v1/bars/empty?${fieldsOf(query, range)}`);
 }
 
 /** Bars with indicators at each, by "sma(20)" or "macd(12,26,9).signal". */

@@ -4,6 +4,7 @@ import {
   diagnose,
   getBars,
   getBarsWithStudies,
+  getEmpty,
   getInstruments,
   getMetrics,
   getQuality,
@@ -23,8 +24,10 @@ import { Segments } from './controls';
 import { Deck } from './deck';
 import { byId, setText } from './dom';
 import { dayFacts, showFacts } from './facts';
+import { EmptyTimes, type EmptyTime } from './empty_times';
 import { FiguresPage } from './figures_page';
-import { barSentence, Legend, NumbersTable, type BarStyle } from './legend';
+import { barTexts, emptyTexts, Legend, NumbersTable, sentenceOf } from './legend';
+import type { BarStyle, BarText } from './legend';
 import { LiveClient } from './live';
 import { tameMenus } from './menus';
 import { PipelinePage } from './pipeline_page';
@@ -67,6 +70,7 @@ let keptBars: readonly BarSeries[] | undefined;
 let instrumentsRun: number | null = null;
 let zone = new Zone('UTC');
 let pointed: Entry | null = null;
+let pointedEmpty: EmptyTime | null = null;
 /** What the chart shows; the book may already be a frame ahead. */
 let newest: Newest = { last: null, close: null };
 /** The bars of chosen dates; the live ones go on beside them. */
@@ -94,14 +98,16 @@ const live = new LiveClient(
     },
     reset: () => {
       if (showsPast()) return;
-      pointed = null;
+      pointed = pointedEmpty = null;
       newest = { last: null, close: null };
+      empties.forget();
       chart.reset();
       // A new run does not know its series before their first trades.
       if (live.book.last()) values.barsChanged(true);
     },
     bars: (change) => {
       if (showsPast()) return;
+      if (change.inserted) empties.forget();
       chart.apply(change);
       values.barsChanged(change.inserted || change.changed.some(({ bar }) => bar.revision > 0));
     },
@@ -134,10 +140,11 @@ const legend = new Legend();
 const numbers = new NumbersTable(() => numbers.show(book(), barStyle()));
 const watch = new Watch((series) => choose({ series }));
 const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
-  point: (entry, byKeyboard) => {
+  point: (entry, empty, byKeyboard) => {
     pointed = entry;
+    pointedEmpty = empty;
     showLegend();
-    if (entry && byKeyboard) deck.say(barSentence(entry, barStyle()));
+    if ((entry || empty) && byKeyboard) deck.say(sentenceOf(pointedTexts()));
   },
   chosen: (entry) => showTradesOf(entry),
   follows: (following) => {
@@ -166,6 +173,10 @@ const prints = new Prints({
   watch: (series) => live.watchTrades(series),
 });
 const hours = new RegularHours(getBars, () => chart.setSessions(hours.sessionOf));
+const empties = new EmptyTimes(getEmpty, (times) => {
+  pointedEmpty = times.find(({ time }) => time === pointedEmpty?.time) ?? null;
+  chart.setEmpty(times);
+});
 const values = new StudyValues(
   getStudies,
   {
@@ -295,6 +306,10 @@ function showChoice(): void {
   if (showsPast()) void loadPast();
   else pastAsked = '';
   const mixed = query.session === 'extended' && instrument.calendar !== '24x7';
+  empties.watch(
+    routes.has('GET /api/v1/bars/empty') && query.interval !== '1d' ? query : null,
+    rangeOf(view),
+  );
   hours.watch(mixed && keepsRegular ? query : null, rangeOf(view));
   const lines = routes.has('GET /api/v1/bars?indicators') ? linesOf(view.studies) : [];
   chart.setStudies(lines);
@@ -342,6 +357,7 @@ function takeStatus(status: Status): void {
     quotes.clear();
     rounds.setSeries([]);
     hours.forget();
+    empties.forget();
     for (const { series } of instruments) watch.setLine(series, []);
     void loadInstruments();
   }
@@ -388,14 +404,27 @@ function barStyle(): BarStyle {
   return { zone, withSeconds, places: book().places(), withDate: view.interval === '1h' };
 }
 
+function shownEntry(): Entry | null {
+  if (pointedEmpty) return null;
+  return pointed ? (book().find(pointed.time) ?? null) : newest.last;
+}
+
+/** What is said of the bar, or of the time without one. */
+function pointedTexts(): BarText[] {
+  if (pointedEmpty) return emptyTexts(pointedEmpty, barStyle(), view.session);
+  const shown = shownEntry();
+  return shown ? barTexts(shown, barStyle()) : [];
+}
+
 function showLegend(): void {
-  const shown = pointed ? (book().find(pointed.time) ?? null) : newest.last;
-  legend.show(shown, barStyle(), (key) => (shown ? values.at(key, shown.time) : null));
+  const shown = shownEntry();
+  legend.show(pointedTexts(), barStyle(), (key) => (shown ? values.at(key, shown.time) : null));
 }
 
 function showBars(): void {
   showWaiting();
   void hours.cover(book().times());
+  void empties.cover(book().times());
   showLegend();
   numbers.show(book(), barStyle());
   prints.setStyle(zone, book().places());

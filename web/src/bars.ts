@@ -60,6 +60,12 @@ export class BarBook {
     return null;
   }
 
+  /** The close of the bar at that time, or of the nearest one before it that has one. */
+  closeBefore(time: number): DecimalText | null {
+    const at = this.position(time);
+    return this.closeAt(this.entries_[at]?.time === time ? at : at - 1);
+  }
+
   find(time: number): Entry | undefined {
     const at = this.position(time);
     const entry = this.entries_[at];

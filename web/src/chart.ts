@@ -28,6 +28,7 @@ import {
 
 import { tickLabel, zonedScale } from './axis';
 import type { BarBook, BarChange, Entry } from './bars';
+import type { EmptyTime } from './empty_times';
 import type { Kind } from './selection';
 import { extendedRuns, sessionShade, type SessionOf } from './sessions';
 import type { StudyLine, StudyPane } from './studies';
@@ -42,8 +43,8 @@ export interface Newest {
 }
 
 export interface ChartEvents {
-  /** The bar under the crosshair, or null when there is none. */
-  point(entry: Entry | null, byKeyboard: boolean): void;
+  /** The bar under the crosshair, or the time without one; both null when there is neither. */
+  point(entry: Entry | null, empty: EmptyTime | null, byKeyboard: boolean): void;
   /** A bar was clicked, or Enter pressed on it. */
   chosen(entry: Entry): void;
   /** Whether the newest bar is in view. */
@@ -87,6 +88,12 @@ export class BarChart {
   private readonly studies_ = new Map<string, DrawnStudy>();
   private kind_: Kind = 'candles';
   private sessionOf_: SessionOf = () => 'unknown';
+  /** Times without a bar: a place on the axis each, ascending. */
+  private empty_: readonly EmptyTime[] = [];
+  private emptyByTime_ = new Map<number, EmptyTime>();
+  // Of bars and of places without one; made when asked for.
+  private axis_: readonly number[] = [];
+  private axisOf_: readonly unknown[] = [];
   private colours_: Colours;
   private pending_ = new Set<number>();
   private rebuild_ = false;
@@ -141,8 +148,7 @@ export class BarChart {
     this.chart_.subscribeCrosshairMove((move) => {
       if (this.cursor_ !== null && !move.sourceEvent) return; // our own doing
       this.cursor_ = null;
-      const entry = typeof move.time === 'number' ? this.book_.find(move.time) : undefined;
-      this.events_.point(entry ?? null, false);
+      this.tellPoint(typeof move.time === 'number' ? move.time : NaN, false);
     });
     this.chart_.subscribeClick(({ time }) => {
       const entry = typeof time === 'number' ? this.book_.find(time) : undefined;
@@ -180,6 +186,15 @@ export class BarChart {
 
   setSessions(sessionOf: SessionOf): void {
     this.sessionOf_ = sessionOf;
+    this.rebuild_ = true;
+    this.schedule();
+  }
+
+  /** Gives each of these times a place on the axis, where there is no bar. */
+  setEmpty(empty: readonly EmptyTime[]): void {
+    if (empty.length === 0 && this.empty_.length === 0) return;
+    this.empty_ = empty;
+    this.emptyByTime_ = new Map(empty.map((one) => [one.time, one]));
     this.rebuild_ = true;
     this.schedule();
   }
@@ -289,8 +304,8 @@ export class BarChart {
 
   /** True when the key was one of the chart's. */
   key(key: string): boolean {
-    const entries = this.book_.entries();
-    const last = entries.length - 1;
+    const axis = this.axisTimes();
+    const last = axis.length - 1;
     const at = this.cursor_ ?? last + 1;
     switch (key) {
       case 'ArrowLeft':
@@ -314,7 +329,7 @@ export class BarChart {
         return true;
       }
       case 'Enter': {
-        const entry = entries[Math.min(at, last)];
+        const entry = this.book_.find(axis[Math.min(at, last)] ?? NaN);
         if (entry) this.events_.chosen(entry);
         return true;
       }
@@ -330,12 +345,46 @@ export class BarChart {
     if (this.cursor_ === null) return;
     this.cursor_ = null;
     this.chart_.clearCrosshairPosition();
-    this.events_.point(null, true);
+    this.events_.point(null, null, true);
+  }
+
+  private tellPoint(time: number, byKeyboard: boolean): void {
+    const entry = this.book_.find(time) ?? null;
+    const empty = entry ? null : (this.emptyByTime_.get(time) ?? null);
+    this.events_.point(entry, empty, byKeyboard);
+  }
+
+  /** The times of all places on the axis, ascending. */
+  private axisTimes(): readonly number[] {
+    const times = this.book_.times();
+    if (this.empty_.length === 0) return times;
+    if (this.axisOf_[0] !== times || this.axisOf_[1] !== this.empty_) {
+      this.axisOf_ = [times, this.empty_];
+      // The newest place is always that of a bar: the next one is added behind it.
+      const last = times[times.length - 1] ?? -Infinity;
+      const between = this.empty_.filter(({ time }) => time < last);
+      const all = new Set([...times, ...between.map(({ time }) => time)]);
+      this.axis_ = [...all].sort((a, b) => a - b);
+    }
+    return this.axis_;
+  }
+
+  /** Of a place without a bar: as its neighbours are. */
+  private sessionAt(index: number): ReturnType<SessionOf> {
+    const axis = this.axisTimes();
+    const isBar = (at: number): boolean => axis[at] !== undefined && !this.emptyByTime_.has(axis[at]);
+    if (isBar(index) || this.book_.find(axis[index]!)) return this.sessionOf_(axis[index]!);
+    let before = index;
+    while (before >= 0 && !isBar(before)) --before;
+    let after = index;
+    while (after < axis.length && !isBar(after)) ++after;
+    const [one, other] = [before, after].map((at) => this.sessionOf_(axis[at] ?? NaN));
+    return one === other ? one! : 'unknown';
   }
 
   private moveCursor(index: number): void {
-    const entry = this.book_.entries()[index];
-    if (!entry) return;
+    const time = this.axisTimes()[index];
+    if (time === undefined) return;
     this.cursor_ = index;
     const scale = this.chart_.timeScale();
     const range = scale.getVisibleLogicalRange();
@@ -343,12 +392,12 @@ export class BarChart {
       const width = range.to - range.from;
       scale.setVisibleLogicalRange({ from: index - width / 2, to: index + width / 2 });
     }
-    const close = this.book_.closeAt(index);
+    const close = this.book_.closeBefore(time);
     if (close !== null) {
       const series = this.kind_ === 'candles' ? this.candles_ : this.closes_;
-      this.chart_.setCrosshairPosition(Number(close), entry.time as UTCTimestamp, series);
+      this.chart_.setCrosshairPosition(Number(close), time as UTCTimestamp, series);
     }
-    this.events_.point(entry, true);
+    this.tellPoint(time, true);
   }
 
   private schedule(): void {
@@ -365,7 +414,12 @@ export class BarChart {
     const scale = this.chart_.timeScale();
     const position = scale.scrollPosition();
     if (this.rebuild_ || this.pending_.size > kSingleUpdatesMax) {
-      this.candles_.setData(entries.map((entry) => this.candle(entry)));
+      this.candles_.setData(
+        this.axisTimes().map((time) => {
+          const entry = this.book_.find(time);
+          return entry ? this.candle(entry) : { time: time as UTCTimestamp };
+        }),
+      );
       this.closes_.setData(entries.map((entry) => this.close(entry)));
       this.volumes_.setData(entries.map((entry) => this.volume(entry)));
     } else {
@@ -526,8 +580,10 @@ export class BarChart {
     const runs = (): [number, number][] => {
       const range = scale.getVisibleLogicalRange();
       if (!range) return [];
-      const times = this.book_.times();
-      return extendedRuns(times, Math.floor(range.from), Math.ceil(range.to), this.sessionOf_);
+      const count = this.axisTimes().length;
+      return extendedRuns(count, Math.floor(range.from), Math.ceil(range.to), (at) =>
+        this.sessionAt(at),
+      );
     };
     this.chart_
       .panes()

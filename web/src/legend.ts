@@ -2,6 +2,7 @@
 
 import type { BarBook, Entry } from './bars';
 import { byId, make, setText } from './dom';
+import { emptySentence, emptyWhen, type EmptyTime } from './empty_times';
 import {
   formatCount,
   formatDecimal,
@@ -12,7 +13,7 @@ import {
 } from './format';
 import type { StudyLine, StudyName } from './studies';
 import { secondsOf, type Zone } from './time';
-import type { Bar, DecimalText } from './types';
+import type { Bar, BarQuery, DecimalText } from './types';
 
 export interface BarText {
   name: string;
@@ -96,9 +97,24 @@ export function barTexts(entry: Entry, style: BarStyle): BarText[] {
   ];
 }
 
+/** Of a time without a bar. */
+export function emptyTexts(
+  empty: EmptyTime,
+  style: BarStyle,
+  session: BarQuery['session'],
+): BarText[] {
+  return [
+    {
+      name: 'Time',
+      value: emptyWhen(empty, style.zone, style.withSeconds),
+      badge: `no bar: ${emptySentence(empty, session)}`,
+    },
+  ];
+}
+
 /** The bar as one sentence. */
-export function barSentence(entry: Entry, style: BarStyle): string {
-  return barTexts(entry, style)
+export function sentenceOf(texts: readonly BarText[]): string {
+  return texts
     .map(({ name, value, badge }) => {
       const said = value === '–' ? 'none' : value;
       return `${name} ${said}${badge ? `, ${badge}` : ''}`;
@@ -143,8 +159,9 @@ export class Legend {
     }
   }
 
+  /** `texts`: none where there is nothing to say. */
   show(
-    entry: Entry | null,
+    texts: readonly BarText[],
     style: BarStyle,
     valueOf: (key: string) => DecimalText | null = () => null,
   ): void {
@@ -155,11 +172,11 @@ export class Legend {
       const value = text === null ? '–' : formatDecimal(shortened(text, places + 2));
       setText(values[index]!.lastElementChild!, value);
     });
-    if (!entry) {
-      this.root_.replaceChildren();
-      return;
+    // What is below stays where it is when there is less to say for a moment.
+    const isShort = texts.length === 1;
+    if (isShort !== (this.root_.style.minHeight !== '')) {
+      this.root_.style.minHeight = isShort ? `${this.root_.offsetHeight}px` : '';
     }
-    const texts = barTexts(entry, style);
     if (this.root_.children.length !== texts.length) {
       this.root_.replaceChildren(...texts.map(legendItem));
     }
@@ -170,7 +187,7 @@ export class Legend {
       text!.dataset.direction = direction ?? '';
       setText(badgeSpan!, badge ?? '');
       badgeSpan!.hidden = !badge;
-      badgeSpan!.dataset.kind = badge?.startsWith('live') ? 'live' : 'revised';
+      badgeSpan!.dataset.kind = badge?.startsWith('live') ? 'live' : badge?.startsWith('no bar') ? 'empty' : 'revised';
     });
   }
 }

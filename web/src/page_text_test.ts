@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { barSentence, barTexts } from './legend';
+import { EmptyTimes, type EmptyTime } from './empty_times';
+import { barTexts, emptyTexts, sentenceOf } from './legend';
 import { noticeText, playText, quarantineText } from './play_text';
 import { quoteOf, QuoteRounds } from './quotes';
 import {
@@ -103,9 +104,9 @@ test('the legend shows exact values, padded alike', () => {
 
 test('a bar with volume only has no prices, and says so aloud', () => {
   const bare = entry({ open: null, high: null, low: null, close: null });
-  assert.match(barSentence(bare, kStyle), /Open none.*Volume 1,234\.5/);
-  assert.match(barSentence(entry({ final: false }), kStyle), /09:30 EDT, live/);
-  assert.match(barSentence(entry({ revision: 2 }), kStyle), /revised 2×/);
+  assert.match(sentenceOf(barTexts(bare, kStyle)), /Open none.*Volume 1,234\.5/);
+  assert.match(sentenceOf(barTexts(entry({ final: false }), kStyle)), /09:30 EDT, live/);
+  assert.match(sentenceOf(barTexts(entry({ revision: 2 }), kStyle)), /revised 2×/);
 });
 
 test('the day so far merges bars exactly', () => {
@@ -210,4 +211,54 @@ test('intervals are those of which bars of trades are kept', () => {
     ({ interval, source, conditions: 'all', session: 'extended' }) as const;
   assert.deepEqual(intervalsOf([kept('1h'), kept('1s'), kept('1h'), kept('1d', 'vendor')]), ['1s', '1h']);
   assert.deepEqual(intervalsOf(undefined), ['1m', '5m', '15m', '1h']);
+});
+
+const kSecond = '000000000';
+
+test('a time without a bar says why, and nothing that is not known', () => {
+  const empty = (reason: EmptyTime['reason']): string =>
+    sentenceOf(emptyTexts({ time: 1381152660, end: 1381152780, reason }, kStyle, 'regular'));
+  assert.equal(
+    empty('no_trade'),
+    'Time 09:31 to 09:33 EDT, no bar: no trade, and the feed was connected',
+  );
+  assert.match(empty('closed'), /outside regular hours$/);
+  assert.match(empty('unknown'), /whether the feed was connected is not known$/);
+  assert.match(empty('dropped'), /no longer kept$/);
+});
+
+test('times without a bar are asked for where there are holes, and what is open again', async () => {
+  const asked: string[] = [];
+  let answer: { start: string; end: string; reason: EmptyTime['reason'] }[] = [];
+  let shown: readonly EmptyTime[] = [];
+  const query = { series: 'a/b/c', interval: '1m', conditions: 'all', session: 'regular' } as const;
+  const empties = new EmptyTimes(
+    async (_, { start, end }) => {
+      asked.push(`${start?.slice(0, -9)} ${end?.slice(0, -9)}`);
+      return { ok: true, value: { empty: answer } };
+    },
+    (times) => {
+      shown = times;
+    },
+  );
+  await empties.cover([0, 60, 240]);
+  assert.deepEqual(asked, [], 'nobody to ask');
+  empties.watch(query, {});
+  await empties.cover([0, 60, 120]);
+  assert.deepEqual(asked, [], 'no hole');
+  answer = [{ start: `120${kSecond}`, end: `240${kSecond}`, reason: 'provisional' }];
+  await empties.cover([0, 60, 240]);
+  assert.deepEqual(asked, ['0 240']);
+  await empties.cover([0, 60, 240]);
+  assert.equal(asked.length, 1, 'it is known');
+  answer = [{ start: `120${kSecond}`, end: `240${kSecond}`, reason: 'no_trade' }];
+  await empties.cover([0, 60, 240, 300]);
+  assert.deepEqual(asked, ['0 240', '120 300']);
+  assert.deepEqual(shown, [{ time: 120, end: 240, reason: 'no_trade' }]);
+  await empties.cover([0, 60, 240, 300, 360]);
+  assert.equal(asked.length, 2, 'no hole since');
+  answer = [{ start: `420${kSecond}`, end: `480${kSecond}`, reason: 'unknown' }];
+  await empties.cover([0, 60, 240, 300, 360, 480]);
+  assert.equal(asked[2], '300 480');
+  assert.deepEqual(shown.map(({ time }) => time), [120, 420]);
 });

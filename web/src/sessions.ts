@@ -72,14 +72,14 @@ export class RegularHours {
 
 /** [first, last] of each run of neighbours outside the regular session. */
 export function extendedRuns(
-  times: readonly number[],
+  count: number,
   from: number,
   to: number,
-  sessionOf: SessionOf,
+  sessionAt: (index: number) => ReturnType<SessionOf>,
 ): [number, number][] {
   const runs: [number, number][] = [];
-  for (let at = Math.max(from, 0); at <= Math.min(to, times.length - 1); ++at) {
-    if (sessionOf(times[at]!) !== 'extended') continue;
+  for (let at = Math.max(from, 0); at <= Math.min(to, count - 1); ++at) {
+    if (sessionAt(at) !== 'extended') continue;
     const run = runs[runs.length - 1];
     if (run && run[1] === at - 1) run[1] = at;
     else runs.push([at, at]);

@@ -110,11 +110,11 @@ test('values come from the answer, all first, then the newest', async () => {
 test('hours outside the regular session are runs of neighbours', () => {
   const sessionOf = (time: number) => (time >= 100 && time < 200 ? 'regular' : 'extended');
   const times = [50, 99, 100, 199, 200, 1099];
-  assert.deepEqual(extendedRuns(times, -5, 99, sessionOf), [
+  assert.deepEqual(extendedRuns(times.length, -5, 99, (at) => sessionOf(times[at]!)), [
     [0, 1],
     [4, 5],
   ]);
-  assert.deepEqual(extendedRuns(times, 1, 4, sessionOf), [
+  assert.deepEqual(extendedRuns(times.length, 1, 4, (at) => sessionOf(times[at]!)), [
     [1, 1],
     [4, 4],
   ]);

@@ -135,6 +135,19 @@ export interface BarsAnswer extends BarQuery {
   bars: Bar[];
 }
 
+export type EmptyReason =
+  | 'closed'
+  | 'no_trade'
+  | 'not_connected'
+  | 'unknown'
+  | 'provisional'
+  | 'dropped';
+
+/** Why there is no bar where none is. */
+export interface EmptyAnswer {
+  empty: { start: Nanoseconds; end: Nanoseconds; reason: EmptyReason }[];
+}
+
 export type Basis = 'previous_close' | 'session_open' | 'first_price';
 
 /** The last price of a series, and how far it is from its basis. */
