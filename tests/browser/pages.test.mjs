@@ -284,7 +284,47 @@ describe('pages', { skip: skipReason, timeout: 180_000 }, () => {
     await context.close();
   });
 
-  for (const name of ['figures', 'pipeline']) {
+  test('SQL over the store: tables, rows as the API has them, a file, errors, by keyboard', async () => {
+    const { page, context, seen } = await opened('#page=data');
+    await until(page, () => document.querySelectorAll('#data-tables li').length >= 7);
+    assert.match(
+      await page.locator('#data-tables li', { hasText: 'bar_series' }).first().innerText(),
+      /interval_ns/,
+    );
+    const box = page.getByLabel('One SELECT statement');
+    await box.focus();
+    await page.keyboard.press('Control+Enter');
+    await until(page, () => /^\d+ rows\. /.test(document.querySelector('#data-note').innerText));
+    const query = 'SELECT venue, instrument, NULL AS absent FROM series ORDER BY id';
+    await box.fill(query);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await until(page, () => /absent/.test(document.querySelector('#data-head').innerText));
+    const { rows } = await demo.get(`/api/v1/sql?${new URLSearchParams({ query })}`);
+    const cells = await page.$$eval('#data-rows tr', (all) =>
+      all.map((row) => [...row.cells].map(({ innerText }) => innerText)),
+    );
+    assert.deepEqual(cells, rows.map((row) => row.map((value) => value ?? 'NULL')));
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download as CSV' }).click(),
+    ]);
+    const csv = await (await import('node:fs/promises')).readFile(await file.path(), 'utf8');
+    assert.match(csv, /^venue,instrument,absent\nlean,/);
+    await box.fill('DELETE FROM bars');
+    await page.keyboard.press('Control+Enter');
+    await page.locator('#data-problem').waitFor();
+    assert.match(await page.locator('#data-problem').innerText(), /refused.*SELECT/);
+    assert.equal(await page.locator('#data-csv').isHidden(), true);
+    assert.equal(await page.locator('#data-result').isHidden(), true);
+    assert.deepEqual(await seriousFindings(page), []);
+    // The refusal is an answer of status 400, which the browser tells too.
+    seen.errors = seen.errors.filter((text) => !/status of 400/.test(text));
+    assertClean(seen);
+    await context.close();
+  });
+
+  for (const name of ['figures', 'pipeline', 'data']) {
     test(`the page ${name}: nothing serious for axe, and it fits everywhere`, async () => {
       const { page, context, seen } = await opened(`#page=${name}`);
       await page.waitForTimeout(2_500);

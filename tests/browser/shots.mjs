@@ -41,7 +41,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const demo = await Demo.start({ speed: 60 });
   const browser = await launchBrowser();
   try {
-    for (const page of ['chart', 'figures', 'pipeline']) {
+    for (const page of ['chart', 'figures', 'pipeline', 'data']) {
       const opened = await openPage(browser, demo);
       await until(opened.page, () => window.tapedeck?.bars().length > 2, null, 60_000);
       await opened.page.locator(`.pages [data-page=${page}]`).click();

@@ -15,6 +15,7 @@ import type {
   InstrumentsAnswer,
   Nanoseconds,
   Quality,
+  SqlAnswer,
   Status,
   TradesAnswer,
 } from './types';
@@ -74,6 +75,11 @@ function fieldsOf(query: BarQuery, range: BarRange): URLSearchParams {
 
 export function getBars(query: BarQuery, range: BarRange = {}): Promise<Answer<BarsAnswer>> {
   return request(`api/v1/bars?${fieldsOf(query, range)}`);
+}
+
+/** One SELECT over the tables of the store. */
+export function select(statement: string, limit: number): Promise<Answer<SqlAnswer>> {
+  return request(`api/v1/sql?limit=${limit}`, { method: 'POST', body: statement });
 }
 
 /** Why there is no bar where none is. */

@@ -16,11 +16,13 @@ import {
   isViewer,
   openSocket,
   orderPlay,
+  select,
   type BarRange,
 } from './api';
 import { BarBook, type Entry } from './bars';
 import { BarChart, type Newest } from './chart';
 import { Segments } from './controls';
+import { DataPage } from './data_page';
 import { Deck } from './deck';
 import { byId, setText } from './dom';
 import { dayFacts, showFacts } from './facts';
@@ -161,6 +163,7 @@ const pipeline = new PipelinePage({
   stored: getStored,
   now: () => performance.now() / 1000,
 });
+const data = new DataPage({ select, now: () => performance.now() });
 const figures = new FiguresPage({
   // Without indicators the program has none, and the picture of the means shows the close alone.
   fetch: (query, names, range) =>
@@ -345,6 +348,7 @@ function showPage(): void {
   }
   void showPipeline();
   void showFigures();
+  if (view.page === 'data') void data.show();
 }
 
 function takeStatus(status: Status): void {
@@ -508,6 +512,7 @@ function showIntervals(bars: readonly BarSeries[] | undefined): void {
 function showRoutes(offered: ReadonlySet<Route>, viewer: boolean): void {
   routes = new Set([...offered].filter((route) => !viewer || !route.startsWith('POST ')));
   transport.setRoutes(routes);
+  byId('to-data').hidden = !routes.has('GET /api/v1/sql');
   byId('menu-indicators').hidden = !routes.has('GET /api/v1/bars?indicators');
   prints.offer(routes.has('GET /api/v1/trades'));
 }

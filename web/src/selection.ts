@@ -4,7 +4,7 @@ import { defaultStudies, parseStudies, type Study, studiesText } from './studies
 import { intervalSeconds } from './time';
 import type { BarQuery, BarSeries, Instrument, Interval } from './types';
 
-export const kPages = ['chart', 'figures', 'pipeline'] as const;
+export const kPages = ['chart', 'figures', 'pipeline', 'data'] as const;
 export type Page = (typeof kPages)[number];
 export type Kind = 'candles' | 'line';
 

@@ -135,6 +135,13 @@ export interface BarsAnswer extends BarQuery {
   bars: Bar[];
 }
 
+/** Integers come as text, for a number here cannot hold them all. */
+export interface SqlAnswer {
+  columns: string[];
+  rows: (string | number | null)[][];
+  limited: boolean;
+}
+
 export type EmptyReason =
   | 'closed'
   | 'no_trade'
