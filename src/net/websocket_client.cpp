@@ -5,6 +5,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -248,7 +250,7 @@ class WebSocketClient::Session : public ReadListener, public std::enable_shared_
   asio::basic_waitable_timer<std::chrono::steady_clock,
                              asio::wait_traits<std::chrono::steady_clock>,
                              asio::io_context::executor_type>
-      deadline_;                         // of the opening
+      deadline_;                         // of the opening, and of our goodbye
   std::deque<tcp::endpoint> addresses_;  // not tried yet
   std::string_view stage_;
   Timestamp ts_read_;
@@ -287,8 +289,15 @@ class WebSocketClient::SessionOver final : public Session {
     if (has_ended_ || is_closing_) return;
     if (!is_open_) return end(FailureKind::kStopped, "");
     is_closing_ = true;
-    socket_.async_close(websocket::close_code::normal,
-                        [self = self()](error_code) { self->end(FailureKind::kStopped, ""); });
+    deadline_.expires_after(kGoodbyeDeadline);
+    deadline_.async_wait([self = self()](error_code ec) {
+      if (!ec) self->end(FailureKind::kStopped, "");
+    });
+    socket_.async_close(
+        websocket::close_code::normal,
+        asio::bind_cancellation_slot(closing_signal_.slot(), [self = self()](error_code) {
+          self->end(FailureKind::kStopped, "");
+        }));
   }
 
  private:
@@ -298,7 +307,14 @@ class WebSocketClient::SessionOver final : public Session {
     return std::static_pointer_cast<SessionOver>(this->shared_from_this());
   }
   PlainStream& lowest() { return beast::get_lowest_layer(socket_); }
-  void cut() override { lowest().close(); }
+  void cut() override {
+    lowest().close();
+    // As in websocket_connection.cpp: a closing and what reads a bad frame wait for each other.
+    asio::post(shared_.io, [self = self()] {
+      self->closing_signal_.emit(asio::cancellation_type::terminal);
+      self->reading_signal_.emit(asio::cancellation_type::terminal);
+    });
+  }
 
   void connect() override {
     // An address that swallows what is sent must leave time for the next one.
@@ -402,7 +418,11 @@ class WebSocketClient::SessionOver final : public Session {
     end(FailureKind::kReset, fmt::format("{}: {}", stage_, ec.message()));
   }
 
-  void read() { socket_.async_read(in_, beast::bind_front_handler(&SessionOver::on_read, self())); }
+  void read() {
+    socket_.async_read(
+        in_, asio::bind_cancellation_slot(
+                 reading_signal_.slot(), beast::bind_front_handler(&SessionOver::on_read, self())));
+  }
 
   void on_read(error_code ec, std::size_t) {
     if (has_ended_) return;
@@ -451,7 +471,8 @@ class WebSocketClient::SessionOver final : public Session {
     if (!ec) pump();  // else reading fails too, and knows better why
   }
 
-  static constexpr std::size_t kBufferKeptMax = 1 << 20;  // of a rare large message
+  static constexpr std::size_t kBufferKeptMax = 1 << 20;       // of a rare large message
+  asio::cancellation_signal reading_signal_, closing_signal_;  // outlive what is cancelled
   websocket::stream<Stream> socket_;
   websocket::response_type answer_;
   beast::flat_buffer in_;

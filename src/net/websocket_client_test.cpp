@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -532,6 +533,29 @@ TEST_F(WebSocketClientTest, ClosesWithAGoodbye) {
   EXPECT_EQ(sent.error().code, ErrorCode::kUnavailable);
   socket.close();
   EXPECT_EQ(record.ends.size(), 1u);
+}
+
+// The goodbye waits for a message that the venue does not take, and so does what a bad frame
+// causes.
+TEST_F(WebSocketClientTest, EndsWhenABadFrameCrossesItsGoodbye) {
+  constexpr std::size_t kLarge = 32 << 20;  // more than fits into the kernel's buffers
+  std::promise<void> is_closing;
+  LoopbackServer server([&](Peer& peer) {
+    peer.accept_websocket();
+    is_closing.get_future().wait();
+    peer.send(std::string("\xf3\0", 2));  // of a reserved kind
+    peer.await_end();
+  });
+  Record record;
+  WebSocketOptions options = at(server);
+  options.queue_bytes_max = 2 * kLarge;
+  WebSocket socket = connect(std::move(options), record);
+  ASSERT_TRUE(record.wait_open());
+  EXPECT_TRUE(socket.send(std::string(kLarge, 'x')));
+  socket.close();
+  is_closing.set_value();
+  EXPECT_EQ(record.end().kind, FailureKind::kStopped);
+  client_.reset();  // it waits for nothing of that connection
 }
 
 TEST_F(WebSocketClientTest, AFullQueuePushesBack) {
