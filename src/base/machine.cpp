@@ -114,6 +114,16 @@ class RealMachine final : public Machine {
     return out;
   }
 
+  bool is_container() const override {
+    // Docker's and Podman's own signs, then what Kubernetes, containerd and others leave.
+    for (const char* sign : {"/.dockerenv", "/run/.containerenv"}) {
+      if (::access((root_ + sign).c_str(), F_OK) == 0) return true;
+    }
+    const std::string groups = read_text(root_ + "/proc/1/cgroup").value_or("");
+    return std::ranges::any_of(std::array{"/docker", "kubepods", "containerd", "libpod", "/lxc"},
+                               [&](const char* sign) { return groups.find(sign) != groups.npos; });
+  }
+
   Result<std::string> file_system(const std::string& path) const override {
     std::array<char, PATH_MAX> real{};
     if (::realpath(path.c_str(), real.data()) == nullptr) {

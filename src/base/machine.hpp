@@ -48,9 +48,11 @@ class Machine {
   virtual Result<std::string> file_system(const std::string& path) const = 0;
   // Whether a server could listen there. Listens for a moment.
   virtual PortState port(const std::string& address, std::uint16_t port) const = 0;
+  // Whether this is a container, whose ports other machines reach only where they are published.
+  virtual bool is_container() const = 0;
 };
 
-// `root` stands before /proc and /sys: for tests.
+// `root` stands before /proc, /sys and what tells a container: for tests.
 std::unique_ptr<Machine> real_machine(std::string root = "");
 
 }  // namespace tapedeck

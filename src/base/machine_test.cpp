@@ -35,6 +35,23 @@ class MachineTest : public testing::Test {
   }();
 };
 
+TEST_F(MachineTest, IsAContainerBySigns) {
+  EXPECT_FALSE(real_machine(root_)->is_container());
+  write("/proc/1/cgroup", "0::/init.scope\n");
+  EXPECT_FALSE(real_machine(root_)->is_container());
+  write("/proc/1/cgroup", "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-2.scope\n");
+  EXPECT_TRUE(real_machine(root_)->is_container());
+  write("/proc/1/cgroup", "0::/\n");
+  EXPECT_FALSE(real_machine(root_)->is_container());
+  write("/run/.containerenv", "");
+  EXPECT_TRUE(real_machine(root_)->is_container());
+}
+
+TEST_F(MachineTest, ADockerContainer) {
+  write("/.dockerenv", "");
+  EXPECT_TRUE(real_machine(root_)->is_container());
+}
+
 TEST_F(MachineTest, Memory) {
   EXPECT_EQ(limits().memory_available_bytes, 2'048u * 1'024);
   write("/proc/meminfo", "MemTotal:  9 kB\n");

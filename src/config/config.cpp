@@ -166,8 +166,10 @@ Options<ApiConfig> api_options() {
              "What opens them to read only. Without it there are no viewers."),
       option("metrics_token", SecretSource{}, &C::metrics_token,
              "What reads /metrics and nothing else."),
-      option("insecure", Flag{}, &C::insecure,
-             "Whether other machines may reach an address without TLS; they still need a token."),
+      option(
+          "insecure", Flag{}, &C::insecure,
+          "Whether other machines may reach an address without TLS; they still need a token. In a "
+          "container 0.0.0.0 and :: need no such word: what reaches it is for you to publish."),
       option("hosts", Maybe<Texts>{}, &C::hosts,
              "Names by which a proxy serves this, as browsers ask for them: "
              "\"market.example.org\"."),
@@ -301,7 +303,8 @@ void check(const BarsConfig& bars, const std::vector<BarsConfig>& before, const 
 void check(const ApiConfig& api, const std::vector<ApiConfig>&, const Place& place) {
   const std::string& address = api.listen.address;
   if (address.starts_with("127.") || address == "::1") return;
-  if (!api.insecure) {
+  const bool is_all = address == "0.0.0.0" || address == "::";
+  if (!api.insecure && !(is_all && place.surroundings().is_container)) {
     place_of(place, {"listen"})
         .error(fmt::format("other machines can reach {} and there is no encryption: use 127.0.0.1 "
                            "behind a proxy with TLS, or write insecure = true",

@@ -123,6 +123,7 @@ struct Surroundings {
   // The value of an environment variable, if it is set.
   std::function<std::optional<std::string>(const std::string& name)> environment;
   std::vector<std::string> venues;  // that the program knows
+  bool is_container = false;        // which may listen on all interfaces
 };
 
 // The environment of this process.

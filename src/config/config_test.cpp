@@ -22,7 +22,7 @@ class ConfigTest : public testing::Test {
   ~ConfigTest() override { std::filesystem::remove_all(folder_); }
 
  protected:
-  ParsedConfig parse(const std::string& text) const {
+  ParsedConfig parse(const std::string& text, bool is_container = false) const {
     return parse_config(text, "x.toml",
                         {.environment = [](const std::string& name) -> std::optional<std::string> {
                            if (name == "KEY") return "hunter2hunter2";
@@ -30,7 +30,8 @@ class ConfigTest : public testing::Test {
                            if (name == "LINES") return "a\r\nb: c";
                            return std::nullopt;
                          },
-                         .venues = {"binance", "coinbase", "kraken"}});
+                         .venues = {"binance", "coinbase", "kraken"},
+                         .is_container = is_container});
   }
   std::vector<std::string> problems(const std::string& text) const {
     std::vector<std::string> all;
@@ -405,6 +406,16 @@ TEST_F(ConfigTest, BeyondLoopbackMustBeMeant) {
   ASSERT_EQ(parsed.problems.size(), 1u);
   EXPECT_THAT(to_string(parsed.problems[0]),
               HasSubstr("x.toml:2:10: warning: api.listen: other machines can reach 0.0.0.0"));
+}
+
+TEST_F(ConfigTest, AContainerMayListenOnAllInterfaces) {
+  for (const char* all : {"0.0.0.0:80", "[::]:80"}) {
+    const ParsedConfig parsed = parse(fmt::format("[api]\nlisten = \"{}\"\n", all), true);
+    EXPECT_TRUE(parsed.usable()) << all;
+    ASSERT_EQ(parsed.problems.size(), 1u) << all;  // a warning
+    EXPECT_FALSE(parse(fmt::format("[api]\nlisten = \"{}\"\n", all)).usable()) << all;
+  }
+  EXPECT_FALSE(parse("[api]\nlisten = \"192.168.1.7:80\"\n", true).usable());
 }
 
 class SecretsTest : public ConfigTest {
