@@ -35,7 +35,8 @@ void ask(Api& api, std::string_view method, std::string_view text, std::string_v
   net::HttpRequest stranger = request;
   stranger.headers.clear();
   const int status = api.on_request(stranger).status;
-  const bool is_open = request.path == "/healthz" || request.path == "/readyz";
+  const bool is_open =
+      request.path == "/healthz" || request.path == "/readyz" || request.path.starts_with("/docs");
   TD_CHECK(is_open || status == 401 || status == 303);
 }
 
