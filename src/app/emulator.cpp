@@ -233,6 +233,12 @@ void Emulator::wait_for_next(Duration max) {
 }
 
 net::HttpResponse Emulator::on_request(const net::HttpRequest& request) {
+  if (emulation_.answer != nullptr) {
+    auto answer = emulation_.answer(request.path, request.query, std::span(trades_).first(due()));
+    return {.status = answer.status,
+            .content_type = "application/json",
+            .body = std::move(answer.body)};
+  }
   return {.status = 404,
           .content_type = "text/plain",
           .body = fmt::format("this emulator has no '{}': connect a WebSocket\n", request.path)};
@@ -245,7 +251,12 @@ std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> Emulato
     target += fmt::format("{}{}={}", target.contains('?') ? '&' : '?', name, value);
   }
   auto session = emulation_.open(target);
-  if (session == nullptr) return std::unexpected(on_request(request));
+  if (session == nullptr) {
+    return std::unexpected(net::HttpResponse{
+        .status = 404,
+        .content_type = "text/plain",
+        .body = fmt::format("this emulator has no WebSocket at '{}'\n", request.path)});
+  }
   return std::make_unique<Client>(*this, std::move(session));
 }
 

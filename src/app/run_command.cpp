@@ -78,8 +78,9 @@ Result<pipeline::FeedPart> open_live_feed(const Around& around, const config::Fe
           pipeline::LiveOptions{.feed = name,
                                 .symbols = config.symbols,
                                 .url = Secret(config.url),
+                                .rest_url = Secret(config.rest_url),
                                 .seed = static_cast<std::uint64_t>(around.clock.now().ns)},
-          *std::move(net), around.clock, around.log)};
+          *std::move(net), catalog, around.clock, around.log)};
 }
 
 Result<pipeline::FeedPart> open_feed(const Around& around, const config::FeedConfig& config,

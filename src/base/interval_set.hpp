@@ -58,6 +58,18 @@ class IntervalSet {
     return left && value <= blocks_[left->block][left->index].last;
   }
 
+  // What is not in the set between the run that holds `value` and the one before it; nothing: there
+  // is none before it, or `value` is not in the set.
+  std::optional<Interval> hole_before(std::uint64_t value) const {
+    const std::optional<Place> run = at_or_before(value);
+    if (!run || value > get(*run).last) return std::nullopt;
+    const std::uint64_t first = get(*run).first;
+    if (first == 0) return std::nullopt;
+    const std::optional<Place> before = at_or_before(first - 1);
+    if (!before) return std::nullopt;
+    return Interval{get(*before).last + 1, first - 1};
+  }
+
   std::uint64_t count() const { return count_; }
 
   // Calls visit(interval) for each, ascending; no two touch.
@@ -82,6 +94,7 @@ class IntervalSet {
   };
 
   Interval& get(Place place) { return blocks_[place.block][place.index]; }
+  const Interval& get(Place place) const { return blocks_[place.block][place.index]; }
 
   // The last interval that begins at `value` or before it.
   std::optional<Place> at_or_before(std::uint64_t value) const {

@@ -133,5 +133,22 @@ TEST(IntervalSet, GapsClose) {
   EXPECT_EQ(set.intervals(), (std::vector<Interval>{{0, 20'000}}));
 }
 
+TEST(IntervalSet, TheHoleBeforeAValue) {
+  IntervalSet set;
+  EXPECT_FALSE(set.hole_before(5));
+  set.insert(5, 9);
+  EXPECT_FALSE(set.hole_before(7));  // nothing came before it
+  set.insert(20);
+  EXPECT_EQ(set.hole_before(20), (IntervalSet::Interval{10, 19}));
+  set.insert(21, 30);
+  EXPECT_EQ(set.hole_before(25), (IntervalSet::Interval{10, 19}));
+  EXPECT_FALSE(set.hole_before(15));  // it is in the hole itself
+  set.insert(12);
+  EXPECT_EQ(set.hole_before(25), (IntervalSet::Interval{13, 19}));
+  EXPECT_EQ(set.hole_before(12), (IntervalSet::Interval{10, 11}));
+  set.insert(0, 4);
+  EXPECT_FALSE(set.hole_before(9));
+}
+
 }  // namespace
 }  // namespace tapedeck

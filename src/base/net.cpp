@@ -1,6 +1,7 @@
 #include "base/net.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tapedeck {
 
@@ -41,8 +42,16 @@ std::unique_ptr<Connection> ScriptedNet::connect(const Secret& url, ConnectionEv
   return std::make_unique<ScriptedConnection>(session, sent_);
 }
 
+void ScriptedNet::fetch(const Secret& url, std::function<void(Result<HttpAnswer>)> done) {
+  answers_.push_back([answer = rest ? rest(url.reveal())
+                                    : Result<HttpAnswer>(fail(ErrorCode::kUnavailable, "no REST")),
+                      done = std::move(done)] { done(answer); });
+}
+
 bool ScriptedNet::poll() {
-  bool progress = false;
+  const auto answers = std::exchange(answers_, {});
+  for (const auto& answer : answers) answer();
+  bool progress = !answers.empty();
   const auto sessions = sessions_;  // an event may connect again
   for (const auto& session : sessions) {
     if (session->closed) continue;

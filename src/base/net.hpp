@@ -30,11 +30,22 @@ struct ConnectionEvents {
   std::function<void(const Error& why, std::optional<Duration> stay_away)> on_close;
 };
 
+// What an address of HTTP answered, with any status.
+struct HttpAnswer {
+  int status = 0;
+  std::string body;
+  Timestamp ts_recv;                    // when the last of it was read
+  std::optional<Duration> stay_away{};  // as the other side asked
+};
+
 class Net {
  public:
   virtual ~Net() = default;
   // Starts connecting; how it went is told by the events.
   virtual std::unique_ptr<Connection> connect(const Secret& url, ConnectionEvents events) = 0;
+  // Asks once, with GET. One at a time: `done` is called from poll(), and then the next may be
+  // asked.
+  virtual void fetch(const Secret& url, std::function<void(Result<HttpAnswer>)> done) = 0;
   // Runs some of what is ready. False: nothing was.
   virtual bool poll() = 0;
   // What to call, from any thread, when something has become ready; nothing: nobody.
@@ -53,8 +64,12 @@ class ScriptedNet final : public Net {
   ScriptedNet(const Clock& clock, std::vector<std::vector<Step>> scripts);
 
   std::unique_ptr<Connection> connect(const Secret& url, ConnectionEvents events) override;
+  // As `rest` answers, at the next poll.
+  void fetch(const Secret& url, std::function<void(Result<HttpAnswer>)> done) override;
   bool poll() override;
   void on_ready(std::function<void()>) override {}  // its clock says when
+
+  std::function<Result<HttpAnswer>(const std::string& url)> rest;
 
   const std::vector<std::string>& sent() const { return *sent_; }
 
@@ -73,6 +88,7 @@ class ScriptedNet final : public Net {
   std::deque<std::vector<Step>> scripts_;
   std::vector<std::shared_ptr<Session>> sessions_;
   std::shared_ptr<std::vector<std::string>> sent_;
+  std::vector<std::function<void()>> answers_;
 };
 
 }  // namespace tapedeck

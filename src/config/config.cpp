@@ -97,6 +97,9 @@ Options<FeedConfig> feed_options() {
       option("url", Text{}, &C::url,
              "Where to connect, in place of the venue's own address: of another region, a proxy or "
              "an emulator. It begins with wss:// or ws://."),
+      option("rest_url", Text{}, &C::rest_url,
+             "The same for what was missed and is fetched over HTTP. It begins with https:// or "
+             "http://."),
       option("ca_file", Text{}, &C::ca_file,
              "Certificates (PEM) to trust for this connection in place of the system's."),
       option("speed", Maybe<PositiveNumber>{{1'000'000}}, &C::speed,
@@ -265,13 +268,17 @@ void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const 
   if (!stands(place, "symbols") && !stands(place, "files")) {
     place.missing("has neither symbols nor files: name what to take, or the recordings to play");
   }
-  for (const std::string_view name : {"url", "ca_file"}) {
+  for (const std::string_view name : {"url", "rest_url", "ca_file"}) {
     if (stands(place, name) && stands(place, "files")) {
       place_of(place, {name}).error("a feed of files connects to nothing: remove this, or files");
     }
   }
   if (!feed.url.empty() && !feed.url.starts_with("wss://") && !feed.url.starts_with("ws://")) {
     place_of(place, {"url"}).error("is no address of a WebSocket: write wss://host/path");
+  }
+  if (!feed.rest_url.empty() && !feed.rest_url.starts_with("https://") &&
+      !feed.rest_url.starts_with("http://")) {
+    place_of(place, {"rest_url"}).error("is no address of HTTP: write https://host");
   }
 }
 

@@ -42,6 +42,7 @@ struct FeedConfig {
   std::vector<std::string> files;
   Secret token;
   std::string url;              // of a live connection; empty: the venue's own
+  std::string rest_url;         // of repairs; empty: the venue's own
   std::string ca_file;          // empty: the system's
   std::optional<double> speed;  // of files; nothing: as fast as they can be taken
 };

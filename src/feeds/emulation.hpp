@@ -2,11 +2,14 @@
 // a client and how it words a trade. Like a feed it has no socket, no thread and no clock.
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/time.hpp"
@@ -41,10 +44,33 @@ class VenueSession {
   std::set<std::string, std::less<>> symbols_;
 };
 
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+// Of the first with that name; empty: there is none.
+inline std::string_view parameter(const Parameters& all, std::string_view name) {
+  for (const auto& [key, value] : all) {
+    if (key == name) return value;
+  }
+  return {};
+}
+// A whole number, or `otherwise`.
+inline std::uint64_t number_or(std::string_view text, std::uint64_t otherwise) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? number : otherwise;
+}
+
+struct VenueAnswer {
+  int status = 200;
+  std::string body;
+};
+
 struct Emulation {
   std::string_view path;  // where its clients come to
   // `target`: path and query that a client asked for. Null: there is nothing there.
   std::unique_ptr<VenueSession> (*open)(std::string_view target) = nullptr;
+  // What its REST answers to a GET; `happened`: in the order of time. Null: it has no REST here.
+  VenueAnswer (*answer)(std::string_view path, const Parameters& query,
+                        std::span<const EmulatedTrade> happened) = nullptr;
 };
 
 }  // namespace tapedeck::feeds

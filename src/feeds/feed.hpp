@@ -51,6 +51,21 @@ class Feed {
   // `where` names the frame in refusals: "capture.gz: line 17".
   virtual void on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
                         EventSink& sink) = 0;
+  // What came for a RepairProtocol's target: trades of this symbol, in any order.
+  virtual void on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
+                         std::string_view where, EventSink& sink) {
+    static_cast<void>(symbol), static_cast<void>(ts_recv);
+    sink.refuse(
+        {"unknown_message", "this venue is not asked for trades", std::string(where), body});
+  }
+};
+
+// How a venue is asked over HTTP for trades that were missed.
+struct RepairProtocol {
+  std::string_view url;  // "https://host"
+  // Path and query of a GET whose answer has some of these ids, if the venue still has them.
+  std::string (*target)(std::string_view symbol, std::uint64_t first, std::uint64_t last);
+  Duration pause = milliseconds(250);  // between two, for the venue's limits
 };
 
 // How a venue is asked for its trades over a WebSocket, and what it promises while it is.
@@ -62,6 +77,7 @@ struct LiveProtocol {
   // When nothing came for so long the subscription is dead, whatever the socket says. Nothing: the
   // venue may be silent for as long as nobody trades.
   std::optional<Duration> silence_max{};
+  std::optional<RepairProtocol> repair{};  // nothing: what was missed is lost
 };
 
 // What is known of a venue before there is a feed of it. app/registry.cpp has the table of them.
@@ -88,6 +104,9 @@ class Source {
   virtual std::optional<Duration> idle_for() const { return std::nullopt; }
   // What a live source calls, from any thread, when there may be more; nothing: nobody.
   virtual void on_ready(std::function<void()>) {}
+  // True: it can be told of what is missing of any series, and may bring it later.
+  virtual bool repairs() const { return false; }
+  virtual void missing(SeriesId, std::uint64_t /*first*/, std::uint64_t /*last*/) {}
   // Of a live source: "connecting", "live" or "down"; empty of others. Any thread.
   virtual std::string_view state() const { return {}; }
 };

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -83,6 +85,59 @@ TEST(Sessions, ATradeComesThroughExactly) {
       EXPECT_EQ(catalog.series(got.series).key.instrument, venue.symbol);
     }
   }
+}
+
+TEST(Sessions, WhatWasMissedIsAnswered) {
+  int asked = 0;
+  for (const Venue& venue : venues()) {
+    const auto& repair = venue.kind.live->repair;
+    if (!repair) continue;
+    ++asked;
+    std::vector<EmulatedTrade> happened;
+    for (std::uint64_t id = 100; id < 120; ++id) {
+      happened.push_back(trade_of(venue.symbol, id % 2 == 0 ? Side::kBuy : Side::kSell));
+      happened.back().id = id;
+    }
+    const std::string target = repair->target(venue.symbol, 105, 109);
+    const auto mark = target.find('?');
+    Parameters query;
+    for (std::size_t at = mark + 1; at < target.size();) {
+      const auto end = std::min(target.find('&', at), target.size());
+      const auto equals = target.find('=', at);
+      query.emplace_back(target.substr(at, equals - at),
+                         target.substr(equals + 1, end - equals - 1));
+      at = end + 1;
+    }
+    const VenueAnswer answer =
+        venue.kind.emulation->answer(target.substr(0, mark), query, happened);
+    EXPECT_EQ(answer.status, 200);
+    market::Catalog catalog;
+    const auto feed = venue.kind.make(catalog);
+    RecordingSink sink;
+    feed->on_answer(venue.symbol, answer.body, Timestamp{5}, "here", sink);
+    EXPECT_TRUE(sink.refusals.empty());
+    std::map<std::uint64_t, market::Trade> got;
+    for (const market::Trade& trade : sink.trades) got[trade.identity.seq] = trade;
+    EXPECT_EQ(got.size(), 5u) << venue.kind.venue;
+    for (std::uint64_t id = 105; id < 110; ++id) {
+      const EmulatedTrade& sent = happened[id - 100];
+      EXPECT_EQ(got[id].price, sent.price);
+      EXPECT_EQ(got[id].size, sent.size);
+      EXPECT_EQ(got[id].side, sent.side);
+      EXPECT_EQ(got[id].ts_event, sent.ts_event);
+      // As the frame of the same trade says: the same series, so it is the same trade.
+      feed->on_frame(venue.kind.emulation->open(venue.target)->trade_frame(sent), Timestamp{5},
+                     "here", sink);
+      EXPECT_EQ(sink.trades.back(), got[id]) << venue.kind.venue;
+    }
+    for (const std::string_view nonsense : {"{}", "[1]", "[{", R"([{"id":1}])", ""}) {
+      RecordingSink refused;
+      feed->on_answer(venue.symbol, nonsense, Timestamp{5}, "here", refused);
+      EXPECT_EQ(refused.refusals.size(), 1u) << nonsense;
+      EXPECT_TRUE(refused.trades.empty());
+    }
+  }
+  EXPECT_EQ(asked, 3);  // Binance twice, Coinbase
 }
 
 TEST(Sessions, WhatAVenueDoesNotKnowIsRefusedAndTheFeedSaysSo) {

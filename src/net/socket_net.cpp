@@ -1,12 +1,17 @@
 #include "net/socket_net.hpp"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <variant>
+
+#include "net/https_client.hpp"
 
 namespace tapedeck::net {
 namespace {
@@ -22,7 +27,11 @@ struct Frame {
 struct Closed {
   Failure why;
 };
-using Happening = std::variant<Opened, Frame, Closed>;
+struct Fetched {
+  std::function<void(Result<HttpAnswer>)> done;
+  Result<HttpAnswer> answer;
+};
+using Happening = std::variant<Opened, Frame, Closed, Fetched>;
 
 struct Session {
   ConnectionEvents events;
@@ -125,11 +134,21 @@ class SocketConnection final : public Connection {
 
 class SocketNet final : public Net {
  public:
-  SocketNet(SocketNetOptions options, std::unique_ptr<WebSocketClient> client)
+  SocketNet(SocketNetOptions options, std::unique_ptr<WebSocketClient> client, const Clock& clock)
       : options_(std::move(options)),
+        clock_(clock),
         inbox_(std::make_shared<Inbox>(options_.kept_bytes_max)),
         client_(std::move(client)) {}
   ~SocketNet() override { inbox_->close(); }
+
+  void fetch(const Secret& url, std::function<void(Result<HttpAnswer>)> done) override {
+    if (fetcher_.joinable()) fetcher_.join();  // it has answered: one at a time
+    fetcher_ = std::jthread([this, url, done = std::move(done)](const std::stop_token& stop) {
+      pthread_setname_np(pthread_self(), "net-rest");
+      Result<HttpAnswer> answer = ask(url, stop);
+      inbox_->put(nullptr, Fetched{done, std::move(answer)});
+    });
+  }
 
   std::unique_ptr<Connection> connect(const Secret& url, ConnectionEvents events) override {
     auto session = std::make_shared<Session>();
@@ -148,6 +167,10 @@ class SocketNet final : public Net {
       auto next = inbox_->take();
       if (!next) return i > 0;
       const auto& [session, happening] = *next;
+      if (const auto* fetched = std::get_if<Fetched>(&happening)) {
+        fetched->done(fetched->answer);
+        continue;
+      }
       if (session->is_gone) continue;
       const ConnectionEvents& events = session->events;
       if (std::holds_alternative<Opened>(happening)) {
@@ -167,9 +190,26 @@ class SocketNet final : public Net {
   void on_ready(std::function<void()> call) override { inbox_->on_ready(std::move(call)); }
 
  private:
+  // On the thread of the fetcher.
+  Result<HttpAnswer> ask(const Secret& url, const std::stop_token& stop) {
+    if (https_ == nullptr) {
+      TD_ASSIGN(https_, HttpsClient::make(options_.ca_file, clock_));
+    }
+    auto answer = https_->call({.url = url}, stop);
+    if (!answer) return fail(ErrorCode::kUnavailable, std::move(answer.error().message));
+    const auto stay_away = answer->retry_after();
+    return HttpAnswer{.status = answer->status,
+                      .body = std::move(answer->body),
+                      .ts_recv = answer->ts_recv,
+                      .stay_away = stay_away};
+  }
+
   const SocketNetOptions options_;
+  const Clock& clock_;
   const std::shared_ptr<Inbox> inbox_;
   const std::unique_ptr<WebSocketClient> client_;  // ends before the inbox
+  std::unique_ptr<HttpsClient> https_;
+  std::jthread fetcher_;  // ends first
 };
 
 }  // namespace
@@ -177,7 +217,7 @@ class SocketNet final : public Net {
 Result<std::unique_ptr<Net>> make_socket_net(SocketNetOptions options, const Clock& clock,
                                              Metrics& metrics) {
   TD_ASSIGN(auto client, WebSocketClient::start(options.ca_file, clock, metrics));
-  return std::make_unique<SocketNet>(std::move(options), std::move(client));
+  return std::make_unique<SocketNet>(std::move(options), std::move(client), clock);
 }
 
 }  // namespace tapedeck::net

@@ -18,7 +18,8 @@ struct SocketNetOptions {
   std::size_t kept_bytes_max = 16 << 20;  // and one frame
 };
 
-// Has a thread of its own, "net-out". `clock` and `metrics` outlive it. Errors: as WebSocketClient.
+// Has a thread of its own, "net-out", and "net-rest" while it fetches. `clock` and `metrics`
+// outlive it. Errors: as WebSocketClient.
 Result<std::unique_ptr<Net>> make_socket_net(SocketNetOptions options, const Clock& clock,
                                              Metrics& metrics);
 

@@ -121,6 +121,34 @@ TEST_F(SocketNetTest, EndsWhileItsSocketsWaitForRoom) {
   net_.reset();
 }
 
+TEST_F(SocketNetTest, FetchesOneAfterTheOther) {
+  LoopbackServer server([](Peer& peer) {
+    while (!peer.read_head().empty()) {
+      peer.send("HTTP/1.1 429 Slow Down\r\nRetry-After: 7\r\nContent-Length: 5\r\n\r\nenjoy");
+    }
+  });
+  make();
+  for (int i = 0; i < 2; ++i) {
+    net_->fetch(Secret(fmt::format("http://127.0.0.1:{}/x", server.port())),
+                [this](const Result<HttpAnswer>& answer) {
+                  ASSERT_TRUE(answer);
+                  told_.push_back(fmt::format("{} {} {}", answer->status, answer->body,
+                                              answer->stay_away->ns / seconds(1).ns));
+                });
+    poll_until(static_cast<std::size_t>(i) + 1);
+  }
+  EXPECT_THAT(told_, ElementsAre("429 enjoy 7", "429 enjoy 7"));
+}
+
+TEST_F(SocketNetTest, EndsWhileItFetches) {
+  LoopbackServer server([](Peer& peer) { peer.await_end(); });
+  make();
+  net_->fetch(Secret(fmt::format("http://127.0.0.1:{}/x", server.port())),
+              [this](const Result<HttpAnswer>&) { told_.emplace_back("answered"); });
+  net_.reset();
+  EXPECT_TRUE(told_.empty());
+}
+
 TEST_F(SocketNetTest, WhatIsNoUrlClosesAtOnce) {
   make();
   const auto connection = net_->connect(Secret("http://x"), events());

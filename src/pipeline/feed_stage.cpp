@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 namespace tapedeck::pipeline {
 
@@ -58,6 +59,12 @@ Result<Step> FeedStage::step() {
   if (!hand_on()) return ready_.size() < before ? Step::progress() : Step::idle();
   const bool draining = draining_;
   take_speed();
+  if (!std::exchange(has_begun_, true) && part_.source->repairs()) {
+    // What an earlier run did not get to.
+    seen_.for_each_hole([this](SeriesId series, std::uint64_t first, std::uint64_t last) {
+      part_.source->missing(series, first, last);
+    });
+  }
   if (held_.empty() && !source_ended_ && !draining) {
     const auto more = part_.source->pull(*this, batch_events_);
     // A source that breaks has told so through refuse(); others flow on.
@@ -166,6 +173,13 @@ void FeedStage::trade(const Trade& trade) {
   if (!seen_.insert(StreamKind::kTrade, trade.series, trade.identity)) {
     ++counts_.duplicates;
     return;
+  }
+  if (part_.source->repairs()) {
+    // The trade that opens a gap tells of it, those behind it do not again.
+    const auto hole = seen_.hole_before(trade);
+    if (hole && hole->last + 1 == trade.identity.seq) {
+      part_.source->missing(trade.series, hole->first, hole->last);
+    }
   }
   hold(trade, trade.ts_event);
 }

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <variant>
 
 #include "base/bounded_queue.hpp"
@@ -41,6 +42,23 @@ class SeenEvents {
   bool insert(market::StreamKind kind, SeriesId series, const market::Identity& identity) {
     std::lock_guard lock(mutex_);
     return (kind == market::StreamKind::kTrade ? trades_ : by_kind_[kind]).insert(series, identity);
+  }
+  std::optional<IntervalSet::Interval> hole_before(const market::Trade& trade) {
+    std::lock_guard lock(mutex_);
+    return trades_.hole_before(trade.series, trade.identity);
+  }
+  // Calls visit(series, first, last) for what is missing between trades without a position.
+  template <class F>
+  void for_each_hole(F&& visit) {
+    std::lock_guard lock(mutex_);
+    std::optional<std::tuple<SeriesId, OriginId, std::uint64_t>> before;
+    trades_.for_each_run(
+        [&](SeriesId series, OriginId origin, std::uint64_t first, std::uint64_t last) {
+          if (before && std::get<0>(*before) == series && std::get<1>(*before) == origin) {
+            visit(series, std::get<2>(*before) + 1, first - 1);
+          }
+          before = {series, origin, last};
+        });
   }
   // To be filled before any feed runs.
   quality::SeenIdentities& of(market::StreamKind kind) { return by_kind_[kind]; }
@@ -122,6 +140,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   std::optional<Duration> play_began_;  // by the clock's elapsed()
   Timestamp last_mark_{};
 
+  bool has_begun_ = false;
   bool source_ended_ = false;
   std::deque<Held> held_;  // pulled; new; perhaps not due
   std::deque<market::Batch> ready_;

@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
+
+#include "market/conditions.hpp"
 
 namespace tapedeck::pipeline {
 namespace {
@@ -29,7 +32,19 @@ class PriceFeed final : public feeds::Feed {
     if (frame == "bad") return sink.refuse({"malformed", "bad", std::string(where), frame});
     sink.trade({.ts_event = ts_recv, .ts_recv = ts_recv});
   }
+  // Ids with blanks between them.
+  void on_answer(std::string_view, std::string_view body, Timestamp ts_recv, std::string_view,
+                 feeds::EventSink& sink) override {
+    std::istringstream ids{std::string(body)};
+    for (std::uint64_t id = 0; ids >> id;) {
+      sink.trade({.ts_event = ts_recv, .ts_recv = ts_recv, .identity = {.origin = {}, .seq = id}});
+    }
+  }
 };
+
+std::string target(std::string_view symbol, std::uint64_t first, std::uint64_t last) {
+  return fmt::format("/{}/{}-{}", symbol, first, last);
+}
 
 std::vector<std::string> subscribe(std::span<const std::string> symbols) {
   return {fmt::format("subscribe {}", symbols.size()), "and listen"};
@@ -37,7 +52,10 @@ std::vector<std::string> subscribe(std::span<const std::string> symbols) {
 
 class Heard final : public feeds::EventSink {
  public:
-  void trade(const market::Trade&) override { ++trades; }
+  void trade(const market::Trade& trade) override {
+    ++trades;
+    if (trade.conditions & market::kRepaired) repaired.push_back(trade.identity.seq);
+  }
   void event(const feeds::OtherEvent&) override {}
   void mark(const market::FeedMark& mark) override { marks.push_back(mark); }
   void control() override { ++controls; }
@@ -51,6 +69,7 @@ class Heard final : public feeds::EventSink {
   }
 
   int trades = 0;
+  std::vector<std::uint64_t> repaired;  // ids
   int controls = 0;
   std::vector<market::FeedMark> marks;
   std::vector<std::string> refusals;
@@ -61,13 +80,15 @@ class LiveSourceTest : public testing::Test {
   void start(std::vector<Script> scripts, std::optional<Duration> silence_max = {}) {
     auto net = std::make_unique<ScriptedNet>(clock_, std::move(scripts));
     net_ = net.get();
-    source_.emplace(std::make_unique<PriceFeed>(),
-                    LiveProtocol{.url = "wss://venue/ws",
-                                 .symbols_max = 10,
-                                 .subscribe = subscribe,
-                                 .silence_max = silence_max},
-                    LiveOptions{.feed = "v/a", .symbols = {"X", "Y"}, .url = {}, .seed = 1},
-                    std::move(net), clock_, log_);
+    source_.emplace(
+        std::make_unique<PriceFeed>(),
+        LiveProtocol{.url = "wss://venue/ws",
+                     .symbols_max = 10,
+                     .subscribe = subscribe,
+                     .silence_max = silence_max,
+                     .repair = feeds::RepairProtocol{.url = "https://rest", .target = target}},
+        LiveOptions{.feed = "v/a", .symbols = {"X", "Y"}, .url = {}, .seed = 1}, std::move(net),
+        catalog_, clock_, log_);
   }
   // As a driver does: pulls, and sleeps for as long as the source says. Returns how often it slept.
   int run_for(Duration time) {
@@ -88,6 +109,7 @@ class LiveSourceTest : public testing::Test {
   }
 
   ManualClock clock_{kStart};
+  market::Catalog catalog_;
   std::vector<std::string> lines_;
   Log log_{clock_, LogFormat::kText, LogLevel::kInfo,
            [this](LogLevel, std::string_view line) { lines_.emplace_back(line); }};
@@ -150,6 +172,76 @@ TEST_F(LiveSourceTest, ASilentSubscriptionIsDead) {
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("nothing came for 5 s")));
   run_for(seconds(3));
   EXPECT_EQ(net_->sent().size(), 4u);  // asked again
+}
+
+// A gap is told, and what the venue's REST says of it.
+class RepairTest : public LiveSourceTest {
+ protected:
+  void start_with(std::function<Result<HttpAnswer>(const std::string& url)> rest) {
+    start({{}});
+    net_->rest = [this, rest = std::move(rest)](const std::string& url) {
+      asked_.push_back(url);
+      asked_at_.push_back(clock_.elapsed());
+      return rest(url);
+    };
+    run_for(seconds(1));
+  }
+  static HttpAnswer answer(std::string body) {
+    return {.status = 200, .body = std::move(body), .ts_recv = kStart};
+  }
+
+  SeriesId series_ = catalog_.intern(market::Series{.key = {"v", "trade", "X"}});
+  std::vector<std::string> asked_;
+  std::vector<Duration> asked_at_;
+};
+
+TEST_F(RepairTest, WhatIsMissingIsFetchedFromEitherEnd) {
+  start_with([this](const std::string&) {
+    const std::vector<std::string> bodies{"10 11 99", "19 20", "12 13 14 15 16 17 18"};
+    return answer(bodies.at(asked_.size() - 1));
+  });
+  const Duration told = clock_.elapsed();
+  source_->missing(series_, 10, 20);
+  source_->missing(series_, 10, 20);  // the same
+  run_for(seconds(10));
+  EXPECT_THAT(asked_,
+              ElementsAre("https://rest/X/10-20", "https://rest/X/12-20", "https://rest/X/12-18"));
+  EXPECT_GE(asked_at_[0] - told, LiveSource::kRepairAfter);
+  EXPECT_GE(asked_at_[1] - asked_at_[0], milliseconds(250));
+  EXPECT_THAT(heard_.repaired, ElementsAre(10, 11, 99, 19, 20, 12, 13, 14, 15, 16, 17, 18));
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades were fetched"));
+}
+
+TEST_F(RepairTest, AVenueThatAsksToStayAwayIsAskedLater) {
+  start_with([this](const std::string&) -> Result<HttpAnswer> {
+    if (asked_.size() == 1) return fail(ErrorCode::kUnavailable, "no route");
+    if (asked_.size() == 2)
+      return HttpAnswer{.status = 429, .body = {}, .ts_recv = {}, .stay_away = seconds(40)};
+    return answer("5");
+  });
+  source_->missing(series_, 5, 5);
+  run_for(minutes(2));
+  ASSERT_EQ(asked_.size(), 3u);
+  EXPECT_GE(asked_at_[2] - asked_at_[1], seconds(40));
+  EXPECT_THAT(heard_.repaired, ElementsAre(5));
+}
+
+TEST_F(RepairTest, WhatTheVenueHasNotStaysMissing) {
+  start_with([](const std::string&) { return answer(""); });
+  source_->missing(series_, 5, 7);
+  run_for(seconds(20));
+  source_->missing(series_, 5, 7);
+  run_for(seconds(20));
+  EXPECT_EQ(asked_.size(), 1u);
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades stay missing"));
+}
+
+TEST_F(RepairTest, OfALongGapTheNewestAreFetched) {
+  start_with([](const std::string&) { return answer(""); });
+  source_->missing(series_, 1, 1'000'000);
+  run_for(seconds(5));
+  EXPECT_THAT(asked_, ElementsAre("https://rest/X/950001-1000000"));
+  EXPECT_THAT(lines_, testing::Contains(HasSubstr("too long to be fetched whole")));
 }
 
 TEST_F(LiveSourceTest, AQuietVenueMayBeSilent) {

@@ -79,6 +79,13 @@ bool SeenIdentities::contains(SeriesId series, const market::Identity& identity)
                                 : found->second.pairs.contains(identity.seq, identity.position);
 }
 
+std::optional<IntervalSet::Interval> SeenIdentities::hole_before(
+    SeriesId series, const market::Identity& identity) const {
+  const auto found = seen_.find(key(series, identity.origin));
+  if (found == seen_.end() || identity.position != 0) return std::nullopt;
+  return found->second.seqs.hole_before(identity.seq);
+}
+
 std::vector<std::uint64_t> SeenIdentities::keys() const {
   std::vector<std::uint64_t> keys;
   keys.reserve(seen_.size());

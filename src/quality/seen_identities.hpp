@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -47,6 +48,10 @@ class SeenIdentities {
   std::uint64_t insert_run(SeriesId series, OriginId origin, std::uint64_t first,
                            std::uint64_t last);
   bool contains(SeriesId series, const market::Identity& identity) const;
+  // The seqs that are missing right before the run that holds this one, which has position 0;
+  // nothing: none, or nothing came before it.
+  std::optional<IntervalSet::Interval> hole_before(SeriesId series,
+                                                   const market::Identity& identity) const;
   std::uint64_t count() const { return count_; }
 
   // All that it holds, in ascending order: visit(series, origin, first, last) for what insert_run

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -126,6 +127,28 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
   return simdjson::SUCCESS;
 }
 
+// A trade of the answer to GET /api/v3/historicalTrades.
+simdjson::error_code read_answered(od::object object, Fields& out) {
+  for (auto item : object) {
+    od::field field;
+    if (const auto code = std::move(item).get(field)) return code;
+    const std::string_view key = key_of(field);
+    od::value& value = field.value();
+    if (key == "id") {
+      out.id = text_of(value);
+    } else if (key == "price") {
+      out.price = text_of(value);
+    } else if (key == "qty") {
+      out.size = text_of(value);
+    } else if (key == "time") {
+      out.time = text_of(value);
+    } else if (key == "isBuyerMaker") {
+      out.buyer_is_maker = text_of(value);
+    }
+  }
+  return simdjson::SUCCESS;
+}
+
 }  // namespace
 
 const market::ConditionTable& futures_conditions() { return kFuturesTable; }
@@ -227,6 +250,39 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
   refuse("unknown_message", "neither an event nor an answer of binance");
 }
 
+// [{"id":28457,"price":"4.00","qty":"12.00","quoteQty":"48.00","time":1499865549590,
+//   "isBuyerMaker":true,"isBestMatch":true}], of GET /api/v3/historicalTrades; oldest first.
+void BinanceFeed::on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
+                            std::string_view where, EventSink& sink) {
+  od::document document;
+  od::array trades;
+  simdjson::error_code code = state_->json.iterate(body).get(document);
+  if (code == simdjson::SUCCESS) code = document.get_array().get(trades);
+  if (code != simdjson::SUCCESS) {
+    return sink.refuse({"malformed", "the answer is no list of trades", std::string(where), body});
+  }
+  for (auto element : trades) {
+    od::object trade;
+    Fields fields;
+    code = std::move(element).get_object().get(trade);
+    if (code == simdjson::SUCCESS) code = read_answered(trade, fields);
+    if (code != simdjson::SUCCESS) {
+      return sink.refuse({"malformed",
+                          fmt::format("the answer breaks: {}", simdjson::error_message(code)),
+                          std::string(where), body});
+    }
+    fields.symbol = symbol;
+    fields.is_spot = true;
+    auto taken = state_->take(fields, ts_recv);
+    if (taken) {
+      sink.trade(*taken);
+    } else {
+      sink.refuse(
+          {taken.error().reason, std::move(taken.error().detail), std::string(where), body});
+    }
+  }
+}
+
 namespace {
 
 bool recognises(std::string_view frame) {
@@ -244,6 +300,13 @@ std::vector<std::string> subscribe(std::span<const std::string> symbols) {
   return {fmt::format(R"({{"method":"SUBSCRIBE","params":{},"id":1}})", json_list(streams))};
 }
 
+constexpr std::uint64_t kAnswerMax = 1000;  // trades
+
+std::string repair_target(std::string_view symbol, std::uint64_t first, std::uint64_t last) {
+  return fmt::format("/api/v3/historicalTrades?symbol={}&fromId={}&limit={}", symbol, first,
+                     std::min(last - first + 1, kAnswerMax));
+}
+
 }  // namespace
 
 FeedKind feed_kind() {
@@ -255,8 +318,10 @@ FeedKind feed_kind() {
           .recognises = recognises,
           .live = LiveProtocol{.url = "wss://stream.binance.com:9443/stream",
                                .symbols_max = 1024,
-                               .subscribe = subscribe},
-          .emulation = Emulation{.path = "/stream", .open = open_session}};
+                               .subscribe = subscribe,
+                               .repair = RepairProtocol{.url = "https://api.binance.com",
+                                                        .target = repair_target}},
+          .emulation = Emulation{.path = "/stream", .open = open_session, .answer = answer}};
 }
 
 }  // namespace tapedeck::feeds::binance

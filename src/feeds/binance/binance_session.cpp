@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
+#include <ranges>
 
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
@@ -123,6 +125,27 @@ std::unique_ptr<VenueSession> open_session(std::string_view target) {
     names = end == names.npos ? std::string_view() : names.substr(end + 1);
   }
   return session;
+}
+
+VenueAnswer answer(std::string_view path, const Parameters& query,
+                   std::span<const EmulatedTrade> happened) {
+  if (path != "/api/v3/historicalTrades") return {.status = 404, .body = "{}"};
+  const std::string_view symbol = parameter(query, "symbol");
+  const std::uint64_t first = number_or(parameter(query, "fromId"), 0);
+  const std::uint64_t limit =
+      std::min<std::uint64_t>(number_or(parameter(query, "limit"), 500), 1000);
+  std::string body;
+  std::uint64_t count = 0;
+  for (const EmulatedTrade& trade : happened) {
+    if (trade.symbol != symbol || trade.id < first) continue;
+    if (++count > limit) break;
+    body += fmt::format(
+        R"({}{{"id":{},"price":"{}","qty":"{}","quoteQty":"0","time":{},"isBuyerMaker":{},)"
+        R"("isBestMatch":true}})",
+        body.empty() ? "" : ",", trade.id, to_string(trade.price), to_string(trade.size),
+        ms_of(trade.ts_event), trade.side == market::Side::kSell);
+  }
+  return {.status = 200, .body = fmt::format("[{}]", body)};
 }
 
 }  // namespace tapedeck::feeds::binance

@@ -10,5 +10,8 @@
 namespace tapedeck::feeds::binance {
 
 std::unique_ptr<VenueSession> open_session(std::string_view target);
+// GET /api/v3/historicalTrades.
+VenueAnswer answer(std::string_view path, const Parameters& query,
+                   std::span<const EmulatedTrade> happened);
 
 }  // namespace tapedeck::feeds::binance

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -136,6 +137,38 @@ void CoinbaseFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::stri
   refuse("unknown_message", "a frame without a type");
 }
 
+// [{"time":"2026-07-07T22:58:17.164892Z","trade_id":74,"price":"10.0","size":"0.01",
+//   "side":"buy"}], of GET /products/ID/trades; newest first, the side is the maker's.
+void CoinbaseFeed::on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
+                             std::string_view where, EventSink& sink) {
+  od::document document;
+  od::array trades;
+  simdjson::error_code code = state_->json.iterate(body).get(document);
+  if (code == simdjson::SUCCESS) code = document.get_array().get(trades);
+  if (code != simdjson::SUCCESS) {
+    return sink.refuse({"malformed", "the answer is no list of trades", std::string(where), body});
+  }
+  for (auto element : trades) {
+    od::object trade;
+    Fields fields;
+    code = std::move(element).get_object().get(trade);
+    if (code == simdjson::SUCCESS) code = read_fields(trade, fields);
+    if (code != simdjson::SUCCESS) {
+      return sink.refuse({"malformed",
+                          fmt::format("the answer breaks: {}", simdjson::error_message(code)),
+                          std::string(where), body});
+    }
+    fields.product = symbol;
+    auto taken = state_->take(fields, ts_recv);
+    if (taken) {
+      sink.trade(*taken);
+    } else {
+      sink.refuse(
+          {taken.error().reason, std::move(taken.error().detail), std::string(where), body});
+    }
+  }
+}
+
 namespace {
 
 bool recognises(std::string_view frame) {
@@ -151,6 +184,14 @@ std::vector<std::string> subscribe(std::span<const std::string> symbols) {
                   json_list(symbols))};
 }
 
+constexpr std::uint64_t kAnswerMax = 1000;  // trades
+
+// The newest below `after`.
+std::string repair_target(std::string_view symbol, std::uint64_t first, std::uint64_t last) {
+  return fmt::format("/products/{}/trades?limit={}&after={}", symbol,
+                     std::min(last - first + 1, kAnswerMax), last + 1);
+}
+
 }  // namespace
 
 FeedKind feed_kind() {
@@ -163,8 +204,10 @@ FeedKind feed_kind() {
           .live = LiveProtocol{.url = "wss://ws-feed.exchange.coinbase.com",
                                .symbols_max = 100,
                                .subscribe = subscribe,
-                               .silence_max = seconds(10)},
-          .emulation = Emulation{.path = "/", .open = open_session}};
+                               .silence_max = seconds(10),
+                               .repair = RepairProtocol{.url = "https://api.exchange.coinbase.com",
+                                                        .target = repair_target}},
+          .emulation = Emulation{.path = "/", .open = open_session, .answer = answer}};
 }
 
 }  // namespace tapedeck::feeds::coinbase

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
+#include <ranges>
 
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
@@ -104,6 +106,29 @@ class CoinbaseSession final : public VenueSession {
 std::unique_ptr<VenueSession> open_session(std::string_view target) {
   if (target.substr(0, target.find('?')) != "/") return nullptr;
   return std::make_unique<CoinbaseSession>();
+}
+
+VenueAnswer answer(std::string_view path, const Parameters& query,
+                   std::span<const EmulatedTrade> happened) {
+  constexpr std::string_view kBefore = "/products/";
+  constexpr std::string_view kBehind = "/trades";
+  if (!path.starts_with(kBefore) || !path.ends_with(kBehind)) {
+    return {.status = 404, .body = R"({"message":"NotFound"})"};
+  }
+  path.remove_prefix(kBefore.size());
+  path.remove_suffix(kBehind.size());
+  const std::uint64_t after = number_or(parameter(query, "after"), UINT64_MAX);
+  std::uint64_t limit = std::min<std::uint64_t>(number_or(parameter(query, "limit"), 1000), 1000);
+  std::string body;
+  for (const EmulatedTrade& trade : happened | std::views::reverse) {
+    if (trade.symbol != path || trade.id >= after) continue;
+    if (limit-- == 0) break;
+    body += fmt::format(R"({}{{"time":"{}","trade_id":{},"price":"{}","size":"{}","side":"{}"}})",
+                        body.empty() ? "" : ",", time_text(trade.ts_event), trade.id,
+                        to_string(trade.price), to_string(trade.size),
+                        trade.side == market::Side::kSell ? "buy" : "sell");
+  }
+  return {.status = 200, .body = fmt::format("[{}]", body)};
 }
 
 }  // namespace tapedeck::feeds::coinbase
