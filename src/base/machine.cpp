@@ -288,7 +288,7 @@ class RealMachine final : public Machine {
       for (const std::string& fd : names_in(folder + "/fd")) {
         std::array<char, 64> target{};
         const ssize_t size =
-            ::readlink((folder + "/fd/" + fd).c_str(), target.data(), target.size());
+            ::readlink(fmt::format("{}/fd/{}", folder, fd).c_str(), target.data(), target.size());
         if (size <= 0 || !sockets.contains({target.data(), static_cast<std::size_t>(size)})) {
           continue;
         }

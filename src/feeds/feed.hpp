@@ -103,7 +103,7 @@ class Source {
   // so. Nothing: pull again, as of every source that is not live.
   virtual std::optional<Duration> idle_for() const { return std::nullopt; }
   // What a live source calls, from any thread, when there may be more; nothing: nobody.
-  virtual void on_ready(std::function<void()>) {}
+  virtual void on_ready(const std::function<void()>& /*call*/) {}
   // True: it can be told of what is missing of any series, and may bring it later.
   virtual bool repairs() const { return false; }
   virtual void missing(SeriesId, std::uint64_t /*first*/, std::uint64_t /*last*/) {}

@@ -78,7 +78,7 @@ std::string Certificate::pem() const {
   const std::unique_ptr<BIO, decltype(&BIO_free_all)> out(BIO_new(BIO_s_mem()), &BIO_free_all);
   PEM_write_bio_X509(out.get(), certificate.get());
   const char* data = nullptr;
-  const long bytes = BIO_ctrl(out.get(), BIO_CTRL_INFO, 0, &data);
+  const long bytes = BIO_ctrl(out.get(), BIO_CTRL_INFO, 0, static_cast<void*>(&data));
   return {data, static_cast<std::size_t>(bytes)};
 }
 
@@ -100,6 +100,7 @@ LoopbackServer::LoopbackServer(Script script, const Certificate* certificate, in
     SSL_CTX_use_PrivateKey(tls_.get(), certificate->key.get());
   }
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  TD_CHECK(listener_ >= 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -104,7 +104,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   const std::string& id() const { return part_.id; }
   // As Source::state() and Source::on_ready().
   std::string_view source_state() const { return part_.source->state(); }
-  void on_ready(std::function<void()> call) { part_.source->on_ready(std::move(call)); }
+  void on_ready(const std::function<void()>& call) { part_.source->on_ready(call); }
   const FeedCounts& counts() const { return counts_; }
   bool is_done() const { return done_.load(); }  // nothing more will be handed on
 

@@ -53,7 +53,7 @@ class LiveSource final : public feeds::Source {
 
   Result<bool> pull(feeds::EventSink& sink, std::size_t events_max) override;
   std::optional<Duration> idle_for() const override { return idle_for_; }
-  void on_ready(std::function<void()> call) override { net_->on_ready(std::move(call)); }
+  void on_ready(const std::function<void()>& call) override { net_->on_ready(call); }
   std::string_view state() const override { return state_.load(); }
   bool repairs() const override { return protocol_.repair.has_value(); }
   void missing(SeriesId series, std::uint64_t first, std::uint64_t last) override;

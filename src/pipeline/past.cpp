@@ -12,7 +12,7 @@ Result<std::optional<windows::PastBar>> TapeAndStorePast::bar(SeriesId series,
   if (store_ == nullptr) return fail(ErrorCode::kNotFound, "no bars are stored");
   TD_ASSIGN(auto found, store_->find(catalog_.series(series).key, spec, ts_open));
   if (!found) return std::nullopt;
-  return windows::PastBar{.bar = std::move(found->row.bar), .keys = std::move(found->state)};
+  return windows::PastBar{.bar = found->row.bar, .keys = std::move(found->state)};
 }
 
 Status TapeAndStorePast::trades(SeriesId series, Timestamp from, Timestamp to, Offset end,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/check.hpp"
 
@@ -88,12 +89,34 @@ Status Pipeline::prepare() {
   if (parts_.store) {
     std::vector<Offset> stored;
     for (const store::Checkpoint& checkpoint : checkpoints) stored.push_back(checkpoint.applied);
+    TD_TRY(show_last_trades(stored));
     live_.publish({}, stored.front());
     store_stage_ = std::make_unique<StoreStage>(
         to_store_, *parts_.store, clock_, std::move(stored), definition(), [this] {
           return std::ranges::all_of(windows_,
                                      [](const auto& window) { return window->is_done(); });
         });
+  }
+  return {};
+}
+
+Status Pipeline::show_last_trades(const std::vector<Offset>& applied) {
+  constexpr std::uint64_t kEvents = 50'000;
+  const tape::Tape& tape = *parts_.tape;
+  for (std::uint32_t p = 0; p < tape.partitions(); ++p) {
+    const PartitionId partition(p);
+    const Offset end = applied[p];
+    const Offset begin(end.value - std::min(end.value, kEvents));
+    const Offset first = std::max(begin, tape.first_offset(partition));
+    if (first >= end) continue;
+    TD_ASSIGN(const auto reader, tape.read({.partition = partition, .first = first}));
+    while (true) {
+      TD_ASSIGN(const auto batch, reader->next());
+      if (!batch || batch->first >= end) break;
+      // What is not applied yet is shown by the windows.
+      const auto old = std::min<std::uint64_t>(batch->trades.size(), end - batch->first);
+      live_.publish_trades(std::span(batch->trades).first(old), batch->first);
+    }
   }
   return {};
 }

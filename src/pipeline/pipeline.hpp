@@ -89,6 +89,8 @@ class Pipeline {
 
  private:
   std::uint64_t unread() const;
+  // Those before the checkpoint: the windows show the rest.
+  Status show_last_trades(const std::vector<Offset>& applied);
   // What the bars are made by. Others are not comparable.
   std::string definition() const;
   Result<std::vector<store::Checkpoint>> find_checkpoints();

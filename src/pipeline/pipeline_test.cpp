@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <utility>
+
 #include "base/memory_disk.hpp"
 #include "pipeline/fakes_test.hpp"
 #include "tape/embedded/embedded_tape.hpp"
@@ -254,6 +258,49 @@ TEST(Pipeline, TheLiveTableHoldsWhatTheStoreHolds) {
   const auto unknown = life.pipeline->live().bars_since(series, {.interval = hours(1)}, Offset());
   ASSERT_FALSE(unknown);
   EXPECT_NE(unknown.error().message.find("1m eligible extended"), std::string::npos);
+}
+
+// By series, the price and the time of its last trade.
+std::map<std::string, std::pair<std::string, Timestamp>> last_trades(const Pipeline& pipeline) {
+  std::map<std::string, std::pair<std::string, Timestamp>> last;
+  pipeline.live().last_since(
+      Offset(), [](const market::Trade&) { return true; },
+      [&](const market::Trade& trade, Offset) {
+        last[to_string(pipeline.catalog().series(trade.series).key)] = {to_string(trade.price),
+                                                                        trade.ts_event};
+      });
+  return last;
+}
+
+TEST(Pipeline, TheLastTradesAreThereBeforeAnythingComes) {
+  MemoryDisk disk;
+  Life life(disk);
+  ASSERT_TRUE(life.run());
+  const auto before = last_trades(*life.pipeline);
+  ASSERT_EQ(before.size(), 4u);
+  FakeStore whole;
+  whole.take_over(*life.store);
+  FakeStore cut;
+  cut.take_over(*life.store, 5);
+  life.pipeline.reset();
+  {
+    Life next(disk, {}, &whole);
+    ASSERT_TRUE(next.pipeline->prepare());
+    EXPECT_EQ(last_trades(*next.pipeline), before);
+  }
+  // Where the windows go on behind the checkpoint, each trade is there once.
+  Life next(disk, {}, &cut);
+  ASSERT_TRUE(next.run());
+  EXPECT_EQ(last_trades(*next.pipeline), before);
+  std::size_t shown = 0;
+  for (std::uint32_t id = 0; id < next.pipeline->catalog().series_count(); ++id) {
+    const auto trades = next.pipeline->live().trades_since(SeriesId(id), Offset()).trades;
+    for (std::size_t i = 1; i < trades.size(); ++i) {
+      EXPECT_LT(trades[i - 1].offset, trades[i].offset);
+    }
+    shown += trades.size();
+  }
+  EXPECT_EQ(shown, 4 * Live::kTradesKept);
 }
 
 // What a client applies step by step from bars_since is what the table holds: finality too.

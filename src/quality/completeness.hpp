@@ -78,7 +78,7 @@ class Completeness {
   struct Day {
     DayQuality quality{};
     market::TradingDay times{};
-    std::bitset<24 * 60> minutes{};  // of the regular session
+    std::bitset<std::size_t{24} * 60> minutes{};  // of the regular session
   };
   struct SeriesDays {
     const market::Series* series = nullptr;

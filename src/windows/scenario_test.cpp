@@ -261,7 +261,7 @@ class World : public Past {
   std::map<Key, std::uint64_t> bars_read_;
 };
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
+constexpr std::int64_t kDay = std::int64_t{24} * 60 * 60;
 
 TEST(Scenario, OneTradeStampedInTheYear2100) {
   constexpr Timestamp k2100{4'102'444'800'000'000'000};

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "base/crc32c.hpp"
@@ -382,7 +383,9 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* out, int flags,
   if ((flags & SQLITE_OPEN_CREATE) != 0) mode = ShareMode::kWriteOrCreate;
   auto file = state.disk.open_shared(name, mode);
   if (!file) return state.failed(file.error(), SQLITE_CANTOPEN);
-  reinterpret_cast<OpenFile*>(out)->file = new DiskFile(state, name, *std::move(file), flags);
+  auto* const opened = new (std::nothrow) DiskFile(state, name, *std::move(file), flags);
+  if (opened == nullptr) return SQLITE_NOMEM;
+  reinterpret_cast<OpenFile*>(out)->file = opened;
   out->pMethods = &kMethods;
   if (out_flags != nullptr) *out_flags = flags;
   return SQLITE_OK;
