@@ -128,18 +128,6 @@ class StateFolder {
   std::uint64_t first_run_ = 1;
 };
 
-std::vector<market::BarSpec> demo_specs() {
-  std::vector<market::BarSpec> specs;
-  for (const Duration interval : {minutes(1), minutes(5), minutes(15), hours(1)}) {
-    for (const auto conditions : {market::ConditionMode::kEligible, market::ConditionMode::kAll}) {
-      for (const auto session : {market::SessionMode::kExtended, market::SessionMode::kRegular}) {
-        specs.push_back({interval, conditions, session});
-      }
-    }
-  }
-  return specs;
-}
-
 Result<pipeline::PlayStatus> describe(const DemoArguments& arguments, bool synthetic) {
   TD_ASSIGN(const market::Calendar* calendar, market::find_calendar("us_equity"));
   const market::TradingDay day = calendar->day_of(kDay);
@@ -200,7 +188,7 @@ Status run_demo(const DemoArguments& arguments) {
         .id = "replay", .pace = pipeline::Pace{.from = about.start_time, .speed = arguments.speed}};
     TD_ASSIGN(feed.source, open_source(arguments, *disk, data, *parts.catalog));
     parts.feeds.push_back(std::move(feed));
-    const pipeline::PipelineOptions options{.specs = demo_specs(),
+    const pipeline::PipelineOptions options{.specs = chart_specs(),
                                             .bars_kept_max = pipeline::kBarsBesideStore,
                                             .on_full_disk = pipeline::OnFullDisk::kWait,
                                             .metrics = &metrics};

@@ -62,6 +62,18 @@ std::vector<std::string> venues() {
   return names;
 }
 
+std::vector<market::BarSpec> chart_specs() {
+  std::vector<market::BarSpec> specs;
+  for (const Duration interval : {minutes(1), minutes(5), minutes(15), hours(1)}) {
+    for (const auto conditions : {market::ConditionMode::kEligible, market::ConditionMode::kAll}) {
+      for (const auto session : {market::SessionMode::kExtended, market::SessionMode::kRegular}) {
+        specs.push_back({interval, conditions, session});
+      }
+    }
+  }
+  return specs;
+}
+
 std::string registry_text() {
   std::string text = "| room | name | what |\n| --- | --- | --- |\n";
   for (const feeds::FeedKind& feed : feed_kinds()) {

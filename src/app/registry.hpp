@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "feeds/feed.hpp"
+#include "market/bar.hpp"
 #include "market/conditions.hpp"
 
 namespace tapedeck::app {
@@ -25,6 +26,9 @@ inline constexpr std::string_view kEventsVenue = "events";
 // What a feed of a pipeline file can name as its venue: those, and the ones that are read from
 // files only.
 std::vector<std::string> venues();
+
+// The bar series that the page offers, where nothing else is said.
+std::vector<market::BarSpec> chart_specs();
 
 // All slices by room, for people: one line each.
 std::string registry_text();

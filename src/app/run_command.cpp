@@ -243,6 +243,13 @@ Result<config::Config> config_of(const std::vector<std::string>& words) {
   config::Config config;
   config.tape.dir = "var/live/tape";
   config.store.dir = "var/live/store";
+  config.bars.clear();
+  for (const market::BarSpec& spec : chart_specs()) {
+    config.bars.push_back({.interval = spec.interval,
+                           .slide = {},
+                           .conditions = spec.conditions,
+                           .session = spec.session});
+  }
   for (const std::string& word : words) {
     const auto symbol = symbol_of(word);
     if (!symbol) {

@@ -523,7 +523,12 @@ async function askQuotes(): Promise<void> {
   const { conditions: wanted, session } = view;
   const today = { start: zone.date(secondsOf(status.play.market_time)), tz: zone.name };
   const durable = status.tape.durable_offset;
-  await rounds.round({ conditions: wanted, session }, today, status.play.run, durable);
+  // Few bars tell of a day, but not of more than the day so far.
+  const short = (keptBars ?? [])
+    .filter(({ interval }) => intervalSeconds(interval) <= 3600)
+    .sort((left, right) => intervalSeconds(right.interval) - intervalSeconds(left.interval));
+  const which = nearestKept({ interval: '15m', conditions: wanted, session }, short);
+  await rounds.round(which, today, status.play.run, durable);
 }
 
 function showColours(): void {

@@ -133,7 +133,7 @@ test('quotes are asked for in turn, bounded, only when something may have change
     },
     () => {},
   );
-  const all = { conditions: 'all', session: 'extended' } as const;
+  const all = { interval: '15m', conditions: 'all', session: 'extended' } as const;
   const kDay = { start: '2013-10-07' };
   rounds.setSeries(['a', 'b']);
   await rounds.round(all, kDay, 1, '10');

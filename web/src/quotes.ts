@@ -72,19 +72,19 @@ export class QuoteRounds {
 
   /** One round. A series of which nothing can have changed since its last answer is left out. */
   async round(
-    filter: Pick<BarQuery, 'conditions' | 'session'>,
+    which: Pick<BarQuery, 'interval' | 'conditions' | 'session'>,
     range: BarRange,
     run: number,
     durable: Offset,
   ): Promise<void> {
     if (this.busy_) return;
     this.busy_ = true;
-    const state = JSON.stringify([run, durable, filter, range]);
+    const state = JSON.stringify([run, durable, which, range]);
     for (let count = Math.min(kPerRound, this.series_.length); count > 0; --count) {
       const series = this.series_[this.next_ % this.series_.length];
       this.next_ = (this.next_ + 1) % Math.max(this.series_.length, 1);
       if (series === undefined || this.asked_.get(series) === state) continue;
-      const answer = await this.fetch_({ series, interval: '15m', ...filter }, range);
+      const answer = await this.fetch_({ series, ...which }, range);
       if (!answer.ok) continue;
       this.asked_.set(series, state);
       this.onQuote_(series, quoteOf(answer.value.bars));
