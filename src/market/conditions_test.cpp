@@ -9,7 +9,7 @@ constexpr std::uint64_t bit(int n) { return std::uint64_t{1} << n; }
 
 // Flags as a venue's table has them.
 const ConditionTable& table() {
-  static const ConditionTable kTable = [] {
+  static const ConditionTable made = [] {
     ConditionTable t;
     t.flags[0] = {"Regular", Answer::kYes, Answer::kYes, Answer::kYes, false};
     t.flags[7] = {"Closing", Answer::kYes, Answer::kYes, Answer::kYes, true};
@@ -19,7 +19,7 @@ const ConditionTable& table() {
     t.flags[63] = {"OddLot", Answer::kNo, Answer::kNo, Answer::kYes, false};
     return t;
   }();
-  return kTable;
+  return made;
 }
 
 // "ohv" and the session, where each is allowed.

@@ -261,16 +261,21 @@ void Deck::run_on() {
     state_ = PlayState::kLoading;
     lock.unlock();
     auto next = take_next(number_ + 1);
-    if (next) put(*std::move(next));
+    std::optional<Error> failed;
+    if (next) {
+      put(*std::move(next));
+    } else {
+      failed = std::move(next.error());
+    }
     lock.lock();
     if (wish_ == Wish::kNextRun) wish_ = Wish::kNone;
-    if (next) {
+    if (!failed) {
       ++number_;
       error_.reset();
     } else {
       state_ = PlayState::kFailed;
-      error_ = next.error().message;
-      log_.error("the next run could not begin", {{"error", next.error().message}});
+      error_ = failed->message;
+      log_.error("the next run could not begin", {{"error", failed->message}});
     }
     lock.unlock();
     announce();

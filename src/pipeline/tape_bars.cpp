@@ -28,7 +28,7 @@ class Found final : public windows::Past {
     for (windows::BarChange& change : changes) {
       const Timestamp t = change.bar.ts_open;
       if ((query_.start && t < *query_.start) || (query_.end && t >= *query_.end)) continue;
-      bars_.insert_or_assign(t, windows::PastBar{std::move(change.bar), change.keys()});
+      bars_.insert_or_assign(t, windows::PastBar{change.bar, change.keys()});
       if (bars_.size() > query_.limit) bars_.erase(bars_.begin());
     }
   }

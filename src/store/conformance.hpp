@@ -26,9 +26,11 @@ struct StoreUnderTest {
 };
 
 class StoreConformance : public testing::TestWithParam<StoreUnderTest> {
+ public:
+  ~StoreConformance() override { std::filesystem::remove_all(folder_); }
+
  protected:
   StoreConformance() { reopen(); }
-  ~StoreConformance() override { std::filesystem::remove_all(folder_); }
 
   void reopen() {
     store_.reset();

@@ -68,7 +68,8 @@ class BarBuilderTest : public testing::Test {
     return {.specs = {{minutes(1), conditions, session}}};
   }
 
-  std::map<Timestamp, Bar> bars_of(const std::vector<Trade>& trades, BarBuilderOptions with) {
+  std::map<Timestamp, Bar> bars_of(const std::vector<Trade>& trades,
+                                   const BarBuilderOptions& with) {
     BarBuilder builder(catalog_, tables_, with);
     Offset offset;
     for (const Trade& t : trades) {

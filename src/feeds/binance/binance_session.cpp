@@ -84,7 +84,7 @@ class BinanceSession final : public VenueSession {
   }
 
   std::string trade_frame(const EmulatedTrade& trade) const override {
-    const std::string data = fmt::format(
+    std::string data = fmt::format(
         R"({{"e":"trade","E":{},"s":{},"t":{},"p":"{}","q":"{}","T":{},"m":{},"M":true}})",
         ms_of(trade.ts_event), json_quote(trade.symbol), trade.id, to_string(trade.price),
         to_string(trade.size), ms_of(trade.ts_event), trade.side == market::Side::kSell);

@@ -196,9 +196,9 @@ struct Life {
   // With the so-many-th change of the disk, all it does fails.
   void cut_at(std::uint64_t change) {
     disk.set_fault([this, change](std::string_view operation, const std::string&) -> Status {
-      static const std::set<std::string_view> kChanges{
+      static const std::set<std::string_view> changing{
           "open", "write", "truncate", "sync", "remove", "sync_directory", "rename"};
-      if (kChanges.contains(operation)) ++changes;
+      if (changing.contains(operation)) ++changes;
       gone = gone || changes >= change;
       return gone ? fail(ErrorCode::kIo, "the power is gone") : Status();
     });

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "base/check.hpp"
 #include "base/memory_disk.hpp"
 #include "store/conformance.hpp"
 #include "store/embedded/disk_vfs.hpp"
@@ -43,9 +44,10 @@ namespace {
 using testing::HasSubstr;
 
 class SqliteStoreTest : public testing::Test {
- protected:
+ public:
   ~SqliteStoreTest() override { std::filesystem::remove_all(folder_); }
 
+ protected:
   std::unique_ptr<Store> open() const { return open_sqlite_store(machine(), path_).value(); }
   Error error_of(const std::string& path) const {
     const auto store = open_sqlite_store(machine(), path, milliseconds(1));
@@ -98,7 +100,8 @@ class SqliteStoreTest : public testing::Test {
 
   const std::string folder_ = [] {
     std::string name = testing::TempDir() + "td_sqlite_XXXXXX";
-    return std::string(::mkdtemp(name.data()));
+    TD_CHECK(::mkdtemp(name.data()) != nullptr);
+    return name;
   }();
   const std::string path_ = folder_ + "/bars.db";
 };
