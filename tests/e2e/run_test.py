@@ -44,6 +44,7 @@ BARS = (
     ("1h", "all", "extended"),
     ("1d", "eligible", "regular"),
 )
+MANY = [f"S{n}/USD" for n in range(101)]
 AVERAGES = ("15s", "all", "extended")
 
 
@@ -415,8 +416,10 @@ class Refusals(RunTest):
         return done.err
 
     def test_what_cannot_be_run_says_why(self):
-        self.write('[[feed]]\nid = "x"\nvenue = "kraken"\nsymbols = ["BTC/USD"]\n')
-        self.assertIn("feed 'x'", self.refused())
+        self.write('[[feed]]\nid = "x"\nvenue = "lean"\nsymbols = ["SPY"]\n')
+        self.assertIn("feed 'x': lean is read from recordings only", self.refused())
+        self.write(f'[[feed]]\nid = "x"\nvenue = "kraken"\nsymbols = {json.dumps(MANY)}\n')
+        self.assertIn("at most 100 symbols on a connection", self.refused())
         self.write(feed("x", "lean", ["gone.zip"]))
         self.assertIn("gone.zip", self.refused())
         self.write(feed("x", "lean", DEMO[:1]), '[[bars]]\ninterval = "7m"\n')
