@@ -419,7 +419,7 @@ class Refusals(RunTest):
         self.write('[[feed]]\nid = "x"\nvenue = "lean"\nsymbols = ["SPY"]\n')
         self.assertIn("feed 'x': lean is read from recordings only", self.refused())
         self.write(f'[[feed]]\nid = "x"\nvenue = "kraken"\nsymbols = {json.dumps(MANY)}\n')
-        self.assertIn("at most 100 symbols on a connection", self.refused())
+        self.assertIn("at most 100 symbols on a connection", self.refused(2))
         self.write(feed("x", "lean", ["gone.zip"]))
         self.assertIn("gone.zip", self.refused())
         self.write(feed("x", "lean", DEMO[:1]), '[[bars]]\ninterval = "7m"\n')
