@@ -245,7 +245,7 @@ class LiveTest(unittest.TestCase):
         self.assertIn("missed trades cannot be fetched now", service.log())
 
     def test_killed_in_between(self):
-        venue = self.emulate("binance", "--fault", "cut@2s", "--speed", "0.6")
+        venue = self.emulate("binance", "--fault", "cut@2s", "--speed", "0.3")
         self.write_pipeline(venue)
         rng = random.Random(3)
         for _ in range(3):
