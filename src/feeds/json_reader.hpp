@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -61,6 +62,16 @@ inline std::optional<std::string_view> text_of(simdjson::ondemand::value& value)
   std::string_view unescaped;
   if (value.get_string().get(unescaped) != simdjson::SUCCESS) return std::nullopt;
   return unescaped;
+}
+
+// Appends the strings of an array to `out`; of anything else nothing.
+inline void append_texts(simdjson::ondemand::value& value, std::vector<std::string>& out) {
+  simdjson::ondemand::array texts;
+  if (value.get_array().get(texts) != simdjson::SUCCESS) return;
+  for (auto element : texts) {
+    std::string_view text;
+    if (element.get_string().get(text) == simdjson::SUCCESS) out.emplace_back(text);
+  }
 }
 
 }  // namespace tapedeck::feeds

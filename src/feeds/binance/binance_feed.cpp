@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "feeds/binance/binance_session.hpp"
+#include "feeds/json_answer.hpp"
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/series_table.hpp"
@@ -254,33 +255,16 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
 //   "isBuyerMaker":true,"isBestMatch":true}], of GET /api/v3/historicalTrades; oldest first.
 void BinanceFeed::on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
                             std::string_view where, EventSink& sink) {
-  od::document document;
-  od::array trades;
-  simdjson::error_code code = state_->json.iterate(body).get(document);
-  if (code == simdjson::SUCCESS) code = document.get_array().get(trades);
-  if (code != simdjson::SUCCESS) {
-    return sink.refuse({"malformed", "the answer is no list of trades", std::string(where), body});
-  }
-  for (auto element : trades) {
-    od::object trade;
-    Fields fields;
-    code = std::move(element).get_object().get(trade);
-    if (code == simdjson::SUCCESS) code = read_answered(trade, fields);
-    if (code != simdjson::SUCCESS) {
-      return sink.refuse({"malformed",
-                          fmt::format("the answer breaks: {}", simdjson::error_message(code)),
-                          std::string(where), body});
-    }
+  Fields fields;
+  const auto read = [&](od::object trade) {
+    fields = {};
+    return read_answered(trade, fields);
+  };
+  read_answer(state_->json, body, where, sink, read, [&] {
     fields.symbol = symbol;
     fields.is_spot = true;
-    auto taken = state_->take(fields, ts_recv);
-    if (taken) {
-      sink.trade(*taken);
-    } else {
-      sink.refuse(
-          {taken.error().reason, std::move(taken.error().detail), std::string(where), body});
-    }
-  }
+    return state_->take(fields, ts_recv);
+  });
 }
 
 namespace {
@@ -292,11 +276,8 @@ bool recognises(std::string_view frame) {
 
 // {"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}; names of streams are lower case.
 std::vector<std::string> subscribe(std::span<const std::string> symbols) {
-  std::vector<std::string> streams(symbols.begin(), symbols.end());
-  for (std::string& stream : streams) {
-    for (char& c : stream) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    stream += "@trade";
-  }
+  std::vector<std::string> streams;
+  for (const std::string& symbol : symbols) streams.push_back(stream_of(symbol));
   return {fmt::format(R"({{"method":"SUBSCRIBE","params":{},"id":1}})", json_list(streams))};
 }
 

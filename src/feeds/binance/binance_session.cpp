@@ -22,12 +22,6 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-std::string stream_of(std::string_view symbol) {
-  std::string out(symbol);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out + std::string(kSuffix);
-}
-
 std::int64_t ms_of(Timestamp t) { return floor_to(t, milliseconds(1)).ns / milliseconds(1).ns; }
 
 class BinanceSession final : public VenueSession {
@@ -60,12 +54,7 @@ class BinanceSession final : public VenueSession {
         id = std::string(value.raw_json_token());
         while (!id.empty() && id.back() <= ' ') id.pop_back();
       } else if (key == "params") {
-        od::array names;
-        if (value.get_array().get(names) != simdjson::SUCCESS) continue;
-        for (auto element : names) {
-          std::string_view name;
-          if (element.get_string().get(name) == simdjson::SUCCESS) params.emplace_back(name);
-        }
+        append_texts(value, params);
       }
     }
     std::string result = "null";
@@ -103,6 +92,12 @@ class BinanceSession final : public VenueSession {
 };
 
 }  // namespace
+
+std::string stream_of(std::string_view symbol) {
+  std::string out(symbol);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  return out + std::string(kSuffix);
+}
 
 std::unique_ptr<VenueSession> open_session(std::string_view target) {
   constexpr std::string_view kCombined = "/stream";

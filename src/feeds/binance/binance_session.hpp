@@ -3,11 +3,16 @@
 #pragma once
 
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "feeds/emulation.hpp"
 
 namespace tapedeck::feeds::binance {
+
+// The stream of a symbol's trades: "btcusdt@trade" of "BTCUSDT".
+std::string stream_of(std::string_view symbol);
 
 std::unique_ptr<VenueSession> open_session(std::string_view target);
 // GET /api/v3/historicalTrades.

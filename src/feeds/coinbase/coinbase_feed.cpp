@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "feeds/coinbase/coinbase_session.hpp"
+#include "feeds/json_answer.hpp"
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/series_table.hpp"
@@ -141,32 +142,15 @@ void CoinbaseFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::stri
 //   "side":"buy"}], of GET /products/ID/trades; newest first, the side is the maker's.
 void CoinbaseFeed::on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
                              std::string_view where, EventSink& sink) {
-  od::document document;
-  od::array trades;
-  simdjson::error_code code = state_->json.iterate(body).get(document);
-  if (code == simdjson::SUCCESS) code = document.get_array().get(trades);
-  if (code != simdjson::SUCCESS) {
-    return sink.refuse({"malformed", "the answer is no list of trades", std::string(where), body});
-  }
-  for (auto element : trades) {
-    od::object trade;
-    Fields fields;
-    code = std::move(element).get_object().get(trade);
-    if (code == simdjson::SUCCESS) code = read_fields(trade, fields);
-    if (code != simdjson::SUCCESS) {
-      return sink.refuse({"malformed",
-                          fmt::format("the answer breaks: {}", simdjson::error_message(code)),
-                          std::string(where), body});
-    }
+  Fields fields;
+  const auto read = [&](od::object trade) {
+    fields = {};
+    return read_fields(trade, fields);
+  };
+  read_answer(state_->json, body, where, sink, read, [&] {
     fields.product = symbol;
-    auto taken = state_->take(fields, ts_recv);
-    if (taken) {
-      sink.trade(*taken);
-    } else {
-      sink.refuse(
-          {taken.error().reason, std::move(taken.error().detail), std::string(where), body});
-    }
-  }
+    return state_->take(fields, ts_recv);
+  });
 }
 
 namespace {

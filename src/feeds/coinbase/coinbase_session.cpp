@@ -14,16 +14,10 @@ namespace {
 
 namespace od = simdjson::ondemand;
 
-// "2026-07-07T22:58:17.164892Z": always six digits.
+// "2026-07-07T22:58:17.164892Z": always six digits, of the nine that we write.
 std::string time_text(Timestamp t) {
-  std::string text = to_iso(floor_to(t, microseconds(1)));
-  const auto dot = text.find('.');
-  std::string digits = dot == text.npos ? std::string() : text.substr(dot + 1);
-  if (!digits.empty()) digits.pop_back();  // Z
-  digits.resize(6, '0');
-  const std::string whole =
-      dot == text.npos ? text.substr(0, text.size() - 1) : text.substr(0, dot);
-  return fmt::format("{}.{}Z", whole, digits);
+  const std::string text = to_iso(t);
+  return text.substr(0, text.size() - 4) + 'Z';
 }
 
 class CoinbaseSession final : public VenueSession {
@@ -45,14 +39,10 @@ class CoinbaseSession final : public VenueSession {
       od::value& value = field.value();
       if (key == "type") {
         if (const auto word = text_of(value)) type = *word;
-      } else if (key == "product_ids" || key == "channels") {
-        od::array names;
-        if (value.get_array().get(names) != simdjson::SUCCESS) continue;
-        for (auto element : names) {
-          std::string_view name;
-          if (element.get_string().get(name) != simdjson::SUCCESS) continue;
-          (key == "channels" ? channels : products).emplace_back(name);
-        }
+      } else if (key == "product_ids") {
+        append_texts(value, products);
+      } else if (key == "channels") {
+        append_texts(value, channels);
       }
     }
     if (type == "subscribe") {

@@ -87,12 +87,7 @@ class KrakenSession final : public VenueSession {
       if (key == "channel") {
         if (const auto word = text_of(value)) channel = *word;
       } else if (key == "symbol") {
-        od::array names;
-        if (value.get_array().get(names) != simdjson::SUCCESS) continue;
-        for (auto element : names) {
-          std::string_view name;
-          if (element.get_string().get(name) == simdjson::SUCCESS) symbols.emplace_back(name);
-        }
+        append_texts(value, symbols);
       }
     }
   }
