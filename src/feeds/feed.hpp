@@ -106,7 +106,7 @@ class Source {
   virtual void on_ready(const std::function<void()>& /*call*/) {}
   // True: it can be told of what is missing of any series, and may bring it later.
   virtual bool repairs() const { return false; }
-  virtual void missing(SeriesId, std::uint64_t /*first*/, std::uint64_t /*last*/) {}
+  virtual void missing(SeriesId, OriginId, std::uint64_t /*first*/, std::uint64_t /*last*/) {}
   // Of a live source: "connecting", "live" or "down"; empty of others. Any thread.
   virtual std::string_view state() const { return {}; }
 };

@@ -58,6 +58,12 @@ struct Origin {
   auto operator<=>(const Origin&) const = default;
 };
 
+// Whether these ids are the venue's count of its trades, so that a missing one is a missed trade:
+// they are its own, and it declares them ordered.
+inline bool is_count_of_venue(const Series& series, const Origin& origin) {
+  return series.order == TradeOrder::kVenueSequence && origin.kind == OriginKind::kVenue;
+}
+
 // As the tape and the checkpoints hold them (tape/embedded/FORMAT.md, "Dictionary"). What cannot be
 // read, or makes no sense, leaves a reader that is not ok().
 void put_series(std::string& out, const Series& series);

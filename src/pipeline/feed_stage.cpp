@@ -49,7 +49,8 @@ FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quara
       quarantine_(quarantine),
       out_(out),
       clock_(clock),
-      batch_events_(batch_events) {
+      batch_events_(batch_events),
+      repairs_(part_.source->repairs()) {
   if (part_.pace) wanted_speed_ = part_.pace->speed;
 }
 
@@ -59,11 +60,9 @@ Result<Step> FeedStage::step() {
   if (!hand_on()) return ready_.size() < before ? Step::progress() : Step::idle();
   const bool draining = draining_;
   take_speed();
-  if (!std::exchange(has_begun_, true) && part_.source->repairs()) {
+  if (!std::exchange(has_begun_, true) && repairs_) {
     // What an earlier run did not get to.
-    seen_.for_each_hole([this](SeriesId series, std::uint64_t first, std::uint64_t last) {
-      part_.source->missing(series, first, last);
-    });
+    seen_.for_each_hole([this](auto... hole) { part_.source->missing(hole...); });
   }
   if (held_.empty() && !source_ended_ && !draining) {
     const auto more = part_.source->pull(*this, batch_events_);
@@ -174,11 +173,11 @@ void FeedStage::trade(const Trade& trade) {
     ++counts_.duplicates;
     return;
   }
-  if (part_.source->repairs()) {
+  if (repairs_) {
     // The trade that opens a gap tells of it, those behind it do not again.
     const auto hole = seen_.hole_before(trade);
     if (hole && hole->last + 1 == trade.identity.seq) {
-      part_.source->missing(trade.series, hole->first, hole->last);
+      part_.source->missing(trade.series, trade.identity.origin, hole->first, hole->last);
     }
   }
   hold(trade, trade.ts_event);

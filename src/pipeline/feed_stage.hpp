@@ -47,7 +47,7 @@ class SeenEvents {
     std::lock_guard lock(mutex_);
     return trades_.hole_before(trade.series, trade.identity);
   }
-  // Calls visit(series, first, last) for what is missing between trades without a position.
+  // Calls visit(series, origin, first, last) for what is missing between trades without a position.
   template <class F>
   void for_each_hole(F&& visit) {
     std::lock_guard lock(mutex_);
@@ -55,7 +55,7 @@ class SeenEvents {
     trades_.for_each_run(
         [&](SeriesId series, OriginId origin, std::uint64_t first, std::uint64_t last) {
           if (before && std::get<0>(*before) == series && std::get<1>(*before) == origin) {
-            visit(series, std::get<2>(*before) + 1, first - 1);
+            visit(series, origin, std::get<2>(*before) + 1, first - 1);
           }
           before = {series, origin, last};
         });
@@ -140,6 +140,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   std::optional<Duration> play_began_;  // by the clock's elapsed()
   Timestamp last_mark_{};
 
+  const bool repairs_;  // the source does
   bool has_begun_ = false;
   bool source_ended_ = false;
   std::deque<Held> held_;  // pulled; new; perhaps not due

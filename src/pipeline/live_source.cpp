@@ -108,8 +108,11 @@ void LiveSource::on_close(const std::string& why, std::optional<Duration> stay_a
   next_attempt_ = now + wait;
 }
 
-void LiveSource::missing(SeriesId series, std::uint64_t first, std::uint64_t last) {
-  const auto& [venue, channel, symbol] = catalog_.series(series).key;
+void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first,
+                         std::uint64_t last) {
+  const market::Series& of = catalog_.series(series);
+  if (!market::is_count_of_venue(of, catalog_.origin(origin))) return;
+  const auto& [venue, channel, symbol] = of.key;
   const auto& mine = options_.symbols;
   if (venue != feed_->venue() || std::ranges::find(mine, symbol) == mine.end()) return;
   if (asked_[series].contains(last) || gaps_.size() >= kGapsMax) return;

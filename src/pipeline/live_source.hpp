@@ -56,7 +56,7 @@ class LiveSource final : public feeds::Source {
   void on_ready(const std::function<void()>& call) override { net_->on_ready(call); }
   std::string_view state() const override { return state_.load(); }
   bool repairs() const override { return protocol_.repair.has_value(); }
-  void missing(SeriesId series, std::uint64_t first, std::uint64_t last) override;
+  void missing(SeriesId series, OriginId origin, std::uint64_t first, std::uint64_t last) override;
 
  private:
   void connect();

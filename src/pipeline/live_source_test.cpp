@@ -190,7 +190,9 @@ class RepairTest : public LiveSourceTest {
     return {.status = 200, .body = std::move(body), .ts_recv = kStart};
   }
 
-  SeriesId series_ = catalog_.intern(market::Series{.key = {"v", "trade", "X"}});
+  SeriesId series_ = catalog_.intern(
+      market::Series{.key = {"v", "trade", "X"}, .order = market::TradeOrder::kVenueSequence});
+  OriginId venue_ = catalog_.intern(market::Origin{});
   std::vector<std::string> asked_;
   std::vector<Duration> asked_at_;
 };
@@ -201,8 +203,8 @@ TEST_F(RepairTest, WhatIsMissingIsFetchedFromEitherEnd) {
     return answer(bodies.at(asked_.size() - 1));
   });
   const Duration told = clock_.elapsed();
-  source_->missing(series_, 10, 20);
-  source_->missing(series_, 10, 20);  // the same
+  source_->missing(series_, venue_, 10, 20);
+  source_->missing(series_, venue_, 10, 20);  // the same
   run_for(seconds(10));
   EXPECT_THAT(asked_,
               ElementsAre("https://rest/X/10-20", "https://rest/X/12-20", "https://rest/X/12-18"));
@@ -219,7 +221,7 @@ TEST_F(RepairTest, AVenueThatAsksToStayAwayIsAskedLater) {
       return HttpAnswer{.status = 429, .body = {}, .ts_recv = {}, .stay_away = seconds(40)};
     return answer("5");
   });
-  source_->missing(series_, 5, 5);
+  source_->missing(series_, venue_, 5, 5);
   run_for(minutes(2));
   ASSERT_EQ(asked_.size(), 3u);
   EXPECT_GE(asked_at_[2] - asked_at_[1], seconds(40));
@@ -228,17 +230,28 @@ TEST_F(RepairTest, AVenueThatAsksToStayAwayIsAskedLater) {
 
 TEST_F(RepairTest, WhatTheVenueHasNotStaysMissing) {
   start_with([](const std::string&) { return answer(""); });
-  source_->missing(series_, 5, 7);
+  source_->missing(series_, venue_, 5, 7);
   run_for(seconds(20));
-  source_->missing(series_, 5, 7);
+  source_->missing(series_, venue_, 5, 7);
   run_for(seconds(20));
   EXPECT_EQ(asked_.size(), 1u);
   EXPECT_THAT(lines_.back(), HasSubstr("missed trades stay missing"));
 }
 
+TEST_F(RepairTest, TheVenueIsNotAskedForWhatItNeverNumbered) {
+  start_with([](const std::string&) { return answer("5"); });
+  const OriginId file = catalog_.intern(market::Origin{.kind = market::OriginKind::kFile});
+  source_->missing(series_, file, 5, 7);  // records of a file that it has not
+  const SeriesId other = catalog_.intern(
+      market::Series{.key = {"v", "trade", "Z"}, .order = market::TradeOrder::kVenueSequence});
+  source_->missing(other, venue_, 5, 7);  // nobody subscribed to it
+  run_for(seconds(5));
+  EXPECT_TRUE(asked_.empty());
+}
+
 TEST_F(RepairTest, OfALongGapTheNewestAreFetched) {
   start_with([](const std::string&) { return answer(""); });
-  source_->missing(series_, 1, 1'000'000);
+  source_->missing(series_, venue_, 1, 1'000'000);
   run_for(seconds(5));
   EXPECT_THAT(asked_, ElementsAre("https://rest/X/950001-1000000"));
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("too long to be fetched whole")));

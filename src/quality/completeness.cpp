@@ -6,15 +6,6 @@
 
 namespace tapedeck::quality {
 
-namespace {
-
-bool counts_its_trades(const market::Series& series, const market::Origin& origin) {
-  return series.order == market::TradeOrder::kVenueSequence &&
-         origin.kind == market::OriginKind::kVenue;
-}
-
-}  // namespace
-
 Result<Completeness::SeriesDays*> Completeness::series_of(SeriesId id) {
   const auto [entry, added] = series_.try_emplace(id.value);
   SeriesDays& series = entry->second;
@@ -91,7 +82,7 @@ Status Completeness::add_event(const Event& event) {
     quality.delay_max = quality.delay_max ? std::max(*quality.delay_max, delay) : delay;
   }
   if constexpr (std::is_same_v<Event, market::Trade>) {
-    if (event.identity.position == 0 && counts_its_trades(*series->series, origin)) {
+    if (event.identity.position == 0 && market::is_count_of_venue(*series->series, origin)) {
       add_id(series->ids[event.identity.origin], event.identity.seq, t);
     }
   }

@@ -156,17 +156,9 @@ class LiveTest(unittest.TestCase):
             if not all(os.path.exists(venue.capture) for venue in venues):
                 return False
             there = trades_of(self.tape)
-            ids = {venue.venue: TRADES for venue in venues}
-            return all(
-                any(key[0].startswith(name) and key[1] == last for key in there)
-                for name, last in ids.items()
-            )
+            return all((f"{v.venue}/trade/{v.symbol}", TRADES) in there for v in venues)
 
-        deadline = time.monotonic() + WAIT_S
-        while not is_played():
-            self.assertIsNone(service.process.poll(), service.log())
-            self.assertLess(time.monotonic(), deadline, service.log())
-            time.sleep(0.3)
+        service.until("the last trades", is_played)
 
     def assert_true_and_whole(self, venues):
         """Nothing but what was traded, and each gap is known. Returns how much is missing."""
