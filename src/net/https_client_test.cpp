@@ -21,14 +21,6 @@ using Peer = LoopbackServer::Peer;
 
 class HttpsClientTest : public testing::Test {
  protected:
-  static const Certificate& authority() {
-    static const Certificate made = make_authority();
-    return made;
-  }
-  static const Certificate& good() {
-    static const Certificate made = make_certificate(authority());
-    return made;
-  }
   static Secret url_of(const LoopbackServer& server, std::string_view scheme = "http",
                        std::string_view host = "127.0.0.1") {
     return Secret(fmt::format("{}://{}:{}/query?apikey=KEY", scheme, host, server.port()));

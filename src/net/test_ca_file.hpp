@@ -1,4 +1,5 @@
-// src/net/test_ca_file.hpp: a certificate in a file of its own, for tests. Removed with the object.
+// src/net/test_ca_file.hpp: an authority, a certificate of it, and a certificate in a file of its
+// own, for tests. The file is removed with the object.
 #pragma once
 
 #include <stdlib.h>
@@ -12,6 +13,16 @@
 #include "net/loopback_server.hpp"
 
 namespace tapedeck::net {
+
+inline const Certificate& authority() {
+  static const Certificate made = make_authority();
+  return made;
+}
+// Of that authority, for this machine.
+inline const Certificate& good() {
+  static const Certificate made = make_certificate(authority());
+  return made;
+}
 
 class TestCaFile {
  public:

@@ -99,15 +99,6 @@ class Recorder final : public WebSocketEvents {
 
 class WebSocketClientTest : public testing::Test {
  protected:
-  static const Certificate& authority() {
-    static const Certificate made = make_authority();
-    return made;
-  }
-  static const Certificate& good() {
-    static const Certificate made = make_certificate(authority());
-    return made;
-  }
-
   WebSocketClient& client() {
     if (client_ == nullptr) client_ = *WebSocketClient::start(ca_file_.path(), clock_, metrics_);
     return *client_;
