@@ -109,6 +109,20 @@ HttpResponse file_response(const HttpRequest& request, const EmbeddedFile& file)
   return response;
 }
 
+// Leaves the rows that were asked for; of more than the limit the last ones, as they are sorted.
+template <class Row>
+void choose(std::vector<Row>& rows, const QualityRequest& asked, Timestamp Row::* first,
+            Timestamp Row::* last) {
+  std::erase_if(rows, [&](const Row& row) {
+    return (asked.series && row.series != *asked.series) ||
+           (asked.start && row.*last < *asked.start) || (asked.end && row.*first >= *asked.end);
+  });
+  const std::size_t all = rows.size();
+  if (all > asked.limit) {
+    rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(asked.limit));
+  }
+}
+
 // HEAD is GET without the body, which the server leaves out.
 std::string_view method_of(const HttpRequest& request) {
   return request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
@@ -143,6 +157,8 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/api/v1/feeds", kViewer, &Api::feeds},
       Route{"GET", "/api/v1/tape", kViewer, &Api::tape},
       Route{"GET", "/api/v1/quality", kViewer, &Api::quality},
+      Route{"GET", "/api/v1/quality/days", kViewer, &Api::quality_days, true},
+      Route{"GET", "/api/v1/quality/gaps", kViewer, &Api::quality_gaps, true},
       Route{"GET", "/api/v1/sql", kViewer, &Api::sql, true},
       Route{"POST", "/api/v1/sql", kViewer, &Api::sql, true},
       Route{"GET", "/api/v1/live", kViewer, &Api::live},
@@ -347,7 +363,8 @@ HttpResponse Api::readyz(const HttpRequest&) {
 HttpResponse Api::open_metrics(const HttpRequest&) {
   return {.content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
           .body = parts_.metrics.open_metrics(
-              pipeline_metrics(parts_.play.status(), parts_.history.quality())),
+              pipeline_metrics(parts_.play.status(), parts_.history.quality(),
+                               parts_.history.tape_quality().value_or(pipeline::TapeQuality()))),
           .headers = {{"Cache-Control", "no-store"}}};
 }
 
@@ -429,6 +446,34 @@ HttpResponse Api::tape(const HttpRequest&) {
 
 HttpResponse Api::quality(const HttpRequest&) {
   return json_response(200, quality_json(parts_.history.quality()));
+}
+
+HttpResponse Api::quality_days(const HttpRequest& request) {
+  return tape_quality(request, "days", [](const QualityRequest& asked, auto& known) {
+    choose(known.days, asked, &quality::DayQuality::first, &quality::DayQuality::last);
+    return day_quality_rows(asked.form, known.days);
+  });
+}
+
+HttpResponse Api::quality_gaps(const HttpRequest& request) {
+  return tape_quality(request, "gaps", [](const QualityRequest& asked, auto& known) {
+    choose(known.gaps, asked, &quality::IdGap::after, &quality::IdGap::before);
+    return gap_rows(asked.form, known.gaps);
+  });
+}
+
+HttpResponse Api::tape_quality(
+    const HttpRequest& request, std::string_view name,
+    const std::function<std::string(const QualityRequest&, pipeline::TapeQuality&)>& rows_of) {
+  const auto asked = parse_quality_query(request.query, parts_.play.status().market_time);
+  if (!asked) return error_response(asked.error());
+  auto known = parts_.history.tape_quality();
+  if (!known) return error_response(known.error());
+  std::string rows = rows_of(*asked, *known);
+  return table_response(
+      asked->form,
+      fmt::format("\"whole\":{},\"problem\":{}", known->is_whole, json_quote(known->problem)), name,
+      std::move(rows));
 }
 
 HttpResponse Api::sql(const HttpRequest& request) {

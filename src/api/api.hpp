@@ -71,6 +71,11 @@ class Api final : public net::HttpHandler {
   net::HttpResponse feeds(const net::HttpRequest& request);
   net::HttpResponse tape(const net::HttpRequest& request);
   net::HttpResponse quality(const net::HttpRequest& request);
+  net::HttpResponse quality_days(const net::HttpRequest& request);
+  net::HttpResponse quality_gaps(const net::HttpRequest& request);
+  net::HttpResponse tape_quality(
+      const net::HttpRequest& request, std::string_view name,
+      const std::function<std::string(const QualityRequest&, pipeline::TapeQuality&)>& rows_of);
   net::HttpResponse sql(const net::HttpRequest& request);
   net::HttpResponse live(const net::HttpRequest& request);
   net::HttpResponse restart(const net::HttpRequest& request);

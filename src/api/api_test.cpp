@@ -365,6 +365,42 @@ TEST_F(ApiTest, SaysWhyThereIsNoBar) {
   EXPECT_EQ(get("/api/v1/bars/empty").status, 400);
 }
 
+TEST_F(ApiTest, SaysHowCompleteTheTapeIs) {
+  const market::SeriesKey spy{"lean", "trade", "SPY"};
+  const market::SeriesKey ibm{"lean", "trade", "IBM"};
+  fake_.known_tape_quality = {
+      .days = {{.series = ibm, .trades = 3, .first = Timestamp{5}, .last = Timestamp{9}},
+               {.series = spy, .trades = 7, .first = Timestamp{20}, .last = Timestamp{30}}},
+      .gaps =
+          {{.series = spy, .first = 4, .last = 6, .after = Timestamp{5}, .before = {Timestamp{8}}},
+           {.series = spy, .first = 9, .last = 9, .after = Timestamp{8}, .before = {Timestamp{9}}}},
+      .is_whole = true};
+  EXPECT_EQ(get("/api/v1/quality/gaps").body,
+            R"({"whole":true,"problem":"","gaps":[)"
+            R"({"series":"lean/trade/SPY","first_id":"4","last_id":"6","missing":"3",)"
+            R"("after":"5","before":"8"},)"
+            R"({"series":"lean/trade/SPY","first_id":"9","last_id":"9","missing":"1",)"
+            R"("after":"8","before":"9"}]})");
+  EXPECT_EQ(get("/api/v1/quality/gaps?format=csv&limit=1&numbers=string").body,
+            "series,first_id,last_id,missing,after,before\nlean/trade/SPY,9,9,1,8,9\n");
+  EXPECT_EQ(get("/api/v1/quality/gaps?format=ndjson&end=8").body.find("\"9\""), std::string::npos);
+  const auto lines = [&](const std::string& query) {
+    const std::string body = get("/api/v1/quality/days?format=csv&" + query).body;
+    return std::ranges::count(body, '\n') - 1;
+  };
+  EXPECT_EQ(lines("series=lean/trade/SPY"), 1);
+  EXPECT_EQ(lines("series=lean/trade/AIG"), 0);
+  EXPECT_EQ(lines("start=9"), 2);
+  EXPECT_EQ(lines("start=10"), 1);
+  EXPECT_EQ(lines("end=20"), 1);
+  EXPECT_EQ(get("/api/v1/quality/days?series=SPY").status, 400);
+  EXPECT_EQ(get("/api/v1/quality/days?limit=0").status, 400);
+  fake_.known_tape_quality.problem = "segment 3 is damaged";
+  fake_.known_tape_quality.is_whole = false;
+  EXPECT_TRUE(get("/api/v1/quality/days")
+                  .body.starts_with(R"({"whole":false,"problem":"segment 3 is damaged","days":[)"));
+}
+
 TEST_F(ApiTest, AnswersTrades) {
   fake_.put_trade("10.5", Timestamp{70}, 5);
   const auto response = get("/api/v1/trades?series=lean/trade/SPY&limit=7&order=oldest&start=5");

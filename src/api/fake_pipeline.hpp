@@ -147,6 +147,8 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     return page;
   }
   pipeline::Quality quality() const override { return known_quality; }
+  Result<pipeline::TapeQuality> tape_quality() const override { return known_tape_quality; }
+  pipeline::TapeQuality known_tape_quality;
   std::vector<pipeline::EmptyTime> known_empty;
   Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override {
     std::lock_guard lock(mutex_);

@@ -257,6 +257,20 @@ Result<TradeRequest> parse_trade_query(const net::Fields& query, Timestamp now) 
   return request;
 }
 
+Result<QualityRequest> parse_quality_query(const net::Fields& query, Timestamp now) {
+  TD_ASSIGN(const Parameters parameters,
+            Parameters::of(query, names({"series", "start", "end", "limit"}, kFormNames)));
+  QualityRequest request;
+  TD_ASSIGN(request.form, parameters.form());
+  if (parameters.find("series")) {
+    TD_ASSIGN(request.series, parameters.series());
+  }
+  TD_TRY(parameters.range(request, request.form.zone, now));
+  TD_ASSIGN(const auto limit, parameters.number<std::size_t>("limit", 1, kRowsLimitMax));
+  request.limit = limit.value_or(request.limit);
+  return request;
+}
+
 Result<SqlRequest> parse_sql_query(const net::Fields& query, std::string_view body) {
   TD_ASSIGN(const Parameters parameters,
             Parameters::of(query, {"query", "limit", "format", "numbers"}));

@@ -37,6 +37,15 @@ struct TradeRequest {
 // series, start, end, order, limit, and the form.
 Result<TradeRequest> parse_trade_query(const net::Fields& query, Timestamp now);
 
+struct QualityRequest {
+  std::optional<market::SeriesKey> series{};  // nothing: all
+  std::optional<Timestamp> start{}, end{};    // what has some of it between
+  std::size_t limit = 1000;                   // the newest are kept
+  Form form;
+};
+// series, start, end, limit, and the form.
+Result<QualityRequest> parse_quality_query(const net::Fields& query, Timestamp now);
+
 struct SqlRequest {
   std::string statement;
   std::size_t limit = 1000;

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <iterator>
+#include <map>
+#include <string>
 
 #include "base/metrics.hpp"
 
@@ -33,9 +35,33 @@ class Families {
   std::string out_;
 };
 
+// Of the tape, which retention shortens: gauges.
+void put_tape_quality(Families& out, const pipeline::TapeQuality& quality) {
+  struct Sums {
+    std::uint64_t missing = 0, reordered = 0, late = 0;
+  };
+  std::map<std::string, Sums> by_venue;
+  for (const quality::DayQuality& day : quality.days) {
+    Sums& sums = by_venue[day.series.venue];
+    sums.missing += day.missing.value_or(0);
+    sums.reordered += day.reordered;
+    sums.late += day.late;
+  }
+  const auto put = [&](std::string_view name, std::string_view help, std::uint64_t Sums::* sum) {
+    out.family(name, "gauge", help);
+    for (const auto& [venue, sums] : by_venue) out.sample(name, {{"venue", venue}}, sums.*sum);
+  };
+  put("tapedeck_quality_missing", "Ids that a venue gave and the tape has not.", &Sums::missing);
+  put("tapedeck_quality_reordered", "Events stamped before one that was there already.",
+      &Sums::reordered);
+  put("tapedeck_quality_late", "Those of them that are more than 10 s older than the newest.",
+      &Sums::late);
+}
+
 }  // namespace
 
-std::string pipeline_metrics(const pipeline::PlayStatus& status, const pipeline::Quality& quality) {
+std::string pipeline_metrics(const pipeline::PlayStatus& status, const pipeline::Quality& quality,
+                             const pipeline::TapeQuality& tape_quality) {
   Families out;
   const auto by_feed = [&](std::string_view name, std::string_view help,
                            std::uint64_t pipeline::FeedStatus::* count) {
@@ -56,6 +82,7 @@ std::string pipeline_metrics(const pipeline::PlayStatus& status, const pipeline:
   out.counter("tapedeck_windows_late", "Trades that came after their bar was final.", quality.late);
   out.counter("tapedeck_windows_unapplied",
               "Trades that no bar could take any more; they are on the tape.", quality.unapplied);
+  put_tape_quality(out, tape_quality);
   out.family("tapedeck_tape_offset", "gauge", "Events that are durable on the tape.");
   out.sample("tapedeck_tape_offset", {}, status.durable_offset.value);
   out.family("tapedeck_tape_bytes", "gauge", "Size of the tape.");

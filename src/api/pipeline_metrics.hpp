@@ -9,6 +9,7 @@
 
 namespace tapedeck::api {
 
-std::string pipeline_metrics(const pipeline::PlayStatus& status, const pipeline::Quality& quality);
+std::string pipeline_metrics(const pipeline::PlayStatus& status, const pipeline::Quality& quality,
+                             const pipeline::TapeQuality& tape_quality);
 
 }  // namespace tapedeck::api

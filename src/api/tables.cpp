@@ -189,16 +189,15 @@ std::string instrument_rows(const Form& form, std::span<const InstrumentForm> in
   return std::move(rows).finish();
 }
 
-std::string day_quality_rows(const Form& form, const market::Catalog& catalog,
-                             std::span<const quality::DayQuality> days) {
-  RowWriter rows(
-      form, {"series", "date", "trades", "others", "first", "last", "minutes", "session_minutes",
-             "missing", "reordered", "disorder_ns", "delay_min_ns", "delay_max_ns"});
+std::string day_quality_rows(const Form& form, std::span<const quality::DayQuality> days) {
+  RowWriter rows(form, {"series", "date", "trades", "others", "first", "last", "minutes",
+                        "session_minutes", "missing", "duplicates", "reordered", "late",
+                        "disorder_ns", "delay_min_ns", "delay_max_ns"});
   const auto duration = [&rows](const std::optional<Duration>& value) {
     value ? rows.integer(value->ns) : rows.absent();
   };
   for (const quality::DayQuality& day : days) {
-    rows.text(to_string(catalog.series(day.series).key));
+    rows.text(to_string(day.series));
     rows.text(fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.date.year()),
                           static_cast<unsigned>(day.date.month()),
                           static_cast<unsigned>(day.date.day())));
@@ -209,7 +208,9 @@ std::string day_quality_rows(const Form& form, const market::Catalog& catalog,
     rows.small(day.minutes);
     rows.small(day.session_minutes);
     day.missing ? rows.count(*day.missing) : rows.absent();
+    day.duplicates ? rows.count(*day.duplicates) : rows.absent();
     rows.count(day.reordered);
+    rows.count(day.late);
     rows.integer(day.disorder.ns);
     duration(day.delay_min);
     duration(day.delay_max);
@@ -217,11 +218,10 @@ std::string day_quality_rows(const Form& form, const market::Catalog& catalog,
   return std::move(rows).finish();
 }
 
-std::string gap_rows(const Form& form, const market::Catalog& catalog,
-                     std::span<const quality::IdGap> gaps) {
+std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps) {
   RowWriter rows(form, {"series", "first_id", "last_id", "missing", "after", "before"});
   for (const quality::IdGap& gap : gaps) {
-    rows.text(to_string(catalog.series(gap.series).key));
+    rows.text(to_string(gap.series));
     rows.count(gap.first);
     rows.count(gap.last);
     rows.count(gap.count());

@@ -20,10 +20,8 @@ std::string trade_rows(const Form& form, std::span<const pipeline::TradeRow> tra
 std::string last_rows(const Form& form, std::span<const LastValue> values);
 std::string feed_rows(const Form& form, std::span<const pipeline::FeedStatus> feeds);
 std::string bar_series_rows(const Form& form, std::span<const market::BarSpec> specs);
-std::string day_quality_rows(const Form& form, const market::Catalog& catalog,
-                             std::span<const quality::DayQuality> days);
-std::string gap_rows(const Form& form, const market::Catalog& catalog,
-                     std::span<const quality::IdGap> gaps);
+std::string day_quality_rows(const Form& form, std::span<const quality::DayQuality> days);
+std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps);
 // JSON: an array of arrays.
 std::string sql_rows(const Form& form, const store::Table& table);
 

@@ -191,6 +191,21 @@ void add_query(CLI::App& app, QueryArguments& arguments) {
       "  tapedeck query \"SELECT count(*) FROM bars\" var/demo/run-1/store.db");
 }
 
+void add_quality(CLI::App& app, QueryArguments& arguments) {
+  CLI::App& command = *app.add_subcommand(
+      "quality", "How complete a tape is: what came, what is missing, late or disordered");
+  arguments.verb = "quality";
+  command.add_option("tape", arguments.path, "The folder of the tape")->required();
+  command.add_flag_callback(
+      "--gaps", [&arguments] { arguments.verb = "gaps"; },
+      "The ids that are missing, in place of a line for each series and trading day");
+  command.add_option("--series", arguments.only, "venue/channel/instrument; all unless given");
+  command.add_option("--limit", arguments.limit, "At most so many")->capture_default_str();
+  add_form(command, arguments);
+  command.footer(
+      "The same as 'query quality' and 'query gaps'; beside a program that writes, too.");
+}
+
 // `query "SELECT ..." STORE` is `query sql "SELECT ..." STORE`.
 bool begins_like_sql(std::string_view text) {
   for (const std::string_view word : {"select", "with", "values", "explain"}) {
@@ -415,6 +430,8 @@ int main(int argc, char** argv) {
   add_run(app, run_arguments);
   QueryArguments query_arguments;
   add_query(app, query_arguments);
+  QueryArguments quality_arguments;
+  add_quality(app, quality_arguments);
   AuditArguments audit_arguments;
   add_replay(app, replay_arguments);
   add_demo(app, demo_arguments);
@@ -456,6 +473,7 @@ int main(int argc, char** argv) {
   if (app.got_subcommand("emulate")) return emulate(emulate_arguments);
   if (app.got_subcommand("run")) return run(run_arguments);
   if (app.got_subcommand("query")) return query(query_arguments);
+  if (app.got_subcommand("quality")) return query(quality_arguments);
   if (app.got_subcommand("audit")) return audit(audit_arguments);
   if (app.got_subcommand("tape")) {
     tape_arguments.verb = app.get_subcommand("tape")->get_subcommands().front()->get_name();

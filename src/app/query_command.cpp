@@ -153,9 +153,7 @@ Status choose(std::vector<Row>& rows, const market::Catalog& catalog,
                   fmt::format("series '{}' is not on this tape; its series: {}", arguments.only,
                               there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", "))));
     }
-    std::erase_if(rows, [&](const Row& row) {
-      return to_string(catalog.series(row.series).key) != arguments.only;
-    });
+    std::erase_if(rows, [&](const Row& row) { return to_string(row.series) != arguments.only; });
   }
   const std::size_t all = rows.size();
   if (all > arguments.limit) {
@@ -176,11 +174,11 @@ Status query_quality(Disk& disk, const QueryArguments& arguments) {
   if (arguments.verb == "gaps") {
     auto gaps = completeness.gaps();
     TD_TRY(choose(gaps, catalog, arguments));
-    return print_table(form, "", "gaps", api::gap_rows(form, catalog, gaps));
+    return print_table(form, "", "gaps", api::gap_rows(form, gaps));
   }
   auto days = completeness.days();
   TD_TRY(choose(days, catalog, arguments));
-  return print_table(form, "", "days", api::day_quality_rows(form, catalog, days));
+  return print_table(form, "", "days", api::day_quality_rows(form, days));
 }
 
 Status query_sql(Disk& disk, const QueryArguments& arguments) {

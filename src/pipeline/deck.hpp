@@ -51,6 +51,7 @@ class Deck final : public History, public Live, public Play {
   Result<std::vector<EmptyTime>> empty_times(const store::BarQuery& query) const override;
   Result<TradePage> trades(const TradeQuery& query) const override;
   Quality quality() const override;
+  Result<TapeQuality> tape_quality() const override;
   Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override;
   Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                              Offset since) const override;

@@ -105,6 +105,11 @@ Quality Deck::quality() const {
   return quality;
 }
 
+Result<TapeQuality> Deck::tape_quality() const {
+  TD_ASSIGN(const Reading now, reading_of_a_run());
+  return now.run->pipeline->tape_quality();
+}
+
 Result<store::Table> Deck::select(const std::string& sql, std::size_t rows_max) const {
   TD_ASSIGN(const Reading now, reading_of_a_run());
   return now.run->pipeline->store().select(sql, rows_max);

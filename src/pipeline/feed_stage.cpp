@@ -42,7 +42,8 @@ std::string thread_name(std::string_view id) {
 }  // namespace
 
 FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine,
-                     BatchQueue& out, const Clock& clock, std::size_t batch_events)
+                     BatchQueue& out, const Clock& clock, std::size_t batch_events,
+                     OnDuplicate on_duplicate)
     : part_(std::move(part)),
       name_(thread_name(part_.id)),
       seen_(seen),
@@ -50,6 +51,7 @@ FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quara
       out_(out),
       clock_(clock),
       batch_events_(batch_events),
+      on_duplicate_(std::move(on_duplicate)),
       repairs_(part_.source->repairs()) {
   if (part_.pace) wanted_speed_ = part_.pace->speed;
 }
@@ -170,8 +172,7 @@ bool FeedStage::hand_on() {
 
 void FeedStage::trade(const Trade& trade) {
   if (!seen_.insert(StreamKind::kTrade, trade.series, trade.identity)) {
-    ++counts_.duplicates;
-    return;
+    return drop_duplicate(trade.series, trade.ts_event);
   }
   if (repairs_) {
     // The trade that opens a gap tells of it, those behind it do not again.
@@ -190,10 +191,15 @@ void FeedStage::event(const feeds::OtherEvent& event) {
       },
       event);
   if (!is_new) {
-    ++counts_.duplicates;
-    return;
+    return std::visit([this](const auto& one) { return drop_duplicate(one.series, one.ts_event); },
+                      event);
   }
   hold(event, time_of(event));
+}
+
+void FeedStage::drop_duplicate(SeriesId series, Timestamp ts_event) {
+  ++counts_.duplicates;
+  if (on_duplicate_) on_duplicate_(series, ts_event);
 }
 
 void FeedStage::hold(Held event, Timestamp ts_event) {

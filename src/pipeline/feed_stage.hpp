@@ -89,10 +89,13 @@ class FeedStage final : public Stage, private feeds::EventSink {
   static constexpr Duration kMarkEvery = seconds(1);
   static constexpr Duration kMarkPauseMin = milliseconds(50);
 
+  // Who is told of an event that was given before.
+  using OnDuplicate = std::function<void(SeriesId series, Timestamp ts_event)>;
+
   // Borrows all but the part. Without a pace events come as fast as they are taken; with one, the
   // source must give them in order of ts_event.
   FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine, BatchQueue& out,
-            const Clock& clock, std::size_t batch_events);
+            const Clock& clock, std::size_t batch_events, OnDuplicate on_duplicate = {});
 
   std::string_view name() const override { return name_; }
   Result<Step> step() override;
@@ -126,6 +129,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   Duration until(Timestamp market_time) const;  // by the clock; long, where it stands still
   Duration mark_time();                         // when a mark is due; how long until the next
   void hold(Held event, Timestamp ts_event);
+  void drop_duplicate(SeriesId series, Timestamp ts_event);
   void put(const auto& event);  // among what is ready
   market::Batch& batch_of(market::StreamKind kind);
   bool hand_on();  // moves what is ready to the queue; false: the queue is full
@@ -137,6 +141,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   BatchQueue& out_;
   const Clock& clock_;
   const std::size_t batch_events_;
+  const OnDuplicate on_duplicate_;
   std::optional<Duration> play_began_;  // by the clock's elapsed()
   Timestamp last_mark_{};
 

@@ -13,6 +13,7 @@
 #include "market/series.hpp"
 #include "market/trade.hpp"
 #include "pipeline/empty_times.hpp"
+#include "pipeline/quality_stage.hpp"
 #include "quality/quarantine.hpp"
 #include "store/store.hpp"
 
@@ -91,6 +92,8 @@ class History {
   // Errors: kNotFound; kTimeout where the range holds more than is read for one answer.
   virtual Result<TradePage> trades(const TradeQuery& query) const = 0;
   virtual Quality quality() const = 0;
+  // How complete the tape is. Errors: kNotFound between two runs.
+  virtual Result<TapeQuality> tape_quality() const = 0;
   // As Store::select.
   virtual Result<store::Table> select(const std::string& sql, std::size_t rows_max) const = 0;
 };

@@ -35,9 +35,17 @@ Status Pipeline::prepare() {
   TD_TRY(read_what_is_there());
   const tape::Tape& tape = *parts_.tape;
   TD_ASSIGN(const auto checkpoints, find_checkpoints());
+  FeedStage::OnDuplicate on_duplicate;
+  if (parts_.store) {
+    quality_ = std::make_unique<QualityStage>(tape, *parts_.catalog,
+                                              [this] { return tape_stage_->is_done(); });
+    TD_TRY(quality_->open());
+    on_duplicate = [this](auto... what) { quality_->add_duplicate(what...); };
+  }
   for (FeedPart& part : parts_.feeds) {
     feeds_.push_back(std::make_unique<FeedStage>(std::move(part), seen_, *parts_.quarantine,
-                                                 to_tape_, clock_, options_.batch_events));
+                                                 to_tape_, clock_, options_.batch_events,
+                                                 on_duplicate));
   }
   tape_stage_ = std::make_unique<TapeStage>(
       to_tape_, *parts_.tape,
@@ -216,7 +224,7 @@ Status Pipeline::run(Driver& driver) {
   for (const auto& feed : feeds_) stages.push_back(feed.get());
   stages.insert(stages.end(), {tape_stage_.get(), tape_care_.get()});
   for (const auto& window : windows_) stages.push_back(window.get());
-  if (store_stage_) stages.push_back(store_stage_.get());
+  if (store_stage_) stages.insert(stages.end(), {store_stage_.get(), quality_.get()});
   for (const auto& feed : feeds_) feed->on_ready([&driver] { driver.wake(); });
   const Status ran = driver.run(stages);
   for (const auto& feed : feeds_) feed->on_ready({});
@@ -225,6 +233,7 @@ Status Pipeline::run(Driver& driver) {
 
 void Pipeline::drain() {
   for (const auto& feed : feeds_) feed->drain();
+  if (quality_) quality_->drain();
 }
 
 void Pipeline::play_from(Timestamp from) {

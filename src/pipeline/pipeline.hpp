@@ -13,6 +13,7 @@
 #include "pipeline/latencies.hpp"
 #include "pipeline/live_table.hpp"
 #include "pipeline/past.hpp"
+#include "pipeline/quality_stage.hpp"
 #include "pipeline/store_stage.hpp"
 #include "pipeline/tape_stage.hpp"
 #include "pipeline/window_stage.hpp"
@@ -84,6 +85,7 @@ class Pipeline {
   // Results of the events before it are in the store.
   Offset stored() const { return store_stage_ ? store_stage_->stored(PartitionId()) : Offset(); }
   const std::vector<std::unique_ptr<FeedStage>>& feeds() const { return feeds_; }
+  TapeQuality tape_quality() const { return quality_ ? quality_->look() : TapeQuality(); }
   Timestamp market_time() const;  // the newest of the feeds
   bool is_loading() const;        // some feed is
 
@@ -112,6 +114,7 @@ class Pipeline {
   std::vector<std::unique_ptr<WindowStage>> windows_;
   std::unique_ptr<TapeCareStage> tape_care_;
   std::unique_ptr<StoreStage> store_stage_;
+  std::unique_ptr<QualityStage> quality_;  // where there is a store
 };
 
 }  // namespace tapedeck::pipeline

@@ -8,6 +8,7 @@
 
 #include "base/memory_disk.hpp"
 #include "pipeline/fakes_test.hpp"
+#include "pipeline/tape_quality.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 #include "tape/passing/passing_tape.hpp"
 
@@ -113,6 +114,35 @@ std::string undisturbed_digest() {
   Life life(disk);
   EXPECT_TRUE(life.run());
   return life.store->digest();
+}
+
+TEST(Pipeline, KnowsHowCompleteItsTapeIs) {
+  MemoryDisk disk;
+  // The second life takes the same trades: nothing but duplicates.
+  for (const bool is_second : {false, true}) {
+    Life life(disk);
+    ASSERT_TRUE(life.run());
+    const TapeQuality known = life.pipeline->tape_quality();
+    EXPECT_TRUE(known.is_whole);
+    EXPECT_EQ(known.problem, "");
+    const auto read = completeness_of(life.pipeline->tape(), life.pipeline->catalog());
+    ASSERT_TRUE(read);
+    const auto days = read->days();
+    ASSERT_EQ(known.days.size(), days.size());
+    std::uint64_t trades = 0, duplicates = 0;
+    for (std::size_t i = 0; i < days.size(); ++i) {
+      EXPECT_EQ(known.days[i].series, days[i].series);
+      EXPECT_EQ(known.days[i].trades, days[i].trades);
+      EXPECT_EQ(known.days[i].reordered, days[i].reordered);
+      EXPECT_EQ(known.days[i].missing, days[i].missing);
+      trades += known.days[i].trades;
+      duplicates += known.days[i].duplicates.value_or(0);
+    }
+    EXPECT_EQ(trades, kTrades);
+    EXPECT_EQ(known.gaps.size(), read->gaps().size());
+    EXPECT_EQ(duplicates, life.pipeline->feeds()[0]->counts().duplicates);
+    EXPECT_EQ(duplicates > kTrades, is_second);
+  }
 }
 
 TEST(Pipeline, RunningAgainOnItsTapeAddsNothing) {

@@ -16,14 +16,13 @@ Result<Completeness::SeriesDays*> Completeness::series_of(SeriesId id) {
   return &series;
 }
 
-Completeness::Day& Completeness::day_of(SeriesDays& series, SeriesId id, Timestamp t) {
+Completeness::Day& Completeness::day_of(SeriesDays& series, Timestamp t) {
   if (series.day != nullptr && series.day->times.contains(t)) return *series.day;
   const market::TradingDay times = series.calendar->day_of(t);
   const auto [entry, added] = series.days.try_emplace(std::chrono::sys_days(times.date));
   Day& day = entry->second;
   if (added) {
     day.times = times;
-    day.quality.series = id;
     day.quality.date = times.date;
     day.quality.first = day.quality.last = t;
     day.quality.session_minutes =
@@ -62,7 +61,7 @@ template <class Event>
 Status Completeness::add_event(const Event& event) {
   TD_ASSIGN(SeriesDays * series, series_of(event.series));
   const Timestamp t = event.ts_event;
-  Day& day = day_of(*series, event.series, t);
+  Day& day = day_of(*series, t);
   DayQuality& quality = day.quality;
   std::is_same_v<Event, market::Trade> ? ++quality.trades : ++quality.others;
   quality.first = std::min(quality.first, t);
@@ -72,7 +71,9 @@ Status Completeness::add_event(const Event& event) {
   }
   if (series->newest && t < *series->newest) {
     ++quality.reordered;
-    quality.disorder = std::max(quality.disorder, *series->newest - t);
+    const Duration back = *series->newest - t;
+    quality.disorder = std::max(quality.disorder, back);
+    if (back > kLate) ++quality.late;
   }
   series->newest = series->newest ? std::max(*series->newest, t) : t;
   const market::Origin& origin = catalog_.origin(event.identity.origin);
@@ -100,21 +101,28 @@ Status Completeness::add(const market::Batch& batch) {
   return add_all(batch.vendor_bars);
 }
 
-std::vector<std::pair<SeriesId, const Completeness::SeriesDays*>> Completeness::sorted() const {
-  std::vector<std::pair<SeriesId, const SeriesDays*>> all;
-  for (const auto& [id, series] : series_) all.emplace_back(SeriesId(id), &series);
-  std::ranges::sort(all, {}, [](const auto& one) { return one.second->series->key; });
+Status Completeness::add_duplicate(SeriesId id, Timestamp ts_event) {
+  TD_ASSIGN(SeriesDays * series, series_of(id));
+  auto& duplicates = day_of(*series, ts_event).quality.duplicates;
+  duplicates = duplicates.value_or(0) + 1;
+  return {};
+}
+
+std::vector<const Completeness::SeriesDays*> Completeness::sorted() const {
+  std::vector<const SeriesDays*> all;
+  for (const auto& [id, series] : series_) all.push_back(&series);
+  std::ranges::sort(all, {}, [](const auto& one) { return one->series->key; });
   return all;
 }
 
 std::vector<IdGap> Completeness::gaps() const {
   std::vector<IdGap> gaps;
-  for (const auto& [id, series] : sorted()) {
+  for (const SeriesDays* series : sorted()) {
     for (const auto& [origin, runs] : series->ids) {
       const Run* before = nullptr;
       for (const auto& [first, run] : runs) {
         if (before != nullptr) {
-          gaps.push_back({.series = id,
+          gaps.push_back({.series = series->series->key,
                           .first = before->last + 1,
                           .last = first - 1,
                           .after = before->last_time,
@@ -130,18 +138,19 @@ std::vector<IdGap> Completeness::gaps() const {
 std::vector<DayQuality> Completeness::days() const {
   const std::vector<IdGap> all_gaps = gaps();
   std::vector<DayQuality> days;
-  for (const auto& [id, series] : sorted()) {
+  auto gap = all_gaps.begin();
+  for (const SeriesDays* series : sorted()) {
     const std::size_t first = days.size();
     for (const auto& [date, day] : series->days) {
       DayQuality& quality = days.emplace_back(day.quality);
+      quality.series = series->series->key;
       quality.minutes = day.minutes.count();
       if (!series->ids.empty()) quality.missing = 0;
     }
-    for (const IdGap& gap : all_gaps) {
-      if (gap.series != id) continue;
-      const auto date = std::chrono::sys_days(series->calendar->day_of(gap.after).date);
+    for (; gap != all_gaps.end() && gap->series == series->series->key; ++gap) {
+      const auto date = std::chrono::sys_days(series->calendar->day_of(gap->after).date);
       const auto nth = std::distance(series->days.begin(), series->days.find(date));
-      *days[first + static_cast<std::size_t>(nth)].missing += gap.count();
+      *days[first + static_cast<std::size_t>(nth)].missing += gap->count();
     }
   }
   return days;

@@ -25,7 +25,7 @@ namespace tapedeck::quality {
 
 // One series on one trading day of its calendar, by the venue's clock.
 struct DayQuality {
-  SeriesId series{};
+  market::SeriesKey series{};
   std::chrono::year_month_day date{};
   std::uint64_t trades = 0;
   std::uint64_t others = 0;   // price ticks, quotes, vendor bars
@@ -38,6 +38,9 @@ struct DayQuality {
   // `lateness` must not be less than, for none of them to be late.
   std::uint64_t reordered = 0;
   Duration disorder{};
+  std::uint64_t late = 0;  // of these, those that stepped back by more than kLate
+  // Events that came again, by add_duplicate(). Nothing where nobody told: a tape has none.
+  std::optional<std::uint64_t> duplicates{};
   // ts_recv - ts_event, where there was a receive time: negative where the venue's clock is ahead.
   std::optional<Duration> delay_min{}, delay_max{};
   // Ids that the venue gave and the tape has not, counted on the day of the trade before them.
@@ -47,7 +50,7 @@ struct DayQuality {
 
 // Ids that are not on the tape, between two trades that are.
 struct IdGap {
-  SeriesId series{};
+  market::SeriesKey series{};
   std::uint64_t first = 0;
   std::uint64_t last = 0;  // inclusive
   Timestamp after{};       // ts_event of the trade before, and of the next one
@@ -57,11 +60,16 @@ struct IdGap {
 
 class Completeness {
  public:
+  // What bars wait for late events unless their lateness is another.
+  static constexpr Duration kLate = seconds(10);
+
   explicit Completeness(const market::Catalog& catalog) : catalog_(catalog) {}
 
   // Batches of one partition in the order of their offsets; marks, corrections, records and frames
   // say nothing here. Errors: as find_calendar.
   Status add(const market::Batch& batch);
+  // An event that was not put on the tape, because it is there already. Errors: as add.
+  Status add_duplicate(SeriesId series, Timestamp ts_event);
 
   // By series key, then date. Gaps: by series key, then id.
   std::vector<DayQuality> days() const;
@@ -90,11 +98,11 @@ class Completeness {
   };
 
   Result<SeriesDays*> series_of(SeriesId id);
-  static Day& day_of(SeriesDays& series, SeriesId id, Timestamp t);
+  static Day& day_of(SeriesDays& series, Timestamp t);
   template <class Event>
   Status add_event(const Event& event);
   static void add_id(Runs& runs, std::uint64_t id, Timestamp t);
-  std::vector<std::pair<SeriesId, const SeriesDays*>> sorted() const;
+  std::vector<const SeriesDays*> sorted() const;
 
   const market::Catalog& catalog_;
   std::unordered_map<std::uint32_t, SeriesDays> series_;

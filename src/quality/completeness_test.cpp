@@ -65,6 +65,8 @@ TEST_F(CompletenessTest, ADayInNumbers) {
   EXPECT_EQ(day.session_minutes, 390u);
   EXPECT_EQ(day.reordered, 2u);
   EXPECT_EQ(day.disorder, minutes(9));
+  EXPECT_EQ(day.late, 2u);
+  EXPECT_FALSE(day.duplicates);
   EXPECT_FALSE(day.delay_min);  // the file has no receive time
   EXPECT_FALSE(day.missing);    // and numbers no trades of the venue
 }
@@ -98,6 +100,27 @@ TEST_F(CompletenessTest, AHoleInTheIdsIsNamed) {
   EXPECT_EQ(completeness_.days()[0].missing, 0u);
 }
 
+TEST_F(CompletenessTest, LateIsMoreThanTenSecondsBack) {
+  const SeriesId btc = series("BTC", "24x7", TradeOrder::kVenueSequence);
+  add({trade(btc, venue(), 3, kOpen + seconds(10)), trade(btc, venue(), 1, kOpen),
+       trade(btc, venue(), 2, kOpen - nanoseconds(1))});
+  EXPECT_EQ(completeness_.days()[0].reordered, 2u);
+  EXPECT_EQ(completeness_.days()[0].late, 1u);
+}
+
+TEST_F(CompletenessTest, WhatCameAgainIsCountedOnItsDay) {
+  const SeriesId btc = series("BTC", "24x7", TradeOrder::kVenueSequence);
+  const Timestamp day_two = Timestamp{1'381'190'400'000'000'000};
+  add({trade(btc, venue(), 1, kOpen), trade(btc, venue(), 2, day_two)});
+  ASSERT_TRUE(completeness_.add_duplicate(btc, kOpen));
+  ASSERT_TRUE(completeness_.add_duplicate(btc, kOpen));
+  const auto days = completeness_.days();
+  ASSERT_EQ(days.size(), 2u);
+  EXPECT_EQ(days[0].duplicates, 2u);
+  EXPECT_EQ(days[0].trades, 1u);
+  EXPECT_FALSE(days[1].duplicates);
+}
+
 TEST_F(CompletenessTest, EachSeriesForItself) {
   const SeriesId a = series("A", "24x7", TradeOrder::kVenueSequence);
   const SeriesId b = series("B", "24x7", TradeOrder::kVenueSequence);
@@ -105,7 +128,7 @@ TEST_F(CompletenessTest, EachSeriesForItself) {
        trade(b, venue(), 6, kOpen), trade(a, venue(), 3, kOpen)});
   const auto days = completeness_.days();
   ASSERT_EQ(days.size(), 2u);
-  EXPECT_EQ(days[0].series, a);  // by key
+  EXPECT_EQ(days[0].series, catalog_.series(a).key);  // by key
   EXPECT_EQ(days[0].missing, 1u);
   EXPECT_EQ(days[0].reordered, 0u);
   EXPECT_EQ(days[1].missing, 0u);

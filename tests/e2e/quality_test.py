@@ -19,7 +19,9 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "replay"))
+sys.path.insert(0, os.path.join(TESTS, "e2e"))
 import product
+from run_test import Service, feed
 
 DAY_NS = 86_400_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -95,7 +97,8 @@ def expected_days(events):
                 **{"others": "0", "first": str(min(stamps)), "last": str(max(stamps))},
                 **{"minutes": str(len({ts // MINUTE_NS for ts in stamps}))},
                 **{"session_minutes": "1440", "missing": str(missing[series, day])},
-                **{"reordered": str(len(disorder[series, day]))},
+                **{"duplicates": "", "reordered": str(len(disorder[series, day]))},
+                **{"late": str(sum(back > 10 * 10**9 for back in disorder[series, day]))},
                 **{"disorder_ns": str(max(disorder[series, day], default=0))},
                 **{"delay_min_ns": str(min(delays)), "delay_max_ns": str(max(delays))},
             }
@@ -133,6 +136,46 @@ class Quality(unittest.TestCase):
         expected = expected_gaps(self.events)
         self.assertGreater(len(expected), 50)
         self.assertEqual(self.rows("gaps"), expected)
+
+    def test_the_command_of_its_own(self):
+        for options, query in (((), "quality"), (("--gaps",), "gaps")):
+            done = product.run("quality", self.tape, *options)
+            self.assertEqual(done.code, 0, done.err)
+            self.assertEqual(done.out, product.run("query", query, self.tape).out)
+
+    def test_a_running_program_says_the_same(self):
+        with tempfile.TemporaryDirectory(prefix="tapedeck-quality-test-") as folder:
+            path = os.path.join(folder, "events.jsonl")
+            with open(path, "w", encoding="utf-8") as out:
+                out.writelines(json.dumps(one) + "\n" for one in self.events * 2)
+            with open(os.path.join(folder, "pipeline.toml"), "w", encoding="utf-8") as out:
+                out.write(feed("crypto", "events", [path]) + '[api]\nlisten = "127.0.0.1:0"\n')
+            service = Service(folder)
+            try:
+                service.until_ended()
+                asked = {}
+                for what in ("days", "gaps"):
+                    answer = service.until("the whole tape was looked at", self.ask(service, what))
+                    self.assertEqual(answer["problem"], "")
+                    asked[what] = answer[what]
+                metrics = service.get("/metrics")
+            finally:
+                service.close()
+        expected = expected_days(self.events)
+        for row in expected:
+            row["duplicates"] = row["trades"]  # all came twice
+        self.assertEqual([{k: str(v) for k, v in row.items()} for row in asked["days"]], expected)
+        self.assertEqual(asked["gaps"], expected_gaps(self.events))
+        for name in ("missing", "reordered", "late"):
+            total = sum(int(row[name]) for row in expected)
+            self.assertIn(f'tapedeck_quality_{name}{{venue="v"}} {total}\n', metrics)
+
+    def ask(self, service, what):
+        def whole():
+            answer = json.loads(service.get(f"/api/v1/quality/{what}?limit=10000"))
+            return answer if answer["whole"] else None
+
+        return whole
 
     def test_one_series(self):
         eth = [row for row in expected_gaps(self.events) if row["series"] == SERIES[1]]

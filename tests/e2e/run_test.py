@@ -118,15 +118,17 @@ class Service:
         self.out.seek(0)
         return re.search(r"(http://\S+)/\?token=(\S+)\n", self.out.read())
 
-    def status(self):
+    def get(self, target):
         if self.address is None:
             self.address = self.until("its address", self.find_address)
         request = urllib.request.Request(
-            self.address[1] + "/api/v1/status",
-            headers={"Authorization": f"Bearer {self.address[2]}"},
+            self.address[1] + target, headers={"Authorization": f"Bearer {self.address[2]}"}
         )
         with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
-            return json.load(answer)
+            return answer.read().decode()
+
+    def status(self):
+        return json.loads(self.get("/api/v1/status"))
 
     def durable(self):
         return int(self.status()["tape"]["durable_offset"])

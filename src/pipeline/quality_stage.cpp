@@ -1,0 +1,78 @@
+#include "pipeline/quality_stage.hpp"
+
+#include <utility>
+
+namespace tapedeck::pipeline {
+
+QualityStage::QualityStage(const tape::Tape& tape, const market::Catalog& catalog,
+                           std::function<bool()> upstream_done)
+    : tape_(tape),
+      upstream_done_(std::move(upstream_done)),
+      readers_(tape.partitions()),
+      completeness_(catalog),
+      read_(tape.partitions()) {}
+
+Result<Step> QualityStage::step() {
+  const bool last_look = upstream_done_();
+  bool any = false;
+  for (std::uint32_t p = 0; p < tape_.partitions() && !draining_; ++p) {
+    const auto more = read(PartitionId(p));
+    if (!more) {
+      std::lock_guard lock(mutex_);
+      problem_ = more.error().message;
+      return Step::done();
+    }
+    any = any || *more;
+  }
+  if (draining_) return Step::done();
+  if (any) return Step::progress();
+  return last_look ? Step::done() : Step::idle();
+}
+
+Status QualityStage::open() {
+  for (std::uint32_t p = 0; p < tape_.partitions(); ++p) TD_TRY(open(PartitionId(p)));
+  return {};
+}
+
+Status QualityStage::open(PartitionId partition) {
+  const Offset first = tape_.first_offset(partition);
+  TD_ASSIGN(readers_[partition.value], tape_.read({.partition = partition, .first = first}));
+  std::lock_guard lock(mutex_);
+  read_[partition.value] = first;
+  return {};
+}
+
+Result<bool> QualityStage::read(PartitionId partition) {
+  const auto batch = readers_[partition.value]->next();
+  if (!batch && batch.error().code == ErrorCode::kNotFound) {
+    TD_TRY(open(partition));  // retention was faster: on with what it left
+    return true;
+  }
+  if (!batch) return std::unexpected(batch.error());
+  if (!*batch) return false;
+  std::lock_guard lock(mutex_);
+  TD_TRY(completeness_.add(**batch));
+  read_[partition.value] = (*batch)->end();
+  return true;
+}
+
+void QualityStage::add_duplicate(SeriesId series, Timestamp ts_event) {
+  std::lock_guard lock(mutex_);
+  if (const auto added = completeness_.add_duplicate(series, ts_event); !added) {
+    problem_ = added.error().message;
+  }
+}
+
+TapeQuality QualityStage::look() const {
+  std::lock_guard lock(mutex_);
+  TapeQuality quality{.days = completeness_.days(),
+                      .gaps = completeness_.gaps(),
+                      .is_whole = problem_.empty(),
+                      .problem = problem_};
+  for (std::uint32_t p = 0; p < tape_.partitions(); ++p) {
+    quality.is_whole = quality.is_whole && read_[p] >= tape_.durable_end(PartitionId(p));
+  }
+  return quality;
+}
+
+}  // namespace tapedeck::pipeline

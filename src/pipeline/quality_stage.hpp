@@ -1,0 +1,60 @@
+// src/pipeline/quality_stage.hpp: reads all that is on the tape, beside the windows, and keeps the
+// account of how complete it is. Nothing waits for it, and it never ends a pipeline: what it cannot
+// read shows in problem().
+// Thread: step() by one; the rest any.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "market/series.hpp"
+#include "pipeline/stage.hpp"
+#include "quality/completeness.hpp"
+#include "tape/tape.hpp"
+
+namespace tapedeck::pipeline {
+
+// What is known by now of the events that the tape has, and had since the program began.
+struct TapeQuality {
+  std::vector<quality::DayQuality> days{};
+  std::vector<quality::IdGap> gaps{};
+  bool is_whole = false;  // all that is durable was looked at
+  std::string problem{};  // why the rest will not be; empty: nothing
+};
+
+class QualityStage final : public Stage {
+ public:
+  // Borrows the tape and the catalog. `upstream_done`: nothing more will become durable.
+  QualityStage(const tape::Tape& tape, const market::Catalog& catalog,
+               std::function<bool()> upstream_done);
+  // Before the first step. Errors: as TapeView::read.
+  Status open();
+
+  std::string_view name() const override { return "quality"; }
+  Result<Step> step() override;
+  void drain() { draining_ = true; }  // what is not read yet is left to the next start
+
+  void add_duplicate(SeriesId series, Timestamp ts_event);
+  TapeQuality look() const;
+
+ private:
+  Status open(PartitionId partition);
+  Result<bool> read(PartitionId partition);  // true: there was something
+
+  const tape::Tape& tape_;
+  std::function<bool()> upstream_done_;
+  std::atomic<bool> draining_{false};
+  std::vector<std::unique_ptr<tape::TapeReader>> readers_;  // of each partition
+
+  mutable std::mutex mutex_;  // of all below
+  quality::Completeness completeness_;
+  std::vector<Offset> read_;  // of each partition, the events before it
+  std::string problem_;
+};
+
+}  // namespace tapedeck::pipeline
