@@ -280,6 +280,13 @@ describe('pages', { skip: skipReason, timeout: 180_000 }, () => {
     assert.match(feed, /playing/);
     const { feeds } = await demo.get('/api/v1/feeds');
     assert.ok(feed.startsWith(feeds[0].id));
+    await until(page, () => document.querySelectorAll('#pipeline-days tr').length >= 3);
+    const { days } = await demo.get('/api/v1/quality/days');
+    const shown = await page.locator('#pipeline-days tr').first().innerText();
+    const newest = days.at(-1);
+    assert.ok(shown.startsWith(`${newest.series}\t${newest.date}\t`), shown);
+    assert.ok(shown.includes(`of ${newest.session_minutes}`), shown);
+    assert.ok(!(await page.locator('#pipeline-gaps-card').isVisible()));
     assertClean(seen);
     await context.close();
   });

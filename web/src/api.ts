@@ -10,6 +10,7 @@ import { secondsOf } from './time';
 import type {
   BarQuery,
   BarsAnswer,
+  Completeness,
   DecimalText,
   EmptyAnswer,
   InstrumentsAnswer,
@@ -131,6 +132,16 @@ export function getTrades(
 ): Promise<Answer<TradesAnswer>> {
   const fields = new URLSearchParams({ series, start, end, limit: '1000' });
   return request(`api/v1/trades?${fields}`);
+}
+
+/** How complete the tape is: the newest days and gaps. */
+export async function getCompleteness(): Promise<Answer<Completeness>> {
+  const [days, gaps] = await Promise.all([
+    request<Completeness>('api/v1/quality/days?limit=60'),
+    request<Completeness>('api/v1/quality/gaps?limit=60&time=iso'),
+  ]);
+  if (!days.ok || !gaps.ok) return days.ok ? gaps : days;
+  return { ok: true, value: { ...days.value, gaps: gaps.value.gaps } };
 }
 
 export function getQuality(): Promise<Answer<Quality>> {

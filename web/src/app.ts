@@ -7,6 +7,7 @@ import {
   getEmpty,
   getInstruments,
   getMetrics,
+  getCompleteness,
   getQuality,
   getRoutes,
   getStatus,
@@ -160,6 +161,7 @@ const chart = new BarChart(byId('chart-canvas'), live.book, zone, {
 const pipeline = new PipelinePage({
   metrics: getMetrics,
   quality: getQuality,
+  completeness: getCompleteness,
   stored: getStored,
   now: () => performance.now() / 1000,
 });

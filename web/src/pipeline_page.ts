@@ -7,7 +7,7 @@ import { formatBytes, freeDisk, showFacts, type Fact } from './facts';
 import { formatCount } from './format';
 import { between, parseMetrics, quantile, Rates, type Sample } from './metrics';
 import { refusals } from './play_text';
-import type { Quality, Status } from './types';
+import type { Completeness, Quality, QualityDay, Status } from './types';
 
 const kStages = ['feeds', 'tape', 'windows', 'store', 'api'] as const;
 type Stage = (typeof kStages)[number];
@@ -50,6 +50,7 @@ export function stageOf({ name, labels }: Sample): Stage | null {
 export interface PipelineWorld {
   metrics(): Promise<Answer<string>>;
   quality(): Promise<Answer<Quality>>;
+  completeness(): Promise<Answer<Completeness>>;
   /** Of how many events the results are stored. */
   stored(): Promise<Answer<bigint>>;
   /** Seconds, of a clock that does not go back. */
@@ -78,6 +79,7 @@ export class PipelinePage {
   private before_ = new Map<string, [number, number][]>();
   private status_: Status | null = null;
   private known_: Quality | null = null;
+  private completeness_: Completeness | null = null;
   private stored_: bigint | null = null;
   private lag_ = '';
   private busy_ = false;
@@ -103,9 +105,10 @@ export class PipelinePage {
   async show(): Promise<void> {
     if (this.busy_) return;
     this.busy_ = true;
-    const [metrics, quality, stored] = await Promise.all([
+    const [metrics, quality, completeness, stored] = await Promise.all([
       this.world_.metrics(),
       this.world_.quality(),
+      this.world_.completeness(),
       this.world_.stored(),
     ]);
     this.busy_ = false;
@@ -125,6 +128,7 @@ export class PipelinePage {
       }
     }
     if (quality.ok) this.known_ = quality.value;
+    if (completeness.ok) this.completeness_ = completeness.value;
     this.stored_ = stored.ok ? stored.value : null;
     if (stored.ok) this.rates_.add('store', now, Number(stored.value));
     this.draw();
@@ -146,6 +150,7 @@ export class PipelinePage {
     }
     this.drawFeeds(status);
     this.drawQuality(status);
+    this.drawCompleteness();
   }
 
   private facts(status: Status): Record<Stage, Fact[]> {
@@ -231,7 +236,6 @@ export class PipelinePage {
     showFacts(this.quality_, [
       { name: 'In quarantine', value: formatCount(quarantine.total) },
       ...refusals(quarantine).map(([name, count]) => ({ name, value: count, part: true })),
-      { name: 'Gaps', value: 'not watched for yet' },
     ]);
     const examples = this.known_?.quarantine.examples ?? [];
     byId('pipeline-examples').hidden = examples.length === 0;
@@ -242,6 +246,26 @@ export class PipelinePage {
         detail,
         where,
         text,
+      ]),
+    );
+  }
+
+  private drawCompleteness(): void {
+    const known = this.completeness_;
+    if (!known) return;
+    const note = known.problem || (known.whole ? '' : 'Older events are still being looked at.');
+    setText(byId('pipeline-days-note'), note);
+    byId('pipeline-days-note').hidden = note === '';
+    showRows(byId('pipeline-days'), [...known.days].reverse().map(dayRow));
+    byId('pipeline-gaps-card').hidden = known.gaps.length === 0;
+    showRows(
+      byId('pipeline-gaps'),
+      [...known.gaps].reverse().map(({ series, first_id, last_id, missing, after, before }) => [
+        series,
+        first_id === last_id ? first_id : `${first_id} – ${last_id}`,
+        formatCount(missing),
+        instantText(after),
+        instantText(before),
       ]),
     );
   }
@@ -271,6 +295,35 @@ export class PipelinePage {
     this.cards_.set(stage, { head: headline, rate, line, facts, metrics });
     return card;
   }
+}
+
+function dayRow(day: QualityDay): string[] {
+  const count = (value: string | null): string => (value === null ? '–' : formatCount(value));
+  const { delay_min_ns: least, delay_max_ns: most } = day;
+  return [
+    day.series,
+    day.date,
+    formatCount(String(BigInt(day.trades) + BigInt(day.others))),
+    `${formatCount(day.minutes)} of ${formatCount(day.session_minutes)}`,
+    count(day.missing),
+    day.duplicates === null ? '0' : formatCount(day.duplicates),
+    count(day.reordered),
+    count(day.late),
+    least === null || most === null ? '–' : `${delayText(least)} to ${delayText(most)}`,
+  ];
+}
+
+/** Nanoseconds; below 0: the venue's clock is ahead of ours. */
+function delayText(ns: string): string {
+  const seconds = Number(ns) / 1e9;
+  const size = Math.abs(seconds);
+  const text = size >= 1 || size === 0 ? `${rateText(size)} s` : boundText(size);
+  return seconds < 0 ? `−${text}` : text;
+}
+
+/** 2024-01-01T00:00:01.500000000Z as "2024-01-01 00:00:01.5". */
+function instantText(iso: string): string {
+  return iso.replace('T', ' ').replace(/\.?0*Z$/, '');
 }
 
 /** The tape is ahead by what windows and store have still to do. */

@@ -96,6 +96,39 @@ export interface Status {
 }
 
 /** What is known about how whole the data is. */
+/** One series on one trading day; see /api/v1/quality/days. */
+export interface QualityDay {
+  series: string;
+  date: string;
+  trades: string;
+  others: string;
+  minutes: number;
+  session_minutes: number;
+  missing: string | null;
+  duplicates: string | null;
+  reordered: string;
+  late: string;
+  disorder_ns: string;
+  delay_min_ns: string | null;
+  delay_max_ns: string | null;
+}
+
+export interface QualityGap {
+  series: string;
+  first_id: string;
+  last_id: string;
+  missing: string;
+  after: string;
+  before: string;
+}
+
+export interface Completeness {
+  whole: boolean;
+  problem: string;
+  days: QualityDay[];
+  gaps: QualityGap[];
+}
+
 export interface Quality {
   duplicates: string;
   refused: string;
