@@ -32,6 +32,7 @@ ROOMS = {
 # What may include every slice of its own room, and why.
 SEES_ALL_SLICES = {
     "feeds/replay/venues_test.hpp",  # the tests of captures read those of every venue
+    "feeds/directories_test.cpp",  # what each venue lists
     "feeds/sessions_test.cpp",  # what holds of each venue's two sides
 }
 # The only room that sees every room, and concrete slices. No room may include it.
@@ -53,7 +54,7 @@ VENDORS = [
     (r"zstd\.h", ["feeds", "tape"], "zstd files, tape blocks"),
     (r"librdkafka/|avro", ["tape/kafka"], "Kafka"),
     # The operating system: the seams (Disk, Net, Clock) are base's, so that tests can replace them.
-    (r"(sys|arpa|netinet|linux)/.*\.h|(fcntl|unistd|dirent|poll|netdb)\.h",
+    (r"(sys|arpa|netinet|linux)/.*\.h|(fcntl|unistd|dirent|poll|netdb|termios)\.h",
      ["base", "net", "app", "config", "store/embedded"],
      "the operating system; SQLite has its own disk, secrets come from files"),
     (r"pthread\.h", ["base", "net", "pipeline", "app"], "names of threads"),

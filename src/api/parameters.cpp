@@ -79,14 +79,20 @@ class Parameters {
     return key;
   }
 
-  Result<market::BarSpec> spec() const {
+  // Where nothing is said, the source is what the channel of the series holds, and of what has no
+  // conditions all counts.
+  Result<market::BarSpec> spec(const market::SeriesKey& series) const {
     market::BarSpec spec;
+    if (series.channel == "last") spec.source = market::BarSource::kLast;
+    if (series.channel == "bar") spec.source = market::BarSource::kVendor;
+    const bool has_conditions = spec.source == market::BarSource::kTrades;
     TD_ASSIGN(spec.interval, parsed("interval", &market::parse_interval, spec.interval));
     TD_ASSIGN(spec.conditions,
               parsed("conditions", &market::parse_condition_mode, spec.conditions));
     TD_ASSIGN(spec.source, parsed("source", &market::parse_bar_source, spec.source));
     TD_ASSIGN(spec.adjusted, parsed("adjusted", &market::parse_adjusted, spec.adjusted));
     TD_ASSIGN(spec.session, parsed("session", &market::parse_session_mode, spec.session));
+    if (!has_conditions && !find("source")) spec.conditions = market::ConditionMode::kEligible;
     return spec;
   }
 
@@ -226,7 +232,7 @@ Result<BarRequest> parse_bar_query(const net::Fields& query, Timestamp now) {
   store::BarQuery& bars = request.query;
   TD_ASSIGN(request.form, parameters.form());
   TD_ASSIGN(bars.series, parameters.series());
-  TD_ASSIGN(bars.spec, parameters.spec());
+  TD_ASSIGN(bars.spec, parameters.spec(bars.series));
   TD_TRY(parameters.range(bars, request.form.zone, now));
   TD_ASSIGN(bars.as_of, parameters.instant("as_of", request.form.zone, now));
   TD_ASSIGN(const auto limit, parameters.number<std::size_t>("limit", 1, kBarsLimitMax));
@@ -293,7 +299,7 @@ Result<LiveQuery> parse_live_query(const net::Fields& query) {
             Parameters::of(query, names({"series", "run", "resume"}, kSpecNames)));
   LiveQuery live;
   TD_ASSIGN(live.series, parameters.series());
-  TD_ASSIGN(live.spec, parameters.spec());
+  TD_ASSIGN(live.spec, parameters.spec(live.series));
   TD_ASSIGN(live.resume, parameters.resume());
   return live;
 }
@@ -313,7 +319,7 @@ Result<LiveQuery> parse_subscription(const net::Fields& fields) {
     TD_ASSIGN(live.series, parameters.series());
   }
   if (channel == LiveChannel::kBars) {
-    TD_ASSIGN(live.spec, parameters.spec());
+    TD_ASSIGN(live.spec, parameters.spec(live.series));
   }
   TD_ASSIGN(live.resume, parameters.resume());
   return live;

@@ -110,6 +110,17 @@ TEST(BarQuery, TakesTimesAsPeopleWriteThem) {
   EXPECT_EQ(start("1381152600000000000"), "2013-10-07T13:30:00.000000000Z");
 }
 
+TEST(BarQuery, TheSourceIsWhatTheSeriesHolds) {
+  const auto spec_of = [](const net::Fields& query) { return bar_query(query)->spec; };
+  const net::Fields prices{{"series", "yahoo/last/AAPL"}, {"conditions", "all"}};
+  EXPECT_EQ(spec_of(prices).source, market::BarSource::kLast);
+  EXPECT_EQ(spec_of(prices).conditions, market::ConditionMode::kEligible);
+  EXPECT_EQ(spec_of({{"series", "av/bar/IBM"}}).source, market::BarSource::kVendor);
+  EXPECT_EQ(spec_of({kSeries}).source, market::BarSource::kTrades);
+  EXPECT_EQ(spec_of({{"series", "yahoo/last/AAPL"}, {"source", "trades"}}).source,
+            market::BarSource::kTrades);
+}
+
 TEST(BarQuery, SplitsIndicatorsOutsideOfParentheses) {
   const auto request =
       parse_bar_query({kSeries, {"indicators", "sma(20),macd(12,26,9),vwap(session)"}}, kNow);

@@ -79,6 +79,23 @@ int demo(const DemoArguments& arguments);
 // at once; SIGHUP reads the file again.
 int run(const std::vector<std::string>& what);
 
+struct InitArguments {
+  std::string file = "pipeline.toml";
+  std::vector<std::string> symbols;  // "binance:BTCUSDT"; empty: it asks
+  std::string directory;             // of tape and store; empty: it asks, or "var/live"
+};
+// Writes a pipeline file with comments, asking for what is not said, and looks at the machine.
+int init(const InitArguments& arguments);
+
+struct SearchArguments {
+  std::string venue;
+  std::string text;
+  std::size_t limit = 20;
+  std::string rest_url;  // empty: the venue's own
+};
+// Prints the instruments of a venue whose symbol or name has this text.
+int search(const SearchArguments& arguments);
+
 struct EmulateArguments {
   std::string venue;
   FileArguments files;

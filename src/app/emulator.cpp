@@ -77,8 +77,13 @@ class Emulator::Client final : public net::WebSocketHandler {
 
   void on_message(std::string_view text) override {
     const bool had_none = session_->symbols().empty();
-    for (std::string& answer : session_->on_message(text)) {
-      if (queue_.size() < kAnswersMax) queue_.push_back(std::move(answer));
+    const auto before = session_->symbols();
+    for (std::string& answer : session_->on_message(text)) answer_with(std::move(answer));
+    for (const std::string& symbol : session_->symbols()) {
+      if (before.contains(symbol)) continue;
+      const auto happened =
+          std::span<const EmulatedTrade>(emulator_.trades_).first(emulator_.due());
+      for (std::string& past : session_->snapshot(symbol, happened)) answer_with(std::move(past));
     }
     if (!had_none || session_->symbols().empty()) return;
     next_trade_ = emulator_.due();  // what was traded before nobody sends
@@ -101,6 +106,10 @@ class Emulator::Client final : public net::WebSocketHandler {
   }
 
  private:
+  void answer_with(std::string text) {
+    if (queue_.size() < kAnswersMax) queue_.push_back(std::move(text));
+  }
+
   void take_faults() {
     const auto played = emulator_.played();
     const auto& faults = emulator_.options_.faults;

@@ -236,10 +236,43 @@ void add_run(CLI::App& app, std::vector<std::string>& what) {
       "  tapedeck run pipelines/recorded/pipeline.toml");
 }
 
+void add_init(CLI::App& app, InitArguments& arguments) {
+  CLI::App& command = *app.add_subcommand(
+      "init", "Write a pipeline file with comments, asking for what is not said; then 'doctor'");
+  command.add_option("symbols", arguments.symbols, "As venue:symbol; without any it asks");
+  command.add_option("--file", arguments.file, "The file to write; one that is there stays")
+      ->capture_default_str();
+  command.add_option("--dir", arguments.directory,
+                     "Where what comes in is kept; without it it asks, or with symbols var/live");
+  command.footer(
+      "Answers are read from standard input, a line each, so a script can give them. A key goes "
+      "into\n"
+      "a file that only you can read; where the environment has it (FINNHUB_TOKEN), nothing is "
+      "asked.\n"
+      "\n"
+      "Examples:\n"
+      "  tapedeck init\n"
+      "  tapedeck init binance:BTCUSDT yahoo:^GSPC --file crypto.toml --dir var/crypto");
+}
+
+void add_search(CLI::App& app, SearchArguments& arguments) {
+  CLI::App& command =
+      *app.add_subcommand("search", "Ask a venue for its instruments, as symbols that 'run' takes");
+  command.add_option("venue", arguments.venue, "binance, coinbase, kraken or finnhub")->required();
+  command.add_option("text", arguments.text, "What symbol or name must have, in any case")
+      ->required();
+  command.add_option("--limit", arguments.limit, "At most so many")->capture_default_str();
+  command.add_option("--rest-url", arguments.rest_url, "Whom to ask in place of the venue");
+  command.footer(
+      "Example:\n"
+      "  tapedeck search coinbase btc");
+}
+
 void add_emulate(CLI::App& app, EmulateArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "emulate", "Be a venue: serve trades over a WebSocket as it would, with its faults");
-  command.add_option("venue", arguments.venue, "binance, coinbase or kraken")->required();
+  command.add_option("venue", arguments.venue, "binance, coinbase, finnhub, kraken or yahoo")
+      ->required();
   add_files(command, arguments.files);
   command.add_option("--port", arguments.port, "Of this machine; any that is free unless given");
   command.add_option("--speed", arguments.speed, "Market seconds a second")
@@ -424,6 +457,10 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   ReplayArguments replay_arguments;
   DemoArguments demo_arguments;
+  InitArguments init_arguments;
+  add_init(app, init_arguments);
+  SearchArguments search_arguments;
+  add_search(app, search_arguments);
   EmulateArguments emulate_arguments;
   add_emulate(app, emulate_arguments);
   std::vector<std::string> run_arguments;
@@ -470,6 +507,8 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand("replay")) return replay(replay_arguments);
   if (app.got_subcommand("demo")) return demo(demo_arguments);
+  if (app.got_subcommand("init")) return init(init_arguments);
+  if (app.got_subcommand("search")) return search(search_arguments);
   if (app.got_subcommand("emulate")) return emulate(emulate_arguments);
   if (app.got_subcommand("run")) return run(run_arguments);
   if (app.got_subcommand("query")) return query(query_arguments);

@@ -7,8 +7,10 @@
 #include "feeds/binance/binance_feed.hpp"
 #include "feeds/coinbase/coinbase_feed.hpp"
 #include "feeds/events/events_feed.hpp"
+#include "feeds/finnhub/finnhub_feed.hpp"
 #include "feeds/kraken/kraken_feed.hpp"
 #include "feeds/replay/lean_conditions.hpp"
+#include "feeds/yahoo/yahoo_feed.hpp"
 
 namespace tapedeck::app {
 namespace {
@@ -38,6 +40,7 @@ constexpr Slice kSlices[]{
 const market::ConditionTables& condition_tables() {
   static const market::ConditionTables tables{
       {std::string(feeds::binance::kFuturesConditions), &feeds::binance::futures_conditions()},
+      {std::string(feeds::finnhub::kConditions), &feeds::finnhub::conditions()},
       {std::string(feeds::replay::kLeanConditions), &feeds::replay::lean_conditions()},
       {std::string(feeds::replay::kLeanFutureConditions), &feeds::replay::lean_future_conditions()},
   };
@@ -46,7 +49,11 @@ const market::ConditionTables& condition_tables() {
 
 std::span<const feeds::FeedKind> recorded_kinds() {
   static const std::array kinds{
-      feeds::binance::feed_kind(), feeds::coinbase::feed_kind(), feeds::kraken::feed_kind(),
+      feeds::binance::feed_kind(),
+      feeds::coinbase::feed_kind(),
+      feeds::kraken::feed_kind(),
+      feeds::finnhub::feed_kind(),
+      feeds::yahoo::feed_kind(),
       feeds::events::feed_kind<condition_tables>(),  // the last: it is no venue
   };
   return kinds;
@@ -56,10 +63,18 @@ std::span<const feeds::FeedKind> feed_kinds() {
   return recorded_kinds().first(recorded_kinds().size() - 1);
 }
 
-std::vector<std::string> venues() {
-  std::vector<std::string> names{std::string(kLean), std::string(kEventsVenue)};
-  for (const feeds::FeedKind& feed : feed_kinds()) names.emplace_back(feed.venue);
-  return names;
+std::vector<config::VenueRules> venues() {
+  std::vector<config::VenueRules> all{{.name = std::string(kLean)},
+                                      {.name = std::string(kEventsVenue)}};
+  for (const feeds::FeedKind& feed : feed_kinds()) {
+    config::VenueRules rules{.name = std::string(feed.venue)};
+    if (feed.live) {
+      rules.needs_token = !feed.live->key_parameter.empty();
+      if (feed.live->one_connection) rules.symbols_max_of_token = feed.live->symbols_max;
+    }
+    all.push_back(std::move(rules));
+  }
+  return all;
 }
 
 std::vector<market::BarSpec> chart_specs() {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.hpp"
 #include "feeds/feed.hpp"
 #include "market/bar.hpp"
 #include "market/conditions.hpp"
@@ -25,7 +26,7 @@ std::span<const feeds::FeedKind> recorded_kinds();
 inline constexpr std::string_view kEventsVenue = "events";
 // What a feed of a pipeline file can name as its venue: those, and the ones that are read from
 // files only.
-std::vector<std::string> venues();
+std::vector<config::VenueRules> venues();
 
 // The bar series that the page offers, where nothing else is said.
 std::vector<market::BarSpec> chart_specs();

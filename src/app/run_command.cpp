@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "api/server.hpp"
 #include "api/token_gate.hpp"
 #include "app/commands.hpp"
+#include "app/live_symbols.hpp"
 #include "app/options.hpp"
 #include "app/registry.hpp"
 #include "app/signals.hpp"
@@ -49,8 +51,32 @@ struct Around {
   Log& log;
 };
 
-Result<pipeline::FeedPart> open_live_feed(const Around& around, const config::FeedConfig& config,
-                                          market::Catalog& catalog) {
+// The symbols of one connection of a live feed. `name`: as in marks.
+Result<pipeline::FeedPart> open_connection(const Around& around, const config::FeedConfig& config,
+                                           const feeds::FeedKind& kind,
+                                           std::vector<std::string> symbols, std::string name,
+                                           market::Catalog& catalog) {
+  net::SocketNetOptions sockets;
+  sockets.ca_file = config.ca_file;
+  auto net = net::make_socket_net(std::move(sockets), around.clock, around.metrics);
+  if (!net) return std::unexpected(net.error().within(fmt::format("feed '{}'", config.id)));
+  return pipeline::FeedPart{
+      .id = name,
+      .source = std::make_unique<pipeline::LiveSource>(
+          kind.make(catalog), *kind.live,
+          pipeline::LiveOptions{.feed = name,
+                                .symbols = std::move(symbols),
+                                .url = Secret(config.url),
+                                .token = config.token,
+                                .rest_url = Secret(config.rest_url),
+                                .seed = static_cast<std::uint64_t>(around.clock.now().ns)},
+          *std::move(net), catalog, around.clock, around.log)};
+}
+
+// One part for each connection that its symbols take.
+Result<std::vector<pipeline::FeedPart>> open_live_feed(const Around& around,
+                                                       const config::FeedConfig& config,
+                                                       market::Catalog& catalog) {
   const auto kinds = feed_kinds();
   const auto kind = std::ranges::find(kinds, config.venue, &feeds::FeedKind::venue);
   if (kind == kinds.end() || !kind->live) {
@@ -59,33 +85,28 @@ Result<pipeline::FeedPart> open_live_feed(const Around& around, const config::Fe
                             "[\"...\"]",
                             config.id, config.venue));
   }
-  if (config.symbols.size() > kind->live->symbols_max) {
-    return fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("feed '{}': {} serves at most {} symbols on a connection, and these "
-                    "are {}: make several feeds of them",
-                    config.id, config.venue, kind->live->symbols_max, config.symbols.size()));
+  if (kind->live->one_connection && config.symbols.size() > kind->live->symbols_max) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} serves {} symbols to a key, and these are {}: take fewer",
+                            config.venue, kind->live->symbols_max, config.symbols.size()));
   }
-  net::SocketNetOptions sockets;
-  sockets.ca_file = config.ca_file;
-  auto net = net::make_socket_net(std::move(sockets), around.clock, around.metrics);
-  if (!net) return std::unexpected(net.error().within(fmt::format("feed '{}'", config.id)));
-  const std::string name = mark_name(config);
-  return pipeline::FeedPart{
-      .id = name,
-      .source = std::make_unique<pipeline::LiveSource>(
-          kind->make(catalog), *kind->live,
-          pipeline::LiveOptions{.feed = name,
-                                .symbols = config.symbols,
-                                .url = Secret(config.url),
-                                .rest_url = Secret(config.rest_url),
-                                .seed = static_cast<std::uint64_t>(around.clock.now().ns)},
-          *std::move(net), catalog, around.clock, around.log)};
+  std::vector<pipeline::FeedPart> parts;
+  for (std::size_t at = 0; at < config.symbols.size(); at += kind->live->symbols_max) {
+    const auto begin = config.symbols.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto count = std::min(kind->live->symbols_max, config.symbols.size() - at);
+    std::string name = mark_name(config);
+    if (at > 0) name += fmt::format(".{}", parts.size() + 1);
+    TD_ASSIGN(auto part, open_connection(around, config, *kind,
+                                         {begin, begin + static_cast<std::ptrdiff_t>(count)},
+                                         std::move(name), catalog));
+    parts.push_back(std::move(part));
+  }
+  return parts;
 }
 
-Result<pipeline::FeedPart> open_feed(const Around& around, const config::FeedConfig& config,
-                                     market::Catalog& catalog) {
-  if (config.files.empty()) return open_live_feed(around, config, catalog);
+Result<pipeline::FeedPart> open_recorded_feed(const Around& around,
+                                              const config::FeedConfig& config,
+                                              market::Catalog& catalog) {
   const auto kinds = recorded_kinds();
   const bool has_frames =
       std::ranges::find(kinds, config.venue, &feeds::FeedKind::venue) != kinds.end();
@@ -113,8 +134,13 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
   TD_ASSIGN(parts.quarantine,
             quality::Quarantine::with_file(disk, config.store.dir + "/quarantine.ndjson"));
   for (const config::FeedConfig& feed : config.feeds) {
-    TD_ASSIGN(auto part, open_feed(around, feed, *parts.catalog));
-    parts.feeds.push_back(std::move(part));
+    if (!feed.files.empty()) {
+      TD_ASSIGN(auto part, open_recorded_feed(around, feed, *parts.catalog));
+      parts.feeds.push_back(std::move(part));
+      continue;
+    }
+    TD_ASSIGN(auto opened, open_live_feed(around, feed, *parts.catalog));
+    std::ranges::move(opened, std::back_inserter(parts.feeds));
   }
   TD_ASSIGN(parts.tape, tape::embedded::open_embedded_tape(disk, around.clock, *parts.catalog,
                                                            embedded_tape_options(config.tape)));
@@ -196,6 +222,27 @@ class CurrentConfig {
   config::Config config_;
 };
 
+// The feeds that take other symbols now, by their names in marks; nothing: more than symbols is
+// another.
+std::optional<std::vector<const config::FeedConfig*>> other_symbols(const config::Config& before,
+                                                                    const config::Config& now) {
+  if (before.feeds.size() != now.feeds.size()) return std::nullopt;
+  config::Config same = now;
+  std::vector<const config::FeedConfig*> others;
+  for (std::size_t i = 0; i < now.feeds.size(); ++i) {
+    same.feeds[i].symbols = before.feeds[i].symbols;
+    if (now.feeds[i].symbols == before.feeds[i].symbols) continue;
+    const auto kind = std::ranges::find(feed_kinds(), now.feeds[i].venue, &feeds::FeedKind::venue);
+    if (kind == feed_kinds().end() || !kind->live ||
+        before.feeds[i].symbols.size() > kind->live->symbols_max) {
+      return std::nullopt;
+    }
+    others.push_back(&now.feeds[i]);
+  }
+  if (!(same == before) || others.empty()) return std::nullopt;
+  return others;
+}
+
 void reload(const std::string& file, CurrentConfig& current, pipeline::Deck& deck, Log& log) {
   auto config = load_config(file);
   if (!config) {
@@ -207,8 +254,12 @@ void reload(const std::string& file, CurrentConfig& current, pipeline::Deck& dec
     log.warning("another [api] listen address takes a restart of the program");
   }
   log.info("the file was read again: the pipeline goes on with it", {{"file", file}});
-  current.set(*std::move(config));
-  deck.renew();
+  const auto others = other_symbols(current.get(), *config);
+  current.set(*config);
+  const bool is_done = others && std::ranges::all_of(*others, [&](const config::FeedConfig* feed) {
+                         return deck.set_symbols(mark_name(*feed), feed->symbols);
+                       });
+  if (!is_done) deck.renew();
 }
 
 // Lets what came in be stored. Does not return if it takes too long or is asked for twice: what was
@@ -227,17 +278,6 @@ void drain(pipeline::Deck& deck, const Signals& signals, const Clock& clock, Log
   log.info("stopped: all that came in is stored");
 }
 
-// "binance:BTCUSDT" as venue and symbol, if the venue is known.
-std::optional<std::pair<std::string, std::string>> symbol_of(const std::string& word) {
-  const auto colon = word.find(':');
-  if (colon == word.npos || colon + 1 == word.size()) return std::nullopt;
-  const std::string venue = word.substr(0, colon);
-  if (std::ranges::find(feed_kinds(), venue, &feeds::FeedKind::venue) == feed_kinds().end()) {
-    return std::nullopt;
-  }
-  return std::pair(venue, word.substr(colon + 1));
-}
-
 // What these symbols need, with all else as it is when nothing is said. Errors: kInvalidArgument.
 Result<config::Config> config_of(const std::vector<std::string>& words) {
   config::Config config;
@@ -250,25 +290,18 @@ Result<config::Config> config_of(const std::vector<std::string>& words) {
                            .conditions = spec.conditions,
                            .session = spec.session});
   }
-  for (const std::string& word : words) {
-    const auto symbol = symbol_of(word);
-    if (!symbol) {
-      std::vector<std::string_view> live;
-      for (const feeds::FeedKind& kind : feed_kinds()) {
-        if (kind.live) live.push_back(kind.venue);
-      }
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' is neither a pipeline file nor venue:symbol with one of the "
-                              "venues {}; such as binance:BTCUSDT",
-                              word, fmt::join(live, ", ")));
+  TD_ASSIGN(config.feeds, live_feeds(words));
+  for (config::FeedConfig& feed : config.feeds) {
+    if (wants_key(feed.venue)) {
+      TD_ASSIGN(feed.token, key_of_environment(feed.venue));
     }
-    const auto& [venue, name] = *symbol;
-    auto feed = std::ranges::find(config.feeds, venue, &config::FeedConfig::venue);
-    if (feed == config.feeds.end()) {
-      feed = config.feeds.insert(feed, {.id = "live", .venue = venue});
-    }
-    if (std::ranges::find(feed->symbols, name) == feed->symbols.end()) {
-      feed->symbols.push_back(name);
+  }
+  if (gives_prices(config.feeds)) {
+    const auto trades = config.bars;
+    for (config::BarsConfig bars : trades) {
+      if (bars.conditions != market::ConditionMode::kEligible) continue;
+      bars.source = market::BarSource::kLast;
+      config.bars.push_back(bars);
     }
   }
   return config;
@@ -322,7 +355,7 @@ Status run_config(const std::string& source, const config::Config& config, bool 
 }  // namespace
 
 int run(const std::vector<std::string>& what) {
-  const bool is_file = what.size() == 1 && !symbol_of(what.front());
+  const bool is_file = what.size() == 1 && !live_symbol(what.front());
   const auto config = is_file ? load_config(what.front()) : config_of(what);
   if (!config) return report(config.error());
   const std::string source = fmt::format("{}", fmt::join(what, " "));

@@ -260,6 +260,36 @@ void check(const TapeConfig& tape, const std::vector<TapeConfig>&, const Place& 
   }
 }
 
+// What the venue asks of a live feed.
+void check_rules(const FeedConfig& feed, const std::vector<FeedConfig>& before,
+                 const Place& place) {
+  const auto& venues = place.surroundings().venues;
+  const auto venue = std::ranges::find(venues, feed.venue, &VenueRules::name);
+  if (venue == venues.end()) return;
+  if (venue->needs_token && !stands(place, "token")) {
+    place.missing(
+        fmt::format("{} wants a key: write token = \"env:NAME\" or \"file:PATH\"", venue->name));
+  }
+  const std::size_t most = venue->symbols_max_of_token;
+  if (most == 0) return;
+  if (feed.symbols.size() > most) {
+    place_of(place, {"symbols"})
+        .error(fmt::format("{} serves {} symbols to a key, and these are {}: take fewer, or a "
+                           "second key in a feed of its own",
+                           venue->name, most, feed.symbols.size()));
+  }
+  const auto has_same = [&](const FeedConfig& other) {
+    return other.venue == feed.venue && other.files.empty() && !feed.token.empty() &&
+           other.token.reveal() == feed.token.reveal();
+  };
+  if (const auto other = std::ranges::find_if(before, has_same); other != before.end()) {
+    place_of(place, {"token"})
+        .error(fmt::format("feed '{}' has the same key, and {} serves one connection of a key: "
+                           "put the symbols into one feed",
+                           other->id, venue->name));
+  }
+}
+
 void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const Place& place) {
   if (!feed.id.empty() && std::ranges::find(before, feed.id, &FeedConfig::id) != before.end()) {
     place_of(place, {"id"})
@@ -280,6 +310,7 @@ void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const 
       !feed.rest_url.starts_with("http://")) {
     place_of(place, {"rest_url"}).error("is no address of HTTP: write https://host");
   }
+  if (feed.files.empty()) check_rules(feed, before, place);
 }
 
 void check(const BarsConfig& bars, const std::vector<BarsConfig>& before, const Place& place) {

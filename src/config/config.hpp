@@ -14,6 +14,13 @@
 #include "base/time.hpp"
 #include "market/bar.hpp"
 
+namespace tapedeck {
+
+// For what is configured: whether it is the same again.
+inline bool operator==(const Secret& a, const Secret& b) { return a.reveal() == b.reveal(); }
+
+}  // namespace tapedeck
+
 namespace tapedeck::config {
 
 // What may be lost of what was acknowledged: the reference and check-config say it.
@@ -33,6 +40,7 @@ struct TapeConfig {
   std::optional<std::uint64_t> raw_retention_bytes;
   std::uint64_t free_warn_bytes = 2u << 30;
   std::uint64_t free_stop_bytes = 256u << 20;
+  bool operator==(const TapeConfig&) const = default;
 };
 
 struct FeedConfig {
@@ -45,6 +53,7 @@ struct FeedConfig {
   std::string rest_url;         // of repairs; empty: the venue's own
   std::string ca_file;          // empty: the system's
   std::optional<double> speed;  // of files; nothing: as fast as they can be taken
+  bool operator==(const FeedConfig&) const = default;
 };
 
 struct BarsConfig {
@@ -56,6 +65,7 @@ struct BarsConfig {
   market::Adjusted adjusted = market::Adjusted::kRaw;
   Duration lateness = seconds(10);
 
+  bool operator==(const BarsConfig&) const = default;
   market::BarSpec spec() const {
     return {interval, conditions, session, source, adjusted, slide.value_or(Duration{})};
   }
@@ -65,6 +75,7 @@ struct StoreConfig {
   std::string kind = "embedded";
   std::string dir = "var/store";
   bool means = false;
+  bool operator==(const StoreConfig&) const = default;
 };
 
 struct Endpoint {
@@ -83,11 +94,13 @@ struct ApiConfig {
   std::optional<std::vector<std::string>> trusted_proxies;
   std::optional<std::string> base_path;
   bool access_log = false;
+  bool operator==(const ApiConfig&) const = default;
 };
 
 struct LogConfig {
   LogFormat format = LogFormat::kText;
   LogLevel level = LogLevel::kInfo;
+  bool operator==(const LogConfig&) const = default;
 };
 
 struct Config {
@@ -97,6 +110,7 @@ struct Config {
   StoreConfig store;
   ApiConfig api;
   LogConfig log;
+  bool operator==(const Config&) const = default;
 };
 
 struct ConfigProblem {
@@ -119,12 +133,21 @@ struct ParsedConfig {
   bool usable() const;  // there are warnings at most
 };
 
+// A venue that the program knows, and what a feed of it must keep to while it is live.
+struct VenueRules {
+  std::string name;
+  bool needs_token = false;
+  // With one token, whatever asks: then no two feeds may have the same, and this many symbols are
+  // all there are; elsewhere more make more connections. 0: there is no such rule.
+  std::size_t symbols_max_of_token = 0;
+};
+
 // What a file is read against.
 struct Surroundings {
   // The value of an environment variable, if it is set.
   std::function<std::optional<std::string>(const std::string& name)> environment;
-  std::vector<std::string> venues;  // that the program knows
-  bool is_container = false;        // which may listen on all interfaces
+  std::vector<VenueRules> venues;
+  bool is_container = false;  // which may listen on all interfaces
 };
 
 // The environment of this process.

@@ -23,15 +23,19 @@ class ConfigTest : public testing::Test {
 
  protected:
   ParsedConfig parse(const std::string& text, bool is_container = false) const {
-    return parse_config(text, "x.toml",
-                        {.environment = [](const std::string& name) -> std::optional<std::string> {
-                           if (name == "KEY") return "hunter2hunter2";
-                           if (name == "EMPTY") return "";
-                           if (name == "LINES") return "a\r\nb: c";
-                           return std::nullopt;
-                         },
-                         .venues = {"binance", "coinbase", "kraken"},
-                         .is_container = is_container});
+    return parse_config(
+        text, "x.toml",
+        {.environment = [](const std::string& name) -> std::optional<std::string> {
+           if (name == "KEY") return "hunter2hunter2";
+           if (name == "EMPTY") return "";
+           if (name == "LINES") return "a\r\nb: c";
+           return std::nullopt;
+         },
+         .venues = {{.name = "binance"},
+                    {.name = "coinbase"},
+                    {.name = "kraken"},
+                    {.name = "keyed", .needs_token = true, .symbols_max_of_token = 2}},
+         .is_container = is_container});
   }
   std::vector<std::string> problems(const std::string& text) const {
     std::vector<std::string> all;
@@ -416,6 +420,23 @@ TEST_F(ConfigTest, AContainerMayListenOnAllInterfaces) {
     EXPECT_FALSE(parse(fmt::format("[api]\nlisten = \"{}\"\n", all)).usable()) << all;
   }
   EXPECT_FALSE(parse("[api]\nlisten = \"192.168.1.7:80\"\n", true).usable());
+}
+
+// A venue that serves one connection of a key, and two symbols on it.
+TEST_F(ConfigTest, WhatAVenueAsksOfItsFeeds) {
+  const auto feed = [](const std::string& id, const std::string& lines) {
+    return "[[feed]]\nid = \"" + id + "\"\nvenue = \"keyed\"\n" + lines + "\n";
+  };
+  const std::string key = "symbols = [\"A\"]\ntoken = \"env:KEY\"";
+  EXPECT_THAT(problems(feed("a", key)), IsEmpty());
+  EXPECT_THAT(problem(feed("a", "symbols = [\"A\"]")),
+              HasSubstr("feed[1]: keyed wants a key: write token = \"env:NAME\""));
+  EXPECT_THAT(problem(feed("a", "symbols = [\"A\", \"B\", \"C\"]\ntoken = \"env:KEY\"")),
+              HasSubstr("feed[1].symbols: keyed serves 2 symbols to a key, and these are 3"));
+  const std::string same = problem(feed("a", key) + feed("b", key));
+  EXPECT_THAT(same, HasSubstr("feed[2].token: feed 'a' has the same key"));
+  EXPECT_THAT(same, Not(HasSubstr("hunter2")));
+  EXPECT_THAT(problems(feed("a", "files = [\"x\"]")), IsEmpty());
 }
 
 class SecretsTest : public ConfigTest {

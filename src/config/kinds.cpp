@@ -143,10 +143,9 @@ std::optional<std::string> Name::read(const Place& place) const {
 std::optional<std::string> Venue::read(const Place& place) const {
   auto text = Text().read(place);
   if (!text) return std::nullopt;
-  const auto& venues = place.surroundings().venues;
-  if (std::ranges::find(venues, *text) == venues.end()) {
-    return place.error(not_known(*text, venues));
-  }
+  std::vector<std::string> names;
+  for (const VenueRules& venue : place.surroundings().venues) names.push_back(venue.name);
+  if (std::ranges::find(names, *text) == names.end()) return place.error(not_known(*text, names));
   return text;
 }
 

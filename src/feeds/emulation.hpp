@@ -34,6 +34,12 @@ class VenueSession {
   // What the client said, which may change symbols(). Returns what to answer.
   virtual std::vector<std::string> on_message(std::string_view text) = 0;
   virtual std::string trade_frame(const EmulatedTrade& trade) const = 0;
+  // What is sent of the past once this symbol was asked for; `happened`: in the order of time.
+  virtual std::vector<std::string> snapshot(std::string_view symbol,
+                                            std::span<const EmulatedTrade> happened) const {
+    static_cast<void>(symbol), static_cast<void>(happened);
+    return {};
+  }
   // What is sent each second: `last` has the last trade of each symbol that had one.
   virtual std::vector<std::string> heartbeat(const std::vector<const EmulatedTrade*>& last,
                                              Timestamp now) const = 0;

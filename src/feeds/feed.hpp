@@ -15,6 +15,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "feeds/directory.hpp"
 #include "feeds/emulation.hpp"
 #include "market/event.hpp"
 
@@ -48,6 +49,9 @@ class Feed {
  public:
   virtual ~Feed() = default;
   virtual std::string_view venue() const = 0;
+  // Of a venue that does not number its trades (FeedKind::has_ids): the frames from now on are of
+  // this connection or this file, from its first one on.
+  virtual void begin_session(const market::Origin& session) { static_cast<void>(session); }
   // `where` names the frame in refusals: "capture.gz: line 17".
   virtual void on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
                         EventSink& sink) = 0;
@@ -63,8 +67,11 @@ class Feed {
 // How a venue is asked over HTTP for trades that were missed.
 struct RepairProtocol {
   std::string_view url;  // "https://host"
-  // Path and query of a GET whose answer has some of these ids, if the venue still has them.
-  std::string (*target)(std::string_view symbol, std::uint64_t first, std::uint64_t last);
+  // Path and query of a GET whose answer has some of these ids, if the venue still has them. Null:
+  // it is asked by time.
+  std::string (*target)(std::string_view symbol, std::uint64_t first, std::uint64_t last) = nullptr;
+  // Of one whose answer has the first trades after this instant.
+  std::string (*target_since)(std::string_view symbol, Timestamp since) = nullptr;
   Duration pause = milliseconds(250);  // between two, for the venue's limits
 };
 
@@ -72,11 +79,25 @@ struct RepairProtocol {
 struct LiveProtocol {
   std::string_view url;         // where it serves everybody
   std::size_t symbols_max = 0;  // of one connection
+  // Of the key in the address, "token"; empty: it asks for none.
+  std::string_view key_parameter{};
+  bool one_connection = false;  // with one key: a second one ends both
   // What to send when the connection opens. The symbols are in the venue's spelling.
   std::vector<std::string> (*subscribe)(std::span<const std::string> symbols);
+  std::vector<std::string> (*unsubscribe)(std::span<const std::string> symbols) = nullptr;
   // When nothing came for so long the subscription is dead, whatever the socket says. Nothing: the
   // venue may be silent for as long as nobody trades.
   std::optional<Duration> silence_max{};
+  // Each symbol's own sign of life: which one's this frame is. Once a symbol has given one, its
+  // silence counts as above, however much comes of others. Null: there are no such frames.
+  std::optional<std::string_view> (*beat_of)(std::string_view frame) = nullptr;
+  // To be said again so often, for the venue forgets who is quiet.
+  std::optional<Duration> subscribe_every{};
+  // The venue ends a connection that is older. Shortly before, another one is made; the old one is
+  // left when the new one brings what is asked for. Of venues with ids only: both bring the same.
+  std::optional<Duration> session_max{};
+  // Whether the venue says with this frame that it will end the connection soon.
+  bool (*says_goodbye)(std::string_view frame) = nullptr;
   std::optional<RepairProtocol> repair{};  // nothing: what was missed is lost
 };
 
@@ -89,6 +110,9 @@ struct FeedKind {
   bool (*recognises)(std::string_view frame);
   std::optional<LiveProtocol> live{};  // nothing: it is read from recordings only
   std::optional<Emulation> emulation{};
+  bool has_ids = true;                   // else begin_session() comes before the first frame
+  std::optional<Directory> directory{};  // nothing: it cannot be asked for its symbols
+  bool gives_prices = false;             // price ticks, beside trades or in place of them
 };
 
 // Events from a file, a simulator or a live connection, in its own order.
@@ -106,7 +130,12 @@ class Source {
   virtual void on_ready(const std::function<void()>& /*call*/) {}
   // True: it can be told of what is missing of any series, and may bring it later.
   virtual bool repairs() const { return false; }
-  virtual void missing(SeriesId, OriginId, std::uint64_t /*first*/, std::uint64_t /*last*/) {}
+  // `before`: when the trade behind them was, if that is known.
+  virtual void missing(SeriesId, OriginId, std::uint64_t /*first*/, std::uint64_t /*last*/,
+                       std::optional<Timestamp> /*before*/) {}
+  // Of a live source: what to take from now on, on the connection that it has. False: it cannot.
+  // Any thread; it shows in a later pull.
+  virtual bool set_symbols(const std::vector<std::string>& /*symbols*/) { return false; }
   // Of a live source: "connecting", "live" or "down"; empty of others. Any thread.
   virtual std::string_view state() const { return {}; }
 };

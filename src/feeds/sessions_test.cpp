@@ -9,6 +9,7 @@
 
 #include "feeds/binance/binance_feed.hpp"
 #include "feeds/coinbase/coinbase_feed.hpp"
+#include "feeds/finnhub/finnhub_feed.hpp"
 #include "feeds/kraken/kraken_feed.hpp"
 #include "feeds/recording_sink.hpp"
 
@@ -30,7 +31,8 @@ std::vector<Venue> venues() {
   return {{binance::feed_kind(), "/stream", "BTCUSDT"},
           {binance::feed_kind(), "/ws", "BTCUSDT"},
           {coinbase::feed_kind(), "/", "BTC-USD"},
-          {kraken::feed_kind(), "/v2", "BTC/USD"}};
+          {kraken::feed_kind(), "/v2", "BTC/USD"},
+          {finnhub::feed_kind(), "/?token=key", "BINANCE:BTCUSDT"}};
 }
 
 EmulatedTrade trade_of(const std::string& symbol, Side side) {
@@ -52,6 +54,15 @@ TEST(Sessions, WhatAFeedAsksForIsGranted) {
     for (const std::string& wish : venue.kind.live->subscribe(std::vector{venue.symbol})) {
       for (const std::string& answer : session->on_message(wish)) {
         feed->on_frame(answer, Timestamp{1}, "here", sink);
+      }
+    }
+    EXPECT_THAT(session->symbols(), ElementsAre(venue.symbol));
+    const std::vector<std::string> other{"OTHER"};
+    for (const auto* speak : {&venue.kind.live->subscribe, &venue.kind.live->unsubscribe}) {
+      for (const std::string& wish : (*speak)(other)) {
+        for (const std::string& answer : session->on_message(wish)) {
+          feed->on_frame(answer, Timestamp{1}, "here", sink);
+        }
       }
     }
     EXPECT_THAT(session->symbols(), ElementsAre(venue.symbol));
@@ -78,10 +89,11 @@ TEST(Sessions, ATradeComesThroughExactly) {
       const market::Trade& got = sink.trades.front();
       EXPECT_EQ(got.price, sent.price);
       EXPECT_EQ(got.size, sent.size);
-      EXPECT_EQ(got.side, side) << venue.kind.venue;
       EXPECT_EQ(got.ts_event, sent.ts_event);
       EXPECT_EQ(got.ts_recv, Timestamp{5});
-      EXPECT_EQ(got.identity.seq, sent.id);
+      // Who gives no ids tells no side either.
+      EXPECT_EQ(got.side, venue.kind.has_ids ? side : Side::kUnknown) << venue.kind.venue;
+      EXPECT_EQ(got.identity.seq, venue.kind.has_ids ? sent.id : 0);
       EXPECT_EQ(catalog.series(got.series).key.instrument, venue.symbol);
     }
   }
@@ -97,8 +109,11 @@ TEST(Sessions, WhatWasMissedIsAnswered) {
     for (std::uint64_t id = 100; id < 120; ++id) {
       happened.push_back(trade_of(venue.symbol, id % 2 == 0 ? Side::kBuy : Side::kSell));
       happened.back().id = id;
+      happened.back().ts_event = happened.back().ts_event + milliseconds(static_cast<int>(id));
     }
-    const std::string target = repair->target(venue.symbol, 105, 109);
+    const bool is_by_time = repair->target == nullptr;
+    const std::string target = is_by_time ? repair->target_since(venue.symbol, happened[4].ts_event)
+                                          : repair->target(venue.symbol, 105, 109);
     const auto mark = target.find('?');
     Parameters query;
     for (std::size_t at = mark + 1; at < target.size();) {
@@ -118,7 +133,7 @@ TEST(Sessions, WhatWasMissedIsAnswered) {
     EXPECT_TRUE(sink.refusals.empty());
     std::map<std::uint64_t, market::Trade> got;
     for (const market::Trade& trade : sink.trades) got[trade.identity.seq] = trade;
-    EXPECT_EQ(got.size(), 5u) << venue.kind.venue;
+    EXPECT_EQ(got.size(), is_by_time ? 15u : 5u) << venue.kind.venue;
     for (std::uint64_t id = 105; id < 110; ++id) {
       const EmulatedTrade& sent = happened[id - 100];
       EXPECT_EQ(got[id].price, sent.price);
@@ -137,7 +152,7 @@ TEST(Sessions, WhatWasMissedIsAnswered) {
       EXPECT_TRUE(refused.trades.empty());
     }
   }
-  EXPECT_EQ(asked, 3);  // Binance twice, Coinbase
+  EXPECT_EQ(asked, 4);  // Binance twice, Coinbase, Kraken
 }
 
 TEST(Sessions, WhatAVenueDoesNotKnowIsRefusedAndTheFeedSaysSo) {
@@ -156,6 +171,46 @@ TEST(Sessions, WhatAVenueDoesNotKnowIsRefusedAndTheFeedSaysSo) {
     EXPECT_TRUE(session->symbols().empty());
     EXPECT_EQ(venue.kind.emulation->open("/nowhere"), nullptr);
   }
+}
+
+TEST(Sessions, KrakenSendsTheLastTradesFirst) {
+  const FeedKind kind = kraken::feed_kind();
+  std::vector<EmulatedTrade> happened;
+  for (std::uint64_t id = 1; id <= 60; ++id) {
+    happened.push_back(trade_of(id % 10 == 0 ? "ETH/USD" : "BTC/USD", Side::kBuy));
+    happened.back().id = id;
+  }
+  const auto session = kind.emulation->open("/v2");
+  EXPECT_TRUE(session->snapshot("BTC/USD", happened).empty());
+  session->on_message(kind.live->subscribe(std::vector<std::string>{"BTC/USD"}).front());
+  const auto frames = session->snapshot("BTC/USD", happened);
+  ASSERT_EQ(frames.size(), 1u);
+  market::Catalog catalog;
+  RecordingSink sink;
+  kind.make(catalog)->on_frame(frames.front(), Timestamp{5}, "here", sink);
+  ASSERT_EQ(sink.trades.size(), 50u);
+  EXPECT_EQ(sink.trades.front().identity.seq, 5u);  // of 54; the oldest four are left out
+  EXPECT_EQ(sink.trades.back().identity.seq, 59u);
+}
+
+TEST(Sessions, FinnhubWantsAKeyAndServesFiftySymbols) {
+  const auto open = finnhub::feed_kind().emulation->open;
+  const std::string wish = R"({"type":"subscribe","symbol":"AAPL"})";
+  for (const std::string_view target : {"/", "/?token=", "/?token=&x=1", "/?x=token"}) {
+    const auto session = open(target);
+    EXPECT_THAT(session->on_message(wish), ElementsAre(HasSubstr("Invalid API key"))) << target;
+    EXPECT_TRUE(session->symbols().empty());
+  }
+  const auto session = open("/?x=1&token=key");
+  for (int i = 0; i < 51; ++i) {
+    const auto answers =
+        session->on_message(R"({"type":"subscribe","symbol":"S)" + std::to_string(i) + "\"}");
+    EXPECT_EQ(answers.size(), i < 50 ? 0u : 1u);
+  }
+  EXPECT_TRUE(session->on_message(R"({"type":"unsubscribe","symbol":"S0"})").empty());
+  EXPECT_TRUE(session->on_message(wish).empty());
+  EXPECT_EQ(session->symbols().size(), 50u);
+  EXPECT_TRUE(session->symbols().contains("AAPL"));
 }
 
 TEST(Sessions, BinanceTakesStreamsFromTheAddress) {

@@ -46,7 +46,7 @@ struct Series {
 enum class OriginKind : std::uint8_t {
   kVenue = 0,    // the venue's own trade ids; key empty
   kFile = 1,     // key: SHA-256 of the decompressed member, in hex; seq: record number from 0
-  kSession = 2,  // key: name of a feed session; seq: frame; position: place in the frame
+  kSession = 2,  // key: name of a feed session; seq: its events of a series, from 0
   kTopic = 3,    // key: "topic/partition"; seq: offset; position: place in the message
 };
 

@@ -85,6 +85,11 @@ bool Deck::drain(Duration max) {
 
 void Deck::renew() { drain_for(Wish::kNextRun); }
 
+bool Deck::set_symbols(std::string_view feed, const std::vector<std::string>& symbols) {
+  const Reading now = reading();
+  return now.run != nullptr && run_->pipeline->set_symbols(feed, symbols);
+}
+
 std::optional<std::string> Deck::failure() const {
   std::lock_guard lock(mutex_);
   return state_ == PlayState::kFailed ? error_ : std::nullopt;

@@ -41,6 +41,8 @@ class Deck final : public History, public Live, public Play {
   bool drain(Duration max);
   // Of a deck that goes on: drains the run and begins the next one. Its errors: status().
   void renew();
+  // As Pipeline::set_symbols(), of the run that is on; false between two runs, too.
+  bool set_symbols(std::string_view feed, const std::vector<std::string>& symbols);
   // Why it failed; nothing: it did not.
   std::optional<std::string> failure() const;
 

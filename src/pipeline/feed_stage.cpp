@@ -64,7 +64,7 @@ Result<Step> FeedStage::step() {
   take_speed();
   if (!std::exchange(has_begun_, true) && repairs_) {
     // What an earlier run did not get to.
-    seen_.for_each_hole([this](auto... hole) { part_.source->missing(hole...); });
+    seen_.for_each_hole([this](auto... hole) { part_.source->missing(hole..., std::nullopt); });
   }
   if (held_.empty() && !source_ended_ && !draining) {
     const auto more = part_.source->pull(*this, batch_events_);
@@ -178,7 +178,8 @@ void FeedStage::trade(const Trade& trade) {
     // The trade that opens a gap tells of it, those behind it do not again.
     const auto hole = seen_.hole_before(trade);
     if (hole && hole->last + 1 == trade.identity.seq) {
-      part_.source->missing(trade.series, trade.identity.origin, hole->first, hole->last);
+      part_.source->missing(trade.series, trade.identity.origin, hole->first, hole->last,
+                            trade.ts_event);
     }
   }
   hold(trade, trade.ts_event);

@@ -105,6 +105,10 @@ class FeedStage final : public Stage, private feeds::EventSink {
   // Of a play: market seconds a second from the next step on; 0: it stands still. Any thread.
   void set_speed(double speed) { wanted_speed_ = speed; }
   const std::string& id() const { return part_.id; }
+  // As Source::set_symbols().
+  bool set_symbols(const std::vector<std::string>& symbols) {
+    return part_.source->set_symbols(symbols);
+  }
   // As Source::state() and Source::on_ready().
   std::string_view source_state() const { return part_.source->state(); }
   void on_ready(const std::function<void()>& call) { part_.source->on_ready(call); }

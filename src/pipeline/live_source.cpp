@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
+#include "base/percent.hpp"
 #include "market/conditions.hpp"
 
 namespace tapedeck::pipeline {
@@ -18,6 +20,7 @@ LiveSource::LiveSource(std::unique_ptr<feeds::Feed> feed, const feeds::LiveProto
     : feed_(std::move(feed)),
       protocol_(protocol),
       options_(std::move(options)),
+      symbols_(options_.symbols),
       net_(std::move(net)),
       catalog_(catalog),
       clock_(clock),
@@ -29,17 +32,20 @@ LiveSource::~LiveSource() = default;
 
 Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
   sink_ = &sink;
-  if (!connection_ && clock_.elapsed() >= next_attempt_) connect();
+  if (!link_ && clock_.elapsed() >= next_attempt_) {
+    state_ = "connecting";
+    link_ = connect();
+  }
+  take_symbols();
   fetch_missing();
   const Timestamp before = clock_.now();
   const bool was_busy = net_->poll();
+  if (successor_) look_after(*successor_);
+  if (link_) look_after(*link_);
+  hand_over();
   const Duration now = clock_.elapsed();
-  if (opened_ && protocol_.silence_max && now - last_frame_ >= *protocol_.silence_max) {
-    on_close(fmt::format("nothing came for {} s, not even a heartbeat",
-                         (now - last_frame_).ns / seconds(1).ns),
-             {});
-  }
-  if (opened_ && now - last_mark_ >= kMarkEvery) {
+  const bool is_open = link_ && link_->opened;
+  if (is_open && now - last_mark_ >= kMarkEvery) {
     last_mark_ = now;
     // Frames that wait came after the last one that was taken.
     mark(FeedState::kLive, was_busy ? std::min(before, last_recv_) : before);
@@ -47,11 +53,11 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
   idle_for_.reset();
   if (!was_busy) {
     Duration next = kMarkEvery;
-    if (opened_) next = last_mark_ + kMarkEvery - now;
-    if (opened_ && protocol_.silence_max) {
-      next = std::min(next, last_frame_ + *protocol_.silence_max - now);
+    if (is_open) next = last_mark_ + kMarkEvery - now;
+    if (is_open && protocol_.silence_max) {
+      next = std::min(next, link_->last_frame + *protocol_.silence_max - now);
     }
-    if (!connection_) next = next_attempt_ - now;
+    if (!link_) next = next_attempt_ - now;
     if (!gaps_.empty() && !is_fetching_) next = std::min(next, next_fetch_ - now);
     idle_for_ = std::max(next, milliseconds(1));
   }
@@ -59,62 +65,227 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
   return true;
 }
 
-void LiveSource::connect() {
-  ++sessions_;
-  frames_ = 0;
-  state_ = "connecting";
-  const Secret url = options_.url.empty() ? Secret(std::string(protocol_.url)) : options_.url;
-  connection_ = net_->connect(
-      url,
-      {.on_open = [this] { on_open(); },
-       .on_frame = [this](std::string_view frame, Timestamp ts_recv) { on_frame(frame, ts_recv); },
-       .on_close = [this](
-                       const Error& why,
-                       std::optional<Duration> stay_away) { on_close(why.message, stay_away); }});
-}
-
-void LiveSource::on_open() {
-  opened_ = last_frame_ = clock_.elapsed();
-  last_recv_ = clock_.now();
-  state_ = "live";
-  log_.info("a feed is connected", {{"feed", options_.feed}, {"session", sessions_}});
-  for (const std::string& text : protocol_.subscribe(options_.symbols)) {
-    if (const auto sent = connection_->send(text); !sent) {
-      return on_close("cannot subscribe: " + sent.error().message, {});
-    }
+void LiveSource::look_after(Link& link) {
+  if (!link.opened) return;
+  const Duration now = clock_.elapsed();
+  const auto is_dead = [&](Duration heard) {
+    return protocol_.silence_max && now - heard >= *protocol_.silence_max;
+  };
+  const auto seconds_since = [&](Duration then) { return (now - then).ns / seconds(1).ns; };
+  if (is_dead(link.last_frame)) {
+    return on_close(
+        link,
+        fmt::format("nothing came for {} s, not even a heartbeat", seconds_since(link.last_frame)),
+        {});
+  }
+  for (const auto& [symbol, beat] : link.beats) {
+    if (!is_dead(beat)) continue;
+    return on_close(link,
+                    fmt::format("nothing came of {} for {} s, not even a heartbeat", symbol,
+                                seconds_since(beat)),
+                    {});
+  }
+  if (protocol_.subscribe_every && now - link.last_subscribed >= *protocol_.subscribe_every) {
+    subscribe(link);
   }
 }
 
-void LiveSource::on_frame(std::string_view frame, Timestamp ts_recv) {
-  last_frame_ = clock_.elapsed();
-  last_recv_ = ts_recv;
-  where_.clear();
-  fmt::format_to(std::back_inserter(where_), "{}: session {}, frame {}", options_.feed, sessions_,
-                 ++frames_);
-  feed_->on_frame(frame, ts_recv, where_, *sink_);
+void LiveSource::hand_over() {
+  const Duration now = clock_.elapsed();
+  if (successor_ && successor_->proven && now - *successor_->proven >= kBothFor) {
+    log_.info("a feed goes on with a new connection, before the venue ends the old one",
+              {{"feed", options_.feed}, {"session", successor_->session}});
+    link_ = std::move(successor_);
+    return;
+  }
+  if (successor_ || !link_ || !link_->opened || now < next_successor_) return;
+  const auto& age_max = protocol_.session_max;
+  const bool is_old = age_max && now - *link_->opened >= *age_max - kSuccessorBefore;
+  if (is_old || link_->is_ending) successor_ = connect();
 }
 
-void LiveSource::on_close(const std::string& why, std::optional<Duration> stay_away) {
+Secret LiveSource::address() const {
+  std::string url = options_.url.empty() ? std::string(protocol_.url) : options_.url.reveal();
+  if (!protocol_.key_parameter.empty()) {
+    fmt::format_to(std::back_inserter(url), "{}{}={}", url.contains('?') ? '&' : '?',
+                   protocol_.key_parameter, percent_encode(options_.token.reveal()));
+  }
+  return Secret(std::move(url));
+}
+
+std::unique_ptr<LiveSource::Link> LiveSource::connect() {
+  auto link = std::make_unique<Link>();
+  link->session = ++sessions_;
+  link->connection = net_->connect(
+      address(),
+      {.on_open = [this, at = link.get()] { on_open(*at); },
+       .on_frame = [this, at = link.get()](std::string_view frame,
+                                           Timestamp ts_recv) { on_frame(*at, frame, ts_recv); },
+       .on_close =
+           [this, at = link.get()](const Error& why, std::optional<Duration> stay_away) {
+             on_close(*at, why.message, stay_away);
+           }});
+  return link;
+}
+
+void LiveSource::on_open(Link& link) {
+  link.opened = link.last_frame = clock_.elapsed();
+  if (&link == link_.get()) {
+    last_recv_ = clock_.now();
+    state_ = "live";
+  }
+  log_.info("a feed is connected", {{"feed", options_.feed}, {"session", link.session}});
+  const Timestamp now = clock_.now();
+  feed_->begin_session({.kind = market::OriginKind::kSession,
+                        .key = fmt::format("{} {}", options_.feed, now.ns),
+                        .first = now});
+  subscribe(link);
+}
+
+void LiveSource::subscribe(Link& link) {
+  link.last_subscribed = clock_.elapsed();
+  say(link, protocol_.subscribe(symbols_));
+}
+
+bool LiveSource::say(Link& link, const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    if (const auto sent = link.connection->send(text); !sent) {
+      on_close(link, "cannot subscribe: " + sent.error().message, {});
+      return false;
+    }
+  }
+  return true;
+}
+
+bool LiveSource::set_symbols(const std::vector<std::string>& symbols) {
+  if (protocol_.unsubscribe == nullptr || symbols.size() > protocol_.symbols_max) return false;
+  std::lock_guard lock(wanted_mutex_);
+  wanted_ = symbols;
+  return true;
+}
+
+void LiveSource::take_symbols() {
+  std::vector<std::string> before = symbols_;
+  {
+    std::lock_guard lock(wanted_mutex_);
+    if (!wanted_) return;
+    symbols_ = *std::exchange(wanted_, std::nullopt);
+  }
+  const auto not_in = [](const std::vector<std::string>& these,
+                         const std::vector<std::string>& those) {
+    std::vector<std::string> rest;
+    std::ranges::copy_if(these, std::back_inserter(rest), [&](const std::string& symbol) {
+      return std::ranges::find(those, symbol) == those.end();
+    });
+    return rest;
+  };
+  const auto gone = not_in(before, symbols_);
+  const auto added = not_in(symbols_, before);
+  log_.info("a feed goes on with other symbols", {{"feed", options_.feed},
+                                                  {"added", std::uint64_t{added.size()}},
+                                                  {"removed", std::uint64_t{gone.size()}}});
+  for (Link* link : {successor_.get(), link_.get()}) {
+    if (link == nullptr || !link->opened) continue;
+    for (const std::string& symbol : gone) link->beats.erase(symbol);
+    if (!gone.empty() && !say(*link, protocol_.unsubscribe(gone))) continue;
+    if (!added.empty()) say(*link, protocol_.subscribe(added));
+  }
+}
+
+namespace {
+
+// Hands all on, and tells what the venue complains of and what nobody understands.
+class Told final : public feeds::EventSink {
+ public:
+  Told(feeds::EventSink& sink, Log& log, const std::string& feed, int& told, int told_max)
+      : sink_(sink), log_(log), feed_(feed), told_(told), told_max_(told_max) {}
+  void trade(const market::Trade& trade) override { sink_.trade(trade); }
+  void event(const feeds::OtherEvent& event) override { sink_.event(event); }
+  void mark(const FeedMark& mark) override { sink_.mark(mark); }
+  void control() override { sink_.control(); }
+  void refuse(const feeds::Refusal& refusal) override {
+    if (told_ < told_max_) {
+      const bool is_theirs = refusal.reason == "venue_error";
+      log_.warning(is_theirs ? "the venue complains: check the symbols (tapedeck "
+                               "search) and the key of this feed"
+                             : "a frame is not understood: it is in the quarantine, and if there "
+                               "are many, the venue has changed its format",
+                   {{"feed", feed_},
+                    {"reason", refusal.reason},
+                    {"why", refusal.detail},
+                    {"where", refusal.where},
+                    {"last_to_be_told", ++told_ == told_max_}});
+    }
+    sink_.refuse(refusal);
+  }
+
+ private:
+  feeds::EventSink& sink_;
+  Log& log_;
+  const std::string& feed_;
+  int& told_;
+  const int told_max_;
+};
+
+}  // namespace
+
+void LiveSource::on_frame(Link& link, std::string_view frame, Timestamp ts_recv) {
   const Duration now = clock_.elapsed();
-  Duration wait = backoff_.next_wait(opened_ ? now - *opened_ : Duration{});
+  link.last_frame = now;
+  if (!link.proven) link.proven = now;
+  last_recv_ = ts_recv;
+  if (protocol_.beat_of != nullptr) {
+    if (const auto symbol = protocol_.beat_of(frame)) {
+      const auto known = link.beats.find(*symbol);
+      if (known != link.beats.end()) {
+        known->second = now;
+      } else if (std::ranges::find(symbols_, *symbol) != symbols_.end()) {
+        link.beats.emplace(*symbol, now);
+      }
+    }
+  }
+  if (protocol_.says_goodbye != nullptr && protocol_.says_goodbye(frame)) link.is_ending = true;
+  where_.clear();
+  fmt::format_to(std::back_inserter(where_), "{}: session {}, frame {}", options_.feed,
+                 link.session, ++link.frames);
+  Told told(*sink_, log_, options_.feed, link.refusals_told, kRefusalsTold);
+  feed_->on_frame(frame, ts_recv, where_, told);
+}
+
+void LiveSource::on_close(Link& link, const std::string& why, std::optional<Duration> stay_away) {
+  const Duration now = clock_.elapsed();
+  Duration wait = backoff_.next_wait(link.opened ? now - *link.opened : Duration{});
   if (stay_away) wait = std::max(wait, *stay_away);
-  if (opened_) mark(FeedState::kDown, clock_.now());
+  if (&link == successor_.get()) {
+    log_.warning(
+        "the next connection of a feed is not there yet",
+        {{"feed", options_.feed}, {"why", why}, {"again_in_ms", wait.ns / milliseconds(1).ns}});
+    next_successor_ = now + wait;
+    successor_.reset();
+    return;
+  }
+  if (successor_ && successor_->proven) {
+    log_.info("a feed goes on with a new connection, for the old one ended",
+              {{"feed", options_.feed}, {"why", why}, {"session", successor_->session}});
+    link_ = std::move(successor_);
+    return;
+  }
+  if (link.opened) mark(FeedState::kDown, clock_.now());
   log_.warning(
       "a feed is down",
       {{"feed", options_.feed}, {"why", why}, {"again_in_ms", wait.ns / milliseconds(1).ns}});
   state_ = "down";
-  opened_.reset();
-  connection_.reset();
+  link_.reset();
+  successor_.reset();
   next_attempt_ = now + wait;
 }
 
-void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first,
-                         std::uint64_t last) {
+void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first, std::uint64_t last,
+                         std::optional<Timestamp> before) {
   const market::Series& of = catalog_.series(series);
   if (!market::is_count_of_venue(of, catalog_.origin(origin))) return;
   const auto& [venue, channel, symbol] = of.key;
-  const auto& mine = options_.symbols;
-  if (venue != feed_->venue() || std::ranges::find(mine, symbol) == mine.end()) return;
+  if (venue != feed_->venue() || std::ranges::find(symbols_, symbol) == symbols_.end()) return;
   if (asked_[series].contains(last) || gaps_.size() >= kGapsMax) return;
   if (last - first >= kRepairMax) {
     log_.warning("a gap is too long to be fetched whole: its older trades stay missing",
@@ -126,14 +297,20 @@ void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first,
   }
   asked_[series].insert(first, last);
   if (gaps_.empty()) next_fetch_ = std::max(next_fetch_, clock_.elapsed() + kRepairAfter);
-  gaps_.push_back({symbol, first, last});
+  Gap gap{.symbol = symbol, .first = first, .last = last};
+  gap.too_late = before.value_or(clock_.now());
+  gap.since = gap.too_late - gap.step;
+  gaps_.push_back(std::move(gap));
 }
 
 void LiveSource::fetch_missing() {
   if (gaps_.empty() || is_fetching_ || clock_.elapsed() < next_fetch_) return;
   const Gap& gap = gaps_.front();
   const std::string& base = options_.rest_url.reveal();
-  const std::string target = protocol_.repair->target(gap.symbol, gap.first, gap.last);
+  const feeds::RepairProtocol& repair = *protocol_.repair;
+  const std::string target = repair.target != nullptr
+                                 ? repair.target(gap.symbol, gap.first, gap.last)
+                                 : repair.target_since(gap.symbol, gap.since);
   is_fetching_ = true;
   net_->fetch(Secret((base.empty() ? std::string(protocol_.repair->url) : base) + target),
               [this](const Result<HttpAnswer>& answer) { on_answer(answer); });
@@ -141,15 +318,15 @@ void LiveSource::fetch_missing() {
 
 namespace {
 
-// Marks trades as fetched, and notes which ids came.
+// Marks trades as fetched, and tells of each.
+template <class Note>
 class Repaired final : public feeds::EventSink {
  public:
-  Repaired(feeds::EventSink& sink, IntervalSet& came) : sink_(sink), came_(came) {}
+  Repaired(feeds::EventSink& sink, const Note& note) : sink_(sink), note_(note) {}
   void trade(const market::Trade& trade) override {
     market::Trade repaired = trade;
     repaired.conditions |= market::kRepaired;
-    came_.insert(trade.identity.seq);
-    sink_.trade(repaired);
+    if (note_(trade)) sink_.trade(repaired);
   }
   void event(const feeds::OtherEvent& event) override { sink_.event(event); }
   void mark(const FeedMark& mark) override { sink_.mark(mark); }
@@ -158,7 +335,7 @@ class Repaired final : public feeds::EventSink {
 
  private:
   feeds::EventSink& sink_;
-  IntervalSet& came_;
+  const Note& note_;
 };
 
 bool is_worth_another_try(int status) { return status == 429 || status == 418 || status >= 500; }
@@ -182,8 +359,24 @@ void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
   fetch_backoff_ = Backoff({}, options_.seed + 1);
   if (answer->status != 200) return give_up(fmt::format("it answered {}", answer->status));
   Gap& gap = gaps_.front();
-  IntervalSet came;
-  Repaired sink(*sink_, came);
+  Came came;
+  const bool is_by_time = protocol_.repair->target == nullptr;
+  const auto note = [&](const market::Trade& trade) {
+    const std::uint64_t id = trade.identity.seq;
+    came.ids.insert(id);
+    if (came.is_empty || id < came.first) {
+      came.first = id;
+      came.first_time = trade.ts_event;
+    }
+    if (came.is_empty || id > came.last) {
+      came.last = id;
+      came.last_time = trade.ts_event;
+    }
+    came.is_empty = false;
+    // Asked by time it sends what nobody asked for, too.
+    return !is_by_time || (id >= gap.first && id <= gap.last);
+  };
+  Repaired sink(*sink_, note);
   feed_->on_answer(
       gap.symbol, answer->body, answer->ts_recv,
       fmt::format("{}: trades of {} fetched from {} on", options_.feed, gap.symbol, gap.first),
@@ -191,15 +384,38 @@ void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
   // From either end, as venues answer; what is between is asked for again.
   const std::uint64_t first = gap.first;
   const std::uint64_t last = gap.last;
-  while (gap.first <= last && came.contains(gap.first)) ++gap.first;
-  while (gap.last >= gap.first && came.contains(gap.last)) --gap.last;
+  while (gap.first <= last && came.ids.contains(gap.first)) ++gap.first;
+  while (gap.last >= gap.first && came.ids.contains(gap.last)) --gap.last;
   if (gap.first > gap.last) {
     log_.info("missed trades were fetched",
               {{"feed", options_.feed}, {"symbol", gap.symbol}, {"up_to", last}});
     gaps_.pop_front();
-  } else if (gap.first == first && gap.last == last) {
+  } else if (is_by_time ? !look_elsewhere(gap, came) : gap.first == first && gap.last == last) {
     give_up("it does not have them");
   }
+}
+
+bool LiveSource::look_elsewhere(Gap& gap, const Came& came) {
+  if (++gap.looks >= kLooksMax) return false;
+  const Timestamp asked = gap.since;
+  if (came.is_empty || came.first > gap.first) {
+    gap.too_late = std::min(gap.too_late, asked);
+  } else if (came.last < gap.first) {
+    gap.too_early = std::max(gap.too_early.value_or(came.last_time), came.last_time);
+  } else {
+    // It begins before the gap. What it does not have of it is nowhere, unless it ends too soon.
+    gap.since = came.last_time - nanoseconds(1);
+    return came.last < gap.last && gap.since > asked;
+  }
+  if (!gap.too_early) {
+    gap.since = gap.since - gap.step;  // each time further back, so that any time is reached soon
+    gap.step = gap.step * 4;
+    return gap.step < hours(24 * 365);
+  }
+  gap.since = *gap.too_early + nanoseconds((gap.too_late - *gap.too_early).ns / 2);
+  // In the end between two trades.
+  if (gap.too_late - *gap.too_early < milliseconds(1)) gap.since = *gap.too_early - nanoseconds(1);
+  return gap.since != asked;
 }
 
 void LiveSource::give_up(const std::string& why) {

@@ -1,7 +1,8 @@
 // src/pipeline/live_source.hpp: the events of a venue, as they happen: keeps a connection, asks for
-// the symbols on it again whenever it is made anew, and never gives up. What was missed meanwhile
+// the symbols on it again whenever it is made anew, and never gives up. Where the venue ends each
+// connection at an age, it makes the next one before. What was missed meanwhile
 // it is told by the venue's ids (missing()), and fetches where the venue offers that. Thread:
-// pull() and idle_for() one at a time; on_ready() and state() any.
+// pull() and idle_for() one at a time; on_ready(), set_symbols() and state() any.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@ struct LiveOptions {
   std::string feed;  // as in marks: "coinbase/crypto"
   std::vector<std::string> symbols;
   Secret url;              // empty: the venue's own
+  Secret token{};          // where the protocol wants a key
   Secret rest_url{};       // for repairs; empty: the venue's own
   std::uint64_t seed = 0;  // of the waits before connecting again
 };
@@ -41,6 +44,16 @@ class LiveSource final : public feeds::Source {
   static constexpr std::size_t kGapsMax = 10'000;
   // So long a gap is left alone: the venue may only have changed the order.
   static constexpr Duration kRepairAfter = seconds(1);
+
+  // So long before the venue would end a connection the next one is made,
+  static constexpr Duration kSuccessorBefore = minutes(10);
+  // and so long both are listened to: what one has brought the other may still have on its way.
+  static constexpr Duration kBothFor = seconds(5);
+  // Of one connection so many refused frames are told in the log; all are in the quarantine.
+  static constexpr int kRefusalsTold = 10;
+
+  // How often a venue is asked by time for one gap, until it is found.
+  static constexpr int kLooksMax = 100;
 
   // How often it says that all that was received is handed on.
   static constexpr Duration kMarkEvery = seconds(1);
@@ -56,21 +69,39 @@ class LiveSource final : public feeds::Source {
   void on_ready(const std::function<void()>& call) override { net_->on_ready(call); }
   std::string_view state() const override { return state_.load(); }
   bool repairs() const override { return protocol_.repair.has_value(); }
-  void missing(SeriesId series, OriginId origin, std::uint64_t first, std::uint64_t last) override;
+  bool set_symbols(const std::vector<std::string>& symbols) override;
+  void missing(SeriesId series, OriginId origin, std::uint64_t first, std::uint64_t last,
+               std::optional<Timestamp> before) override;
 
  private:
-  void connect();
-  void on_open();
-  void on_frame(std::string_view frame, Timestamp ts_recv);
-  void on_close(const std::string& why, std::optional<Duration> stay_away);
+  struct Link;
+
+  std::unique_ptr<Link> connect();
+  Secret address() const;
+  void on_open(Link& link);
+  void on_frame(Link& link, std::string_view frame, Timestamp ts_recv);
+  // Destroys the link.
+  void on_close(Link& link, const std::string& why, std::optional<Duration> stay_away);
+  void subscribe(Link& link);
+  bool say(Link& link, const std::vector<std::string>& texts);  // false: the link is no more
+  void take_symbols();
+  void look_after(Link& link);  // what is due by the time, which may destroy it
+  void hand_over();
   void mark(market::FeedState state, Timestamp received_before);
   void fetch_missing();
   void on_answer(const Result<HttpAnswer>& answer);
+  struct Gap;
+  struct Came;
+  // Where a venue is asked by time: sets from when on to ask next. False: it is of no use.
+  bool look_elsewhere(Gap& gap, const Came& came);
   void give_up(const std::string& why);
 
   const std::unique_ptr<feeds::Feed> feed_;
   const feeds::LiveProtocol protocol_;
   const LiveOptions options_;
+  std::vector<std::string> symbols_;
+  std::mutex wanted_mutex_;
+  std::optional<std::vector<std::string>> wanted_;  // in place of them
   const std::unique_ptr<Net> net_;
   const market::Catalog& catalog_;
   const Clock& clock_;
@@ -78,21 +109,48 @@ class LiveSource final : public feeds::Source {
   Backoff backoff_;
   Backoff fetch_backoff_;
 
-  // Times are the clock's elapsed().
-  std::unique_ptr<Connection> connection_;  // null: not before next_attempt_
+  // A connection. Times are the clock's elapsed().
+  struct Link {
+    std::unique_ptr<Connection> connection;
+    std::uint64_t session = 0;
+    std::uint64_t frames = 0;
+    std::optional<Duration> opened;  // nothing: it is not open yet
+    std::optional<Duration> proven;  // when its first frame came: it is subscribed
+    Duration last_frame{};
+    Duration last_subscribed{};
+    std::map<std::string, Duration, std::less<>> beats;  // of symbols that have given one, the last
+    bool is_ending = false;                              // the venue said so
+    int refusals_told = 0;
+  };
+  std::unique_ptr<Link> link_;       // null: not before next_attempt_
+  std::unique_ptr<Link> successor_;  // where the venue will end link_; not before next_successor_
   Duration next_attempt_{};
-  std::optional<Duration> opened_;  // nothing: it is not open yet
-  Duration last_frame_{};
+  Duration next_successor_{};
   Duration last_mark_{};
   Timestamp last_recv_{};  // of the last frame, by the wall clock
   std::uint64_t sessions_ = 0;
-  std::uint64_t frames_ = 0;  // of this session
   std::string where_;
 
   struct Gap {
     std::string symbol;
     std::uint64_t first = 0;
     std::uint64_t last = 0;
+    // Where the venue is asked by time: what is after `since`. The first that is missing was
+    // between `too_early` and `too_late`.
+    Timestamp since{};
+    Timestamp too_late{};
+    std::optional<Timestamp> too_early{};
+    Duration step = minutes(1);  // by which the next look goes further back
+    int looks = 0;
+  };
+  // What an answer had, of any id.
+  struct Came {
+    IntervalSet ids;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    Timestamp first_time{};
+    Timestamp last_time{};
+    bool is_empty = true;
   };
   std::deque<Gap> gaps_;                   // the first is being fetched, or will be at next_fetch_
   std::map<SeriesId, IntervalSet> asked_;  // ids that were a gap once

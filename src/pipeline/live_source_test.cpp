@@ -1,9 +1,11 @@
 #include "pipeline/live_source.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -25,10 +27,15 @@ constexpr Timestamp kStart{1'700'000'000'000'000'000};
 // A venue whose frames are prices.
 class PriceFeed final : public feeds::Feed {
  public:
+  explicit PriceFeed(std::vector<std::string>& sessions) : sessions_(sessions) {}
+  void begin_session(const market::Origin& session) override { sessions_.push_back(session.key); }
   std::string_view venue() const override { return "v"; }
   void on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
                 feeds::EventSink& sink) override {
-    if (frame == "heartbeat") return sink.control();
+    if (frame.starts_with("heartbeat") || frame == "goodbye") return sink.control();
+    if (frame == "complaint") {
+      return sink.refuse({"venue_error", "no such symbol", std::string(where), frame});
+    }
     if (frame == "bad") return sink.refuse({"malformed", "bad", std::string(where), frame});
     sink.trade({.ts_event = ts_recv, .ts_recv = ts_recv});
   }
@@ -37,9 +44,14 @@ class PriceFeed final : public feeds::Feed {
                  feeds::EventSink& sink) override {
     std::istringstream ids{std::string(body)};
     for (std::uint64_t id = 0; ids >> id;) {
-      sink.trade({.ts_event = ts_recv, .ts_recv = ts_recv, .identity = {.origin = {}, .seq = id}});
+      sink.trade({.ts_event = kStart + seconds(static_cast<std::int64_t>(id) - 100'000),
+                  .ts_recv = ts_recv,
+                  .identity = {.origin = {}, .seq = id}});
     }
   }
+
+ private:
+  std::vector<std::string>& sessions_;
 };
 
 std::string target(std::string_view symbol, std::uint64_t first, std::uint64_t last) {
@@ -80,15 +92,12 @@ class LiveSourceTest : public testing::Test {
   void start(std::vector<Script> scripts, std::optional<Duration> silence_max = {}) {
     auto net = std::make_unique<ScriptedNet>(clock_, std::move(scripts));
     net_ = net.get();
+    protocol_.silence_max = silence_max;
     source_.emplace(
-        std::make_unique<PriceFeed>(),
-        LiveProtocol{.url = "wss://venue/ws",
-                     .symbols_max = 10,
-                     .subscribe = subscribe,
-                     .silence_max = silence_max,
-                     .repair = feeds::RepairProtocol{.url = "https://rest", .target = target}},
-        LiveOptions{.feed = "v/a", .symbols = {"X", "Y"}, .url = {}, .seed = 1}, std::move(net),
-        catalog_, clock_, log_);
+        std::make_unique<PriceFeed>(sessions_), protocol_,
+        LiveOptions{
+            .feed = "v/a", .symbols = {"X", "Y"}, .url = {}, .token = Secret("k&y"), .seed = 1},
+        std::move(net), catalog_, clock_, log_);
   }
   // As a driver does: pulls, and sleeps for as long as the source says. Returns how often it slept.
   int run_for(Duration time) {
@@ -109,6 +118,11 @@ class LiveSourceTest : public testing::Test {
   }
 
   ManualClock clock_{kStart};
+  LiveProtocol protocol_{.url = "wss://venue/ws",
+                         .symbols_max = 10,
+                         .subscribe = subscribe,
+                         .repair = feeds::RepairProtocol{.url = "https://rest", .target = target}};
+  std::vector<std::string> sessions_;
   market::Catalog catalog_;
   std::vector<std::string> lines_;
   Log log_{clock_, LogFormat::kText, LogLevel::kInfo,
@@ -174,6 +188,150 @@ TEST_F(LiveSourceTest, ASilentSubscriptionIsDead) {
   EXPECT_EQ(net_->sent().size(), 4u);  // asked again
 }
 
+// A frame each minute, from the first second on.
+Script minutely(Duration length, bool is_ended) {
+  Script script;
+  for (Duration at = seconds(1); at < length; at = at + minutes(1)) {
+    script.push_back({at, Kind::kFrame, "1"});
+  }
+  if (is_ended) script.push_back({length, Kind::kClose, "24 hours are over"});
+  return script;
+}
+
+TEST_F(LiveSourceTest, TheNextConnectionIsThereBeforeTheVenueEndsTheOldOne) {
+  protocol_.session_max = hours(24);
+  start({minutely(hours(24), true), minutely(hours(24), true), minutely(hours(1), false)});
+  run_for(hours(23) + minutes(49));
+  EXPECT_EQ(net_->sent().size(), 2u);
+  run_for(minutes(2));
+  EXPECT_EQ(net_->sent().size(), 4u);  // ten minutes before its end
+  EXPECT_EQ(source_->state(), "live");
+  run_for(hours(24));
+  EXPECT_EQ(net_->sent().size(), 6u);
+  EXPECT_EQ(source_->state(), "live");
+  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_THAT(lines_, testing::Contains(HasSubstr("before the venue ends the old one")));
+  // No second is without a mark, and none without a connection: what both bring is known by ids.
+  const auto live = heard_.marks_of(FeedState::kLive);
+  for (std::size_t i = 1; i < live.size(); ++i) EXPECT_LE(live[i] - live[i - 1], seconds(2));
+  EXPECT_GE(heard_.trades, 2870);
+}
+
+TEST_F(LiveSourceTest, BothAreListenedToForAWhile) {
+  protocol_.session_max = hours(1);
+  start({{{minutes(50) + seconds(2), Kind::kFrame, "late on the old one"},
+          {minutes(50) + seconds(20), Kind::kFrame, "not heard any more"}},
+         {{seconds(1), Kind::kFrame, "1"}}});
+  run_for(minutes(55));
+  EXPECT_EQ(heard_.trades, 2);
+  EXPECT_EQ(source_->state(), "live");
+}
+
+TEST_F(LiveSourceTest, ASuccessorThatDoesNotComeIsTriedAgain) {
+  protocol_.session_max = hours(1);
+  start({{{hours(1), Kind::kClose, "over"}}, {{milliseconds(1), Kind::kClose, "no"}}, {}, {}});
+  run_for(minutes(52));
+  EXPECT_THAT(lines_, testing::Contains(HasSubstr("the next connection of a feed is not there")));
+  EXPECT_EQ(source_->state(), "live");
+  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_EQ(net_->sent().size(), 6u);
+  // It brings nothing, so nobody knows whether it is subscribed: the old one's end is an end.
+  run_for(minutes(8) + milliseconds(1));
+  EXPECT_EQ(heard_.marks_of(FeedState::kDown).size(), 1u);
+  run_for(seconds(5));
+  EXPECT_EQ(source_->state(), "live");
+}
+
+TEST_F(LiveSourceTest, AnAnnouncedEndIsNotWaitedFor) {
+  protocol_.says_goodbye = [](std::string_view frame) { return frame == "goodbye"; };
+  start({{{seconds(10), Kind::kFrame, "goodbye"}, {seconds(12), Kind::kClose, "as said"}},
+         {{milliseconds(500), Kind::kFrame, "1"}}});
+  run_for(seconds(30));
+  EXPECT_EQ(net_->sent().size(), 4u);
+  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_THAT(lines_, testing::Contains(HasSubstr("for the old one ended")));
+}
+
+TEST_F(LiveSourceTest, AMuteSymbolIsNoticedBesideOthers) {
+  protocol_.beat_of = [](std::string_view frame) -> std::optional<std::string_view> {
+    if (!frame.starts_with("heartbeat ")) return std::nullopt;
+    return frame.substr(10);
+  };
+  Script script;
+  for (int i = 1; i < 60; ++i) {
+    script.push_back({seconds(i), Kind::kFrame, "heartbeat X"});
+    if (i < 20) script.push_back({seconds(i), Kind::kFrame, "heartbeat Y"});
+    script.push_back({seconds(i), Kind::kFrame, "heartbeat of nobody's"});
+  }
+  start({script, {}}, seconds(5));
+  run_for(seconds(23));
+  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  run_for(seconds(3));
+  EXPECT_EQ(heard_.marks_of(FeedState::kDown).size(), 1u);
+  EXPECT_THAT(lines_, testing::Contains(HasSubstr("nothing came of Y for 5 s")));
+}
+
+TEST_F(LiveSourceTest, WhoForgetsIsAskedAgain) {
+  protocol_.subscribe_every = minutes(5);
+  start({{}});
+  run_for(minutes(16));
+  EXPECT_EQ(net_->sent().size(), 8u);
+  EXPECT_EQ(source_->state(), "live");
+}
+
+TEST_F(LiveSourceTest, OtherSymbolsOnTheSameConnection) {
+  protocol_.subscribe = [](std::span<const std::string> symbols) {
+    return std::vector{fmt::format("+{}", fmt::join(symbols, "+"))};
+  };
+  protocol_.unsubscribe = [](std::span<const std::string> symbols) {
+    return std::vector{fmt::format("-{}", fmt::join(symbols, "-"))};
+  };
+  start({{{minutes(1), Kind::kClose, "cut"}}, {}});
+  run_for(seconds(1));
+  EXPECT_TRUE(source_->set_symbols({"Y", "Z", "A"}));
+  run_for(seconds(2));
+  EXPECT_TRUE(source_->set_symbols({"Y", "A"}));
+  run_for(seconds(2));
+  EXPECT_THAT(net_->sent(), ElementsAre("+X+Y", "-X", "+Z+A", "-Z"));
+  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  run_for(minutes(2));
+  EXPECT_EQ(net_->sent().back(), "+Y+A");  // also of the next connection
+  EXPECT_FALSE(source_->set_symbols(std::vector<std::string>(11, "S")));  // more than one takes
+}
+
+TEST_F(LiveSourceTest, WhereNobodyCanUnsubscribeSymbolsStay) {
+  start({{}});
+  EXPECT_FALSE(source_->set_symbols({"Z"}));
+}
+
+TEST_F(LiveSourceTest, EachConnectionIsASession) {
+  start({{{seconds(1), Kind::kClose, "cut"}}, {}});
+  run_for(seconds(10));
+  ASSERT_EQ(sessions_.size(), 2u);
+  EXPECT_EQ(sessions_[0], fmt::format("v/a {}", kStart.ns));
+  EXPECT_NE(sessions_[1], sessions_[0]);
+}
+
+TEST_F(LiveSourceTest, TheKeyStandsInTheAddress) {
+  protocol_.key_parameter = "token";
+  start({});
+  run_for(milliseconds(1));
+  EXPECT_THAT(lines_.front(), HasSubstr("cannot connect to wss://venue/ws?token=k%26y"));
+}
+
+TEST_F(LiveSourceTest, WhatIsRefusedIsToldAFewTimes) {
+  Script script;
+  for (int i = 0; i < 30; ++i) script.push_back({milliseconds(i), Kind::kFrame, "bad"});
+  script.push_back({milliseconds(40), Kind::kFrame, "complaint"});
+  start({script, {{milliseconds(1), Kind::kFrame, "complaint"}}});
+  run_for(seconds(1));
+  EXPECT_EQ(heard_.refusals.size(), 31u);
+  EXPECT_EQ(std::ranges::count_if(
+                lines_, [](const auto& line) { return line.contains("is not understood"); }),
+            LiveSource::kRefusalsTold);
+  EXPECT_THAT(lines_.back(), HasSubstr("v/a: session 1, frame 10"));
+}
+
 // A gap is told, and what the venue's REST says of it.
 class RepairTest : public LiveSourceTest {
  protected:
@@ -203,8 +361,8 @@ TEST_F(RepairTest, WhatIsMissingIsFetchedFromEitherEnd) {
     return answer(bodies.at(asked_.size() - 1));
   });
   const Duration told = clock_.elapsed();
-  source_->missing(series_, venue_, 10, 20);
-  source_->missing(series_, venue_, 10, 20);  // the same
+  source_->missing(series_, venue_, 10, 20, std::nullopt);
+  source_->missing(series_, venue_, 10, 20, std::nullopt);  // the same
   run_for(seconds(10));
   EXPECT_THAT(asked_,
               ElementsAre("https://rest/X/10-20", "https://rest/X/12-20", "https://rest/X/12-18"));
@@ -221,7 +379,7 @@ TEST_F(RepairTest, AVenueThatAsksToStayAwayIsAskedLater) {
       return HttpAnswer{.status = 429, .body = {}, .ts_recv = {}, .stay_away = seconds(40)};
     return answer("5");
   });
-  source_->missing(series_, venue_, 5, 5);
+  source_->missing(series_, venue_, 5, 5, std::nullopt);
   run_for(minutes(2));
   ASSERT_EQ(asked_.size(), 3u);
   EXPECT_GE(asked_at_[2] - asked_at_[1], seconds(40));
@@ -230,9 +388,9 @@ TEST_F(RepairTest, AVenueThatAsksToStayAwayIsAskedLater) {
 
 TEST_F(RepairTest, WhatTheVenueHasNotStaysMissing) {
   start_with([](const std::string&) { return answer(""); });
-  source_->missing(series_, venue_, 5, 7);
+  source_->missing(series_, venue_, 5, 7, std::nullopt);
   run_for(seconds(20));
-  source_->missing(series_, venue_, 5, 7);
+  source_->missing(series_, venue_, 5, 7, std::nullopt);
   run_for(seconds(20));
   EXPECT_EQ(asked_.size(), 1u);
   EXPECT_THAT(lines_.back(), HasSubstr("missed trades stay missing"));
@@ -241,20 +399,91 @@ TEST_F(RepairTest, WhatTheVenueHasNotStaysMissing) {
 TEST_F(RepairTest, TheVenueIsNotAskedForWhatItNeverNumbered) {
   start_with([](const std::string&) { return answer("5"); });
   const OriginId file = catalog_.intern(market::Origin{.kind = market::OriginKind::kFile});
-  source_->missing(series_, file, 5, 7);  // records of a file that it has not
+  source_->missing(series_, file, 5, 7, std::nullopt);  // records of a file that it has not
   const SeriesId other = catalog_.intern(
       market::Series{.key = {"v", "trade", "Z"}, .order = market::TradeOrder::kVenueSequence});
-  source_->missing(other, venue_, 5, 7);  // nobody subscribed to it
+  source_->missing(other, venue_, 5, 7, std::nullopt);  // nobody subscribed to it
   run_for(seconds(5));
   EXPECT_TRUE(asked_.empty());
 }
 
 TEST_F(RepairTest, OfALongGapTheNewestAreFetched) {
   start_with([](const std::string&) { return answer(""); });
-  source_->missing(series_, venue_, 1, 1'000'000);
+  source_->missing(series_, venue_, 1, 1'000'000, std::nullopt);
   run_for(seconds(5));
   EXPECT_THAT(asked_, ElementsAre("https://rest/X/950001-1000000"));
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("too long to be fetched whole")));
+}
+
+// A venue that is asked by time, of whose trades one is a second.
+class RepairByTimeTest : public RepairTest {
+ protected:
+  static constexpr std::uint64_t kAnswerMax = 100;
+  void start_by_time() {
+    protocol_.repair->target = nullptr;
+    protocol_.repair->target_since = [](std::string_view symbol, Timestamp since) {
+      return fmt::format("/{}?since={}", symbol, (since - kStart).ns / seconds(1).ns);
+    };
+    start_with([this](const std::string& url) {
+      const std::int64_t since = std::stoll(url.substr(url.find('=') + 1));
+      std::string ids;
+      for (std::uint64_t id = 1, count = 0; id <= 100'000 && count < kAnswerMax; ++id) {
+        if (second_of(id) <= since || id == lost_) continue;
+        ids += fmt::format("{} ", id);
+        ++count;
+      }
+      return answer(ids);
+    });
+  }
+  // The trade 100 000 is that of the start.
+  static std::int64_t second_of(std::uint64_t id) {
+    return static_cast<std::int64_t>(id) - 100'000;
+  }
+  static Timestamp time_of(std::uint64_t id) { return kStart + seconds(second_of(id)); }
+  std::vector<std::uint64_t> ids(std::uint64_t first, std::uint64_t last) {
+    std::vector<std::uint64_t> all;
+    for (; first <= last; ++first) all.push_back(first);
+    return all;
+  }
+  std::uint64_t lost_ = 0;
+};
+
+TEST_F(RepairByTimeTest, FromTheTimeOfTheTradeBehind) {
+  start_by_time();
+  source_->missing(series_, venue_, 99'980, 99'989, time_of(99'990));
+  run_for(seconds(5));
+  EXPECT_THAT(asked_, ElementsAre("https://rest/X?since=-70"));
+  EXPECT_EQ(heard_.repaired, ids(99'980, 99'989));  // and nothing that was not missing
+}
+
+TEST_F(RepairByTimeTest, BackToWhereItBeganAndOnToWhereItEnds) {
+  start_by_time();
+  source_->missing(series_, venue_, 98'000, 98'399, time_of(98'400));
+  run_for(minutes(1));
+  EXPECT_THAT(std::set<std::uint64_t>(heard_.repaired.begin(), heard_.repaired.end()).size(), 400u);
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades were fetched"));
+  EXPECT_LE(asked_.size(), 20u);
+}
+
+TEST_F(RepairByTimeTest, WithoutATimeItIsFoundToo) {
+  start_by_time();
+  source_->missing(series_, venue_, 50'000, 50'010, std::nullopt);
+  run_for(minutes(10));
+  EXPECT_GE(heard_.repaired.size(), 11u);
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades were fetched"));
+}
+
+TEST_F(RepairByTimeTest, WhatTheVenueHasNotStaysMissing) {
+  lost_ = 99'985;
+  start_by_time();
+  source_->missing(series_, venue_, 99'980, 99'989, time_of(99'990));
+  run_for(minutes(10));
+  EXPECT_EQ(heard_.repaired.size(), 9u);
+  EXPECT_EQ(asked_.size(), 1u);
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades stay missing"));
+  source_->missing(series_, venue_, 1, 3, time_of(4));
+  run_for(minutes(10));
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades were fetched"));
 }
 
 TEST_F(LiveSourceTest, AQuietVenueMayBeSilent) {

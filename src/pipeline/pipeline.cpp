@@ -246,6 +246,12 @@ void Pipeline::set_speed(double speed) {
   for (const auto& feed : feeds_) feed->set_speed(speed);
 }
 
+bool Pipeline::set_symbols(std::string_view feed, const std::vector<std::string>& symbols) {
+  const auto found =
+      std::ranges::find_if(feeds_, [&](const auto& stage) { return stage->id() == feed; });
+  return found != feeds_.end() && (*found)->set_symbols(symbols);
+}
+
 Timestamp Pipeline::market_time() const {
   Timestamp newest{};
   for (const auto& feed : feeds_) newest = std::max(newest, feed->market_time());

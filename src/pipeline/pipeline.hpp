@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/driver.hpp"
@@ -65,6 +67,8 @@ class Pipeline {
   // Of plays: where they begin, before prepare(); and how fast they are, any thread after it.
   void play_from(Timestamp from);
   void set_speed(double speed);
+  // What a live feed takes from now on, any thread after prepare(). False: it cannot.
+  bool set_symbols(std::string_view feed, const std::vector<std::string>& symbols);
 
   // Brings the tape into its final, compact form. After run().
   Status seal() { return parts_.tape->seal(); }

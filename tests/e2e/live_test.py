@@ -32,8 +32,10 @@ WAIT_S = 60
 TRADES = 1500
 LENGTH_MS = 6000
 MAP = "time=time:ms,price=price,size=size,id=id,side=side"
-REPAIRED = ("binance", "coinbase")  # what these were asked for again over HTTP
+REPAIRED = ("binance", "coinbase", "kraken")  # what these were asked for again over HTTP
 SYMBOLS = {"binance": "BTCUSDT", "coinbase": "BTC-USD", "kraken": "BTC/USD"}
+WITHOUT_IDS = {"finnhub": "BINANCE:BTCUSDT", "yahoo": "BTC-USD"}
+KEY = "planted&key/4711"
 
 
 def setUpModule():
@@ -56,7 +58,7 @@ class Venue:
 
     def __init__(self, folder, venue, *options):
         self.venue = venue
-        self.symbol = SYMBOLS[venue]
+        self.symbol = (SYMBOLS | WITHOUT_IDS)[venue]
         self.capture = os.path.join(folder, f"{venue}.capture")
         trades = os.path.join(folder, f"{venue}.csv")
         with open(trades, "w", encoding="utf-8") as out:
@@ -73,6 +75,7 @@ class Venue:
         )
         self.url = re.search(r"at (ws://\S+)\n", self.process.stdout.readline())[1]
         self.rest_url = re.sub(r"ws://([^/]+)/.*", r"http://\1", self.url)
+        self.token = 'token = "file:key"\n' if venue == "finnhub" else ""
 
     def stop(self):
         self.process.terminate()
@@ -130,14 +133,18 @@ class LiveTest(unittest.TestCase):
         feeds = "".join(
             f'[[feed]]\nid = "{venue.venue}"\nvenue = "{venue.venue}"\n'
             f'symbols = ["{venue.symbol}"]\nurl = "{venue.url}"\n'
-            f'rest_url = "{rest_of(venue)}"\n'
+            f'rest_url = "{rest_of(venue)}"\n{venue.token}'
             for venue in venues
         )
         with open(os.path.join(self.folder, "pipeline.toml"), "w", encoding="utf-8") as out:
             out.write(
                 f'[tape]\ndir = "tape"\n[store]\ndir = "store"\n{feeds}'
-                '[[bars]]\ninterval = "1s"\nconditions = "all"\n[api]\nlisten = "127.0.0.1:0"\n'
+                '[[bars]]\ninterval = "1s"\nconditions = "all"\n'
+                '[[bars]]\ninterval = "1s"\nsource = "last"\n[api]\nlisten = "127.0.0.1:0"\n'
             )
+        key = os.open(os.path.join(self.folder, "key"), os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(key, KEY.encode())
+        os.close(key)
 
     @contextlib.contextmanager
     def running(self):

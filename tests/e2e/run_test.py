@@ -44,7 +44,7 @@ BARS = (
     ("1h", "all", "extended"),
     ("1d", "eligible", "regular"),
 )
-MANY = [f"S{n}/USD" for n in range(101)]
+MANY = [f"S{n}" for n in range(51)]
 AVERAGES = ("15s", "all", "extended")
 
 
@@ -420,8 +420,11 @@ class Refusals(RunTest):
     def test_what_cannot_be_run_says_why(self):
         self.write('[[feed]]\nid = "x"\nvenue = "lean"\nsymbols = ["SPY"]\n')
         self.assertIn("feed 'x': lean is read from recordings only", self.refused())
-        self.write(f'[[feed]]\nid = "x"\nvenue = "kraken"\nsymbols = {json.dumps(MANY)}\n')
-        self.assertIn("at most 100 symbols on a connection", self.refused(2))
+        finnhub = f'[[feed]]\nid = "x"\nvenue = "finnhub"\nsymbols = {json.dumps(MANY)}\n'
+        self.write(finnhub)
+        self.assertIn("finnhub wants a key", self.refused())
+        self.write(finnhub + 'token = "env:HOME"\n')
+        self.assertIn("serves 50 symbols to a key, and these are 51", self.refused())
         self.write(feed("x", "lean", ["gone.zip"]))
         self.assertIn("gone.zip", self.refused())
         self.write(feed("x", "lean", DEMO[:1]), '[[bars]]\ninterval = "7m"\n')

@@ -12,6 +12,7 @@
 #include "feeds/json_answer.hpp"
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
+#include "feeds/json_rows.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
 
@@ -275,10 +276,40 @@ bool recognises(std::string_view frame) {
 }
 
 // {"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}; names of streams are lower case.
-std::vector<std::string> subscribe(std::span<const std::string> symbols) {
+std::vector<std::string> say(std::string_view method, std::span<const std::string> symbols) {
   std::vector<std::string> streams;
   for (const std::string& symbol : symbols) streams.push_back(stream_of(symbol));
-  return {fmt::format(R"({{"method":"SUBSCRIBE","params":{},"id":1}})", json_list(streams))};
+  return {fmt::format(R"({{"method":"{}","params":{},"id":1}})", method, json_list(streams))};
+}
+std::vector<std::string> subscribe(std::span<const std::string> symbols) {
+  return say("SUBSCRIBE", symbols);
+}
+std::vector<std::string> unsubscribe(std::span<const std::string> symbols) {
+  return say("UNSUBSCRIBE", symbols);
+}
+
+// {"e":"serverShutdown","E":1770123456789}, about ten minutes before.
+bool says_goodbye(std::string_view frame) {
+  return frame.size() < 256 && frame.contains(R"("e":"serverShutdown")");
+}
+
+// [{"symbol":"ETHBTC","price":"0.03"}], of GET /api/v3/ticker/price: the shortest list of all.
+Result<std::vector<Listed>> read_directory(std::string_view body) {
+  JsonReader json;
+  od::document document;
+  od::array rows;
+  simdjson::error_code code = json.iterate(body).get(document);
+  if (code == simdjson::SUCCESS) code = document.get_array().get(rows);
+  if (code != simdjson::SUCCESS) {
+    return fail(ErrorCode::kMalformed,
+                fmt::format("binance answered no list: {}", body.substr(0, 200)));
+  }
+  std::vector<Listed> all;
+  TD_TRY(for_each_row<1>(rows, {"symbol"}, [&](auto& texts) {
+    all.push_back(
+        {.symbol = std::move(texts[0]), .name = {}, .type = "spot", .currency = {}, .status = {}});
+  }));
+  return all;
 }
 
 constexpr std::uint64_t kAnswerMax = 1000;  // trades
@@ -300,9 +331,16 @@ FeedKind feed_kind() {
           .live = LiveProtocol{.url = "wss://stream.binance.com:9443/stream",
                                .symbols_max = 1024,
                                .subscribe = subscribe,
+                               .unsubscribe = unsubscribe,
+                               .session_max = hours(24),
+                               .says_goodbye = says_goodbye,
                                .repair = RepairProtocol{.url = "https://api.binance.com",
                                                         .target = repair_target}},
-          .emulation = Emulation{.path = "/stream", .open = open_session, .answer = answer}};
+          .emulation = Emulation{.path = "/stream", .open = open_session, .answer = answer},
+          .directory = Directory{
+              .url = "https://api.binance.com",
+              .target = [](std::string_view) -> std::string { return "/api/v3/ticker/price"; },
+              .read = read_directory}};
 }
 
 }  // namespace tapedeck::feeds::binance

@@ -11,6 +11,7 @@
 #include "feeds/json_answer.hpp"
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
+#include "feeds/json_rows.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
 
@@ -162,10 +163,49 @@ bool recognises(std::string_view frame) {
 
 // {"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches","heartbeat"]}; heartbeats
 // come each second for each product.
+std::vector<std::string> say(std::string_view type, std::span<const std::string> symbols) {
+  return {fmt::format(R"({{"type":"{}","product_ids":{},"channels":["matches","heartbeat"]}})",
+                      type, json_list(symbols))};
+}
 std::vector<std::string> subscribe(std::span<const std::string> symbols) {
-  return {
-      fmt::format(R"({{"type":"subscribe","product_ids":{},"channels":["matches","heartbeat"]}})",
-                  json_list(symbols))};
+  return say("subscribe", symbols);
+}
+std::vector<std::string> unsubscribe(std::span<const std::string> symbols) {
+  return say("unsubscribe", symbols);
+}
+
+// {"type":"heartbeat","last_trade_id":1052119293,"product_id":"BTC-USD",...}
+std::optional<std::string_view> beat_of(std::string_view frame) {
+  constexpr std::string_view kProduct = R"("product_id":")";
+  if (!frame.contains(R"("type":"heartbeat")")) return std::nullopt;
+  const auto at = frame.find(kProduct);
+  if (at == frame.npos) return std::nullopt;
+  frame.remove_prefix(at + kProduct.size());
+  return frame.substr(0, frame.find('"'));
+}
+
+// [{"id":"BTC-USD","display_name":"BTC/USD","quote_currency":"USD","status":"online",...}], of GET
+// /products.
+Result<std::vector<Listed>> read_directory(std::string_view body) {
+  JsonReader json;
+  od::document document;
+  od::array rows;
+  simdjson::error_code code = json.iterate(body).get(document);
+  if (code == simdjson::SUCCESS) code = document.get_array().get(rows);
+  if (code != simdjson::SUCCESS) {
+    return fail(ErrorCode::kMalformed,
+                fmt::format("coinbase answered no list: {}", body.substr(0, 200)));
+  }
+  std::vector<Listed> all;
+  TD_TRY(
+      for_each_row<4>(rows, {"id", "display_name", "quote_currency", "status"}, [&](auto& texts) {
+        all.push_back({.symbol = std::move(texts[0]),
+                       .name = std::move(texts[1]),
+                       .type = "spot",
+                       .currency = std::move(texts[2]),
+                       .status = std::move(texts[3])});
+      }));
+  return all;
 }
 
 constexpr std::uint64_t kAnswerMax = 1000;  // trades
@@ -179,19 +219,25 @@ std::string repair_target(std::string_view symbol, std::uint64_t first, std::uin
 }  // namespace
 
 FeedKind feed_kind() {
-  return {.venue = "coinbase",
-          .help = "Exchange matches, live or from captured frames",
-          .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
-            return std::make_unique<CoinbaseFeed>(catalog);
-          },
-          .recognises = recognises,
-          .live = LiveProtocol{.url = "wss://ws-feed.exchange.coinbase.com",
-                               .symbols_max = 100,
-                               .subscribe = subscribe,
-                               .silence_max = seconds(10),
-                               .repair = RepairProtocol{.url = "https://api.exchange.coinbase.com",
-                                                        .target = repair_target}},
-          .emulation = Emulation{.path = "/", .open = open_session, .answer = answer}};
+  return {
+      .venue = "coinbase",
+      .help = "Exchange matches, live or from captured frames",
+      .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
+        return std::make_unique<CoinbaseFeed>(catalog);
+      },
+      .recognises = recognises,
+      .live = LiveProtocol{.url = "wss://ws-feed.exchange.coinbase.com",
+                           .symbols_max = 100,
+                           .subscribe = subscribe,
+                           .unsubscribe = unsubscribe,
+                           .silence_max = seconds(10),
+                           .beat_of = beat_of,
+                           .repair = RepairProtocol{.url = "https://api.exchange.coinbase.com",
+                                                    .target = repair_target}},
+      .emulation = Emulation{.path = "/", .open = open_session, .answer = answer},
+      .directory = Directory{.url = "https://api.exchange.coinbase.com",
+                             .target = [](std::string_view) -> std::string { return "/products"; },
+                             .read = read_directory}};
 }
 
 }  // namespace tapedeck::feeds::coinbase

@@ -9,6 +9,7 @@
 
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
+#include "feeds/json_rows.hpp"
 #include "feeds/kraken/kraken_session.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
@@ -93,7 +94,8 @@ struct KrakenFeed::State {
     return simdjson::SUCCESS;
   }
 
-  std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
+  std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv,
+                                          TimeUnit unit = TimeUnit::kIso) {
     for (const auto& [text, name] : {std::pair{&fields.symbol, "symbol"},
                                      {&fields.id, "trade_id"},
                                      {&fields.price, "price"},
@@ -113,7 +115,7 @@ struct KrakenFeed::State {
     if (!price) return std::unexpected(std::move(price.error()));
     auto size = take_size(*fields.size);
     if (!size) return std::unexpected(std::move(size.error()));
-    auto time = take_time(*fields.time, TimeUnit::kIso);
+    auto time = take_time(*fields.time, unit);
     if (!time) return std::unexpected(std::move(time.error()));
     auto id = take_id(*fields.id);
     if (!id) return std::unexpected(std::move(id.error()));
@@ -121,14 +123,15 @@ struct KrakenFeed::State {
     if (!series_id) {
       return std::unexpected(Flaw{"bad_symbol", std::move(series_id.error().message)});
     }
-    return market::Trade{.series = *series_id,
-                         .side = taker_sold ? market::Side::kSell : market::Side::kBuy,
-                         .ts_event = *time,
-                         .ts_recv = ts_recv,
-                         .price = *price,
-                         .size = *size,
-                         .identity = {.origin = origin, .seq = *id},
-                         .venue_sequence = *id};
+    return market::Trade{
+        .series = *series_id,
+        .side = taker_sold ? market::Side::kSell : market::Side::kBuy,
+        .ts_event = unit == TimeUnit::kIso ? *time : floor_to(*time, microseconds(1)),
+        .ts_recv = ts_recv,
+        .price = *price,
+        .size = *size,
+        .identity = {.origin = origin, .seq = *id},
+        .venue_sequence = *id};
   }
 
   void forget_frame() {
@@ -187,6 +190,108 @@ void KrakenFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string
 
 namespace {
 
+// ["105433.60000","0.00027625",1762795433.9717445,"b","l","",10218208]
+simdjson::error_code read_answered(od::array values, Fields& out) {
+  std::size_t at = 0;
+  for (auto element : values) {
+    od::value value;
+    if (const auto code = std::move(element).get(value)) return code;
+    switch (at++) {
+      case 0:
+        out.price = text_of(value);
+        break;
+      case 1:
+        out.size = text_of(value);
+        break;
+      case 2:
+        out.time = text_of(value);
+        break;
+      case 3:
+        out.side = text_of(value);
+        break;
+      case 6:
+        out.id = text_of(value);
+        break;
+      default:
+        break;
+    }
+  }
+  return simdjson::SUCCESS;
+}
+
+// Of the first list that `result` has, whatever the name of the pair is there.
+simdjson::error_code find_trades(od::object result, od::array& trades, bool& found) {
+  for (auto item : result) {
+    od::field field;
+    if (const auto code = std::move(item).get(field)) return code;
+    if (field.value().get_array().get(trades) != simdjson::SUCCESS) continue;
+    found = true;
+    return simdjson::SUCCESS;
+  }
+  return simdjson::SUCCESS;
+}
+
+}  // namespace
+
+// {"error":[],"result":{"XXBTZUSD":[[...],...],"last":"1762820035982277754"}}, of GET
+// /0/public/Trades; oldest first. Its times are finer than those of the stream, and are cut to
+// microseconds as these are.
+void KrakenFeed::on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
+                           std::string_view where, EventSink& sink) {
+  const auto refuse = [&](std::string_view reason, std::string detail) {
+    sink.refuse({reason, std::move(detail), std::string(where), body});
+  };
+  od::document document;
+  od::object object;
+  od::array trades;
+  bool found = false;
+  simdjson::error_code code = state_->json.iterate(body).get(document);
+  if (code == simdjson::SUCCESS) code = document.get_object().get(object);
+  if (code != simdjson::SUCCESS) return refuse("malformed", "the answer is no JSON object");
+  for (auto item : object) {
+    od::field field;
+    if (code = std::move(item).get(field); code != simdjson::SUCCESS) break;
+    const std::string_view key = key_of(field);
+    if (key == "error") {
+      std::vector<std::string> errors;
+      append_texts(field.value(), errors);
+      if (!errors.empty()) {
+        return refuse("venue_error", fmt::format("kraken says: {}", errors.front().substr(0, 512)));
+      }
+    } else if (key == "result") {
+      od::object result;
+      code = field.value().get_object().get(result);
+      if (code == simdjson::SUCCESS) code = find_trades(result, trades, found);
+      break;
+    }
+  }
+  if (code != simdjson::SUCCESS || !found) {
+    return refuse("malformed", "the answer has no list of trades");
+  }
+  for (auto element : trades) {
+    od::array values;
+    Fields fields;
+    code = std::move(element).get_array().get(values);
+    if (code == simdjson::SUCCESS) code = read_answered(values, fields);
+    if (code != simdjson::SUCCESS) {
+      return refuse("malformed",
+                    fmt::format("the answer breaks: {}", simdjson::error_message(code)));
+    }
+    fields.symbol = symbol;
+    if (fields.side == "b") fields.side = "buy";
+    if (fields.side == "s") fields.side = "sell";
+    const auto trade = state_->take(fields, ts_recv, TimeUnit::kSeconds);
+    if (trade) sink.trade(*trade);
+    if (!trade) refuse(trade.error().reason, trade.error().detail);
+  }
+}
+
+namespace {
+
+std::string repair_target(std::string_view symbol, Timestamp since) {
+  return fmt::format("/0/public/Trades?pair={}&since={}", pair_of(symbol), since.ns);
+}
+
 bool recognises(std::string_view frame) {
   return frame.contains(R"("channel":")") &&
          (frame.contains(R"("type":"update")") || frame.contains(R"("type":"snapshot")") ||
@@ -199,6 +304,48 @@ std::vector<std::string> subscribe(std::span<const std::string> symbols) {
   return {fmt::format(
       R"({{"method":"subscribe","params":{{"channel":"trade","symbol":{},"snapshot":true}}}})",
       json_list(symbols))};
+}
+std::vector<std::string> unsubscribe(std::span<const std::string> symbols) {
+  return {fmt::format(R"({{"method":"unsubscribe","params":{{"channel":"trade","symbol":{}}}}})",
+                      json_list(symbols))};
+}
+
+// {"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","status":"online",...}}}, of GET
+// /0/public/AssetPairs.
+Result<std::vector<Listed>> read_directory(std::string_view body) {
+  const auto wrong = [&] {
+    return fail(ErrorCode::kMalformed,
+                fmt::format("kraken answered no list: {}", body.substr(0, 200)));
+  };
+  JsonReader json;
+  od::document document;
+  od::object result;
+  simdjson::error_code code = json.iterate(body).get(document);
+  if (code == simdjson::SUCCESS) code = document["result"].get_object().get(result);
+  if (code != simdjson::SUCCESS) return wrong();
+  std::vector<Listed> all;
+  for (auto item : result) {
+    od::field field;
+    od::object pair;
+    code = std::move(item).get(field);
+    if (code == simdjson::SUCCESS) code = field.value().get_object().get(pair);
+    if (code != simdjson::SUCCESS) return wrong();
+    TD_ASSIGN(auto texts, (read_row<2>(pair, {"wsname", "status"})));
+    auto& [name, status] = texts;
+    const auto slash = name.find('/');
+    if (slash == name.npos) continue;
+    for (const auto& [old_name, new_name] : {std::pair{"XBT/", "BTC/"}, {"XDG/", "DOGE/"}}) {
+      if (name.starts_with(old_name)) name.replace(0, 4, new_name);
+    }
+    std::string currency = name.substr(name.find('/') + 1);
+    all.push_back({.symbol = std::move(name),
+                   .name = {},
+                   .type = "spot",
+                   .currency = std::move(currency),
+                   .status = std::move(status)});
+  }
+  if (all.empty()) return wrong();
+  return all;
 }
 
 }  // namespace
@@ -213,8 +360,16 @@ FeedKind feed_kind() {
           .live = LiveProtocol{.url = "wss://ws.kraken.com/v2",
                                .symbols_max = 100,
                                .subscribe = subscribe,
-                               .silence_max = seconds(10)},
-          .emulation = Emulation{.path = "/v2", .open = open_session}};
+                               .unsubscribe = unsubscribe,
+                               .silence_max = seconds(10),
+                               .repair = RepairProtocol{.url = "https://api.kraken.com",
+                                                        .target_since = repair_target,
+                                                        .pause = seconds(1)}},
+          .emulation = Emulation{.path = "/v2", .open = open_session, .answer = answer},
+          .directory = Directory{
+              .url = "https://api.kraken.com",
+              .target = [](std::string_view) -> std::string { return "/0/public/AssetPairs"; },
+              .read = read_directory}};
 }
 
 }  // namespace tapedeck::feeds::kraken

@@ -22,6 +22,8 @@ class KrakenFeed final : public Feed {
   std::string_view venue() const override { return "kraken"; }
   void on_frame(std::string_view frame, Timestamp ts_recv, std::string_view where,
                 EventSink& sink) override;
+  void on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
+                 std::string_view where, EventSink& sink) override;
 
  private:
   struct State;

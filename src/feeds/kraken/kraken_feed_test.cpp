@@ -115,5 +115,38 @@ TEST_F(KrakenFeedTest, ACutFrameGivesNothingButItsRefusal) {
   EXPECT_TRUE(sink.trades.empty());
 }
 
+// Its REST has finer times, and its own names for the pairs.
+TEST_F(KrakenFeedTest, AnAnswerOfItsRest) {
+  feed.on_answer("BTC/USD",
+                 R"({"error":[],"result":{"XXBTZUSD":[)"
+                 R"(["105433.60000","0.00027625",1762795433.9717445,"b","l","",10218208],)"
+                 R"(["105410.10000","0.00005000",1762795457.8467,"s","m","",10218209]],)"
+                 R"("last":"1762795457846700000"}})",
+                 Timestamp{5}, "here", sink);
+  ASSERT_EQ(sink.trades.size(), 2u);
+  const market::Trade& trade = sink.trades.front();
+  EXPECT_EQ(to_string(catalog.series(trade.series).key), "kraken/trade/BTC/USD");
+  EXPECT_EQ(trade.ts_event.ns, 1'762'795'433'971'744'000);
+  EXPECT_EQ(to_string(trade.price), "105433.6");
+  EXPECT_EQ(to_string(trade.size), "0.00027625");
+  EXPECT_EQ(trade.side, market::Side::kBuy);
+  EXPECT_EQ(trade.identity.seq, 10'218'208u);
+  EXPECT_EQ(sink.trades.back().side, market::Side::kSell);
+  EXPECT_TRUE(sink.refusals.empty());
+}
+
+TEST_F(KrakenFeedTest, WhatItsRestComplainsOf) {
+  feed.on_answer("BTC/USD", R"({"error":["EQuery:Unknown asset pair"]})", Timestamp{5}, "here",
+                 sink);
+  feed.on_answer("BTC/USD", R"({"error":[],"result":{"X":[[1,2,3]]}})", Timestamp{5}, "here", sink);
+  feed.on_answer("BTC/USD", R"({"error":[],"result":{"X":[],"last":"1"}})", Timestamp{5}, "here",
+                 sink);
+  ASSERT_EQ(sink.refusals.size(), 2u);
+  EXPECT_EQ(sink.refusals[0].reason, "venue_error");
+  EXPECT_NE(sink.refusals[0].detail.find("Unknown asset pair"), std::string::npos);
+  EXPECT_EQ(sink.refusals[1].reason, "missing_field");
+  EXPECT_TRUE(sink.trades.empty());
+}
+
 }  // namespace
 }  // namespace tapedeck::feeds::kraken

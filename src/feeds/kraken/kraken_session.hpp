@@ -1,14 +1,22 @@
 // src/feeds/kraken/kraken_session.hpp: Kraken's side of its WebSocket v2: subscribe and unsubscribe
-// of channel `trade`, ping, heartbeats. Without the snapshot of past trades.
+// of channel `trade`, with a snapshot of the last trades, ping, heartbeats; its REST.
 #pragma once
 
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "feeds/emulation.hpp"
 
 namespace tapedeck::feeds::kraken {
 
+// "XBTUSD" of "BTC/USD": its REST has older names.
+std::string pair_of(std::string_view symbol);
+
 std::unique_ptr<VenueSession> open_session(std::string_view target);
+// GET /0/public/Trades.
+VenueAnswer answer(std::string_view path, const Parameters& query,
+                   std::span<const EmulatedTrade> happened);
 
 }  // namespace tapedeck::feeds::kraken

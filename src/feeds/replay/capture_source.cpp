@@ -5,6 +5,7 @@
 #include <iterator>
 #include <string>
 
+#include "feeds/replay/hashing_stream.hpp"
 #include "feeds/trade_fields.hpp"
 
 namespace tapedeck::feeds::replay {
@@ -12,25 +13,34 @@ namespace {
 
 class CaptureSource final : public MemberSource {
  public:
-  CaptureSource(MemberPlace place, std::unique_ptr<Feed> feed, std::shared_ptr<Progress> progress)
+  CaptureSource(MemberPlace place, std::unique_ptr<Feed> feed, bool has_ids,
+                std::shared_ptr<Progress> progress)
       : MemberSource(std::move(place), Cut::kLines, false, std::move(progress)),
         feed_(std::move(feed)),
+        has_ids_(has_ids),
         label_(this->place().label()) {}
 
  private:
   std::expected<void, Flaw> prepare() override {
-    if (place().member.packing == Packing::kPlain) return {};  // nothing to check it by
+    // Nothing to check it by, and nothing to know of it.
+    if (place().member.packing == Packing::kPlain && has_ids_) return {};
     auto bytes = open_member(file(), place().member);
     if (!bytes) return std::unexpected(std::move(bytes.error()));
-    return judge(drain(**bytes));
+    if (has_ids_) return judge(drain(**bytes));
+    HashingStream hashing(*std::move(bytes));
+    drain(hashing);
+    if (auto judged = judge(hashing.damage()); !judged) return judged;
+    feed_->begin_session({.kind = market::OriginKind::kFile, .key = hashing.finish_hex()});
+    return {};
   }
 
   void take(const Record& record, CountingSink& sink) override {
     const auto line = parse_capture_line(record.text);
     if (!line) {
-      const Flaw flaw{"malformed",
-                      "a line of a capture is a JSON object, perhaps behind its "
-                      "receive time in ns and a blank"};
+      const Flaw flaw{
+          "malformed",
+          "a line of a capture is a JSON object (of yahoo also base64), perhaps behind its "
+          "receive time in ns and a blank"};
       return sink.refuse(flaw, where(record), record.text);
     }
     Timestamp ts_recv;
@@ -48,6 +58,7 @@ class CaptureSource final : public MemberSource {
   }
 
   std::unique_ptr<Feed> feed_;
+  const bool has_ids_;
   std::string label_;
   std::string where_;
 };
@@ -67,7 +78,8 @@ std::optional<CaptureLine> parse_capture_line(std::string_view line) {
     if (!line.starts_with(' ')) return std::nullopt;
     line.remove_prefix(1);
   }
-  if (!line.starts_with('{')) return std::nullopt;
+  // Yahoo's first version is base64 alone, of something that begins with a name.
+  if (!line.starts_with('{') && !line.starts_with("Cg")) return std::nullopt;
   out.frame = line;
   return out;
 }
@@ -86,9 +98,10 @@ const FeedKind* recognise_venue(std::string_view first_lines, std::span<const Fe
   return nullptr;
 }
 
-std::unique_ptr<Source> capture_source(MemberPlace place, std::unique_ptr<Feed> feed,
+std::unique_ptr<Source> capture_source(MemberPlace place, std::unique_ptr<Feed> feed, bool has_ids,
                                        std::shared_ptr<Progress> progress) {
-  return std::make_unique<CaptureSource>(std::move(place), std::move(feed), std::move(progress));
+  return std::make_unique<CaptureSource>(std::move(place), std::move(feed), has_ids,
+                                         std::move(progress));
 }
 
 }  // namespace tapedeck::feeds::replay

@@ -1,7 +1,9 @@
-// src/feeds/replay/capture_source.hpp: a recorded stream of frames, one JSON frame a line:
+// src/feeds/replay/capture_source.hpp: a recorded stream of frames, one a line, JSON but for
+// Yahoo's first version:
 //   1723161254087896568 {"stream":"btcusdt@trade","data":{...}}
-// The receive time (ns) may be missing; ts_recv is then ts_event. The venue's ids are the identity.
-// What is packed is read twice, the first time to see that its checksum is right.
+// The receive time (ns) may be missing; ts_recv is then ts_event. The venue's ids are the identity;
+// where it has none, the file is one session. What is packed is read twice, the first time to see
+// that its checksum is right, and so is a session, to know which it is.
 #pragma once
 
 #include <memory>
@@ -23,7 +25,7 @@ std::optional<CaptureLine> parse_capture_line(std::string_view line);
 // Whose frames these are, by the shape of the first; null: of none of them.
 const FeedKind* recognise_venue(std::string_view first_lines, std::span<const FeedKind> feeds);
 
-std::unique_ptr<Source> capture_source(MemberPlace place, std::unique_ptr<Feed> feed,
+std::unique_ptr<Source> capture_source(MemberPlace place, std::unique_ptr<Feed> feed, bool has_ids,
                                        std::shared_ptr<Progress> progress);
 
 }  // namespace tapedeck::feeds::replay

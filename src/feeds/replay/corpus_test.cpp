@@ -32,6 +32,7 @@ TEST(Corpus, EveryRecordingIsTakenWhole) {
       {"hftbacktest/cm", ".gz", 5'235},
       {"flashbook", "coinbase-live-btc-eth.ndjson.zst", 437},
       {"flashbook", "kraken-live-btc-eth.ndjson.zst", 17},
+      {"finnhub", "ws_aapl_20230331.ndjson", 61},
       {"freqtrade",
        "XRP_ETH-trades.json.gz",
        12'477,

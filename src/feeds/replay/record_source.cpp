@@ -7,31 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/sha256.hpp"
+#include "feeds/replay/hashing_stream.hpp"
 #include "feeds/series_table.hpp"
 
 namespace tapedeck::feeds::replay {
 namespace {
-
-// Passes bytes on, hashes them, and remembers what damaged them.
-class HashingStream final : public ByteStream {
- public:
-  explicit HashingStream(std::unique_ptr<ByteStream> bytes) : bytes_(std::move(bytes)) {}
-
-  std::expected<std::size_t, Flaw> read(char* out, std::size_t count) override {
-    auto got = bytes_->read(out, count);
-    if (got) sha_.update({out, *got});
-    if (!got) damage_ = got.error();
-    return got;
-  }
-  const std::optional<Flaw>& damage() const { return damage_; }
-  std::string finish_hex() { return sha_.finish_hex(); }
-
- private:
-  std::unique_ptr<ByteStream> bytes_;
-  Sha256 sha_;
-  std::optional<Flaw> damage_;
-};
 
 class RecordSource final : public MemberSource {
  public:

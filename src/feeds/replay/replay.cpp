@@ -230,7 +230,7 @@ class Opener {
                             : "a capture, but of no venue that is known by its first frames",
                       known, kMapGrammar));
     }
-    return capture_source(std::move(place), feed->make(catalog_), progress_);
+    return capture_source(std::move(place), feed->make(catalog_), feed->has_ids, progress_);
   }
 
   Disk& disk_;

@@ -7,8 +7,10 @@
 #include "feeds/binance/binance_feed.hpp"
 #include "feeds/coinbase/coinbase_feed.hpp"
 #include "feeds/events/events_feed.hpp"
+#include "feeds/finnhub/finnhub_feed.hpp"
 #include "feeds/kraken/kraken_feed.hpp"
 #include "feeds/replay/replay.hpp"
+#include "feeds/yahoo/yahoo_feed.hpp"
 
 namespace tapedeck::feeds::replay {
 
@@ -18,8 +20,9 @@ inline const market::ConditionTables& tables_of_tests() {
   return tables;
 }
 
-inline const std::array kVenues{binance::feed_kind(), coinbase::feed_kind(), kraken::feed_kind(),
-                                events::feed_kind<tables_of_tests>()};
+inline const std::array kVenues{binance::feed_kind(), coinbase::feed_kind(),
+                                kraken::feed_kind(),  finnhub::feed_kind(),
+                                yahoo::feed_kind(),   events::feed_kind<tables_of_tests>()};
 
 inline ReplayOptions with_venues(ReplayOptions options) {
   options.feeds = kVenues;
