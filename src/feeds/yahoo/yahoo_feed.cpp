@@ -150,12 +150,12 @@ void YahooFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string_
 
 namespace {
 
-// Version 1 begins with the number of the symbol's field, in base64.
+// Version 1 begins with the number of the symbol's field, in base64; the receive time may stand
+// before it.
 bool recognises(std::string_view frame) {
   if (frame.contains(R"("type":"pricing")")) return frame.contains(R"("message":")");
-  frame = without_blanks(frame);
-  const auto blank = frame.rfind(' ');
-  return frame.substr(blank == frame.npos ? 0 : blank + 1).starts_with("Cg");
+  frame.remove_prefix(std::min(frame.find_first_not_of("0123456789"), frame.size()));
+  return frame.starts_with("Cg");
 }
 
 std::vector<std::string> subscribe(std::span<const std::string> symbols) {

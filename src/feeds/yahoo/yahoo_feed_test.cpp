@@ -229,6 +229,17 @@ TEST_F(YahooFeedTest, WhatIsWrongIsNamed) {
   }
 }
 
+TEST_F(YahooFeedTest, BothVersionsAreRecognised) {
+  const auto recognises = feed_kind().recognises;
+  const std::string base64 = encode_base64(encode_pricing(share()));
+  EXPECT_TRUE(recognises(base64));
+  EXPECT_TRUE(recognises("1736509141000000000" + base64));  // blanks are taken out
+  EXPECT_TRUE(recognises("1736509141000000000" + in_json(base64)));
+  for (const char* other : {"", "17", "AAPL", R"({"type":"trade","data":[]})"}) {
+    EXPECT_FALSE(recognises(other)) << other;
+  }
+}
+
 TEST_F(YahooFeedTest, AHeartbeatIsControl) {
   Pricing beat = share();
   beat.quote_type = kHeartbeat;
