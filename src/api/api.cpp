@@ -29,6 +29,9 @@ constexpr std::string_view kContentSecurityPolicy =
     "default-src 'self'; connect-src 'self'; style-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+constexpr std::string_view kIngest = "/api/v1/ingest";
+constexpr std::size_t kIngestBytesMax = 8 << 20;
+
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kHtml = "text/html; charset=utf-8";
 
@@ -161,6 +164,7 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/api/v1/quality/gaps", kViewer, &Api::quality_gaps, true},
       Route{"GET", "/api/v1/sql", kViewer, &Api::sql, true},
       Route{"POST", "/api/v1/sql", kViewer, &Api::sql, true},
+      Route{"POST", kIngest, kOperator, &Api::ingest},
       Route{"GET", "/api/v1/live", kViewer, &Api::live},
       Route{"POST", "/api/v1/play/restart", kOperator, &Api::restart},
       Route{"POST", "/api/v1/play/jump", kOperator, &Api::jump},
@@ -171,23 +175,36 @@ std::span<const Api::Route> Api::routes() {
   return kRoutes;
 }
 
-std::optional<HttpRequest> Api::below_base(const HttpRequest& request) const {
-  HttpRequest below = request;
-  if (parts_.base_path.empty()) return below;
-  const std::string_view path = request.path;
+std::optional<std::string_view> Api::path_below_base(std::string_view path) const {
   if (!path.starts_with(parts_.base_path)) return std::nullopt;
-  below.path = path.substr(parts_.base_path.size());
-  if (below.path.empty()) below.path = "/";
-  if (!below.path.starts_with('/')) return std::nullopt;
+  path.remove_prefix(parts_.base_path.size());
+  if (path.empty() && !parts_.base_path.empty()) path = "/";
+  if (!path.starts_with('/')) return std::nullopt;
+  return path;
+}
+
+std::optional<HttpRequest> Api::below_base(const HttpRequest& request) const {
+  const auto path = path_below_base(request.path);
+  if (!path) return std::nullopt;
+  HttpRequest below = request;
+  below.path = *path;
   return below;
 }
 
 bool Api::is_slow(const HttpRequest& request) const {
-  std::string_view path = request.path;
-  if (!path.starts_with(parts_.base_path)) return false;
-  path.remove_prefix(parts_.base_path.size());
-  return gate_.role_of(request).has_value() &&
-         std::ranges::any_of(routes(), [&](const Route& r) { return r.is_slow && r.path == path; });
+  const auto path = path_below_base(request.path);
+  return path && gate_.role_of(request).has_value() &&
+         std::ranges::any_of(routes(),
+                             [&](const Route& r) { return r.is_slow && r.path == *path; });
+}
+
+bool Api::waits(const HttpRequest& request) const {
+  const auto below = path_below_base(request.path);
+  return request.method == "POST" && below == kIngest && gate_.role_of(request) == Role::kOperator;
+}
+
+std::size_t Api::body_bytes_max(const HttpRequest& request) const {
+  return waits(request) ? kIngestBytesMax : 0;
 }
 
 HttpResponse Api::on_request(const HttpRequest& request) {
@@ -266,8 +283,12 @@ std::expected<std::unique_ptr<net::WebSocketHandler>, HttpResponse> Api::on_upgr
 HttpResponse Api::on_refusal(const net::HttpRefusal& refusal) {
   const HttpRequest unknown{
       .method = "-", .path = "-", .query = {}, .headers = {}, .body = {}, .peer = refusal.peer};
-  return finish(json_response(refusal.status, error_json(refusal.reason, refusal.message)), unknown,
-                "none");
+  HttpResponse response =
+      json_response(refusal.status, error_json(refusal.reason, refusal.message));
+  if (refusal.status == 429 || refusal.status == 503) {
+    response.headers.emplace_back("Retry-After", "1");
+  }
+  return finish(std::move(response), unknown, "none");
 }
 
 HttpResponse Api::enter_with_token(const HttpRequest& request) {
@@ -485,6 +506,40 @@ HttpResponse Api::sql(const HttpRequest& request) {
 }
 
 // A request without the wish to become a WebSocket; else it goes to on_upgrade.
+HttpResponse Api::ingest(const HttpRequest& request) {
+  constexpr std::chrono::seconds kPatience{10};
+  const auto later = [](HttpResponse response) {
+    response.headers.emplace_back("Retry-After", "1");
+    return response;
+  };
+  auto rows = parse_ingest(request);
+  if (!rows) return error_response(rows.error());
+  if (parts_.ingest == nullptr) {
+    return error_response("unsupported", "this pipeline takes no rows");
+  }
+  const tape::TapeStatus tape = parts_.play.status().tape;
+  if (tape.state == tape::TapeState::kDiskFull || tape.state == tape::TapeState::kDiskFailing) {
+    return later(error_response("unavailable", tape.message));
+  }
+  const auto receipt = parts_.ingest->hand_in(*std::move(rows), kPatience);
+  if (!receipt && receipt.error().code == ErrorCode::kBusy) {
+    return later(error_response("too_busy", receipt.error().message));
+  }
+  if (!receipt) {
+    HttpResponse response = error_response(receipt.error());
+    return is_retryable(receipt.error().code) ? later(std::move(response)) : response;
+  }
+  for (const auto& [result, count] : {std::pair{"taken", receipt->taken},
+                                      {"duplicate", receipt->duplicate},
+                                      {"refused", receipt->refused}}) {
+    parts_.metrics
+        .counter("tapedeck_ingest_rows_total",
+                 "Rows that programs have handed in, by what became of them.", {{"result", result}})
+        .add(count);
+  }
+  return json_response(200, ingest_json(*receipt));
+}
+
 HttpResponse Api::live(const HttpRequest&) {
   HttpResponse response =
       error_response("upgrade_required", "this is a WebSocket: ask for an upgrade");

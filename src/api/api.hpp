@@ -16,6 +16,7 @@
 #include "base/metrics.hpp"
 #include "net/http_server.hpp"
 #include "pipeline/history.hpp"
+#include "pipeline/ingest.hpp"
 #include "pipeline/live.hpp"
 #include "pipeline/play.hpp"
 
@@ -30,7 +31,8 @@ class Api final : public net::HttpHandler {
     Metrics& metrics;
     Log& log;
     std::string version;
-    std::string base_path{};  // "/tapedeck"; empty: "/" is the page
+    std::string base_path{};                 // "/tapedeck"; empty: "/" is the page
+    pipeline::IngestDesk* ingest = nullptr;  // null: rows are not taken
     bool access_log = false;  // each request into the log, as information; else for debugging
   };
   Api(Parts parts, TokenGate gate);
@@ -46,6 +48,8 @@ class Api final : public net::HttpHandler {
   static std::span<const Route> routes();
 
   bool is_slow(const net::HttpRequest& request) const override;
+  bool waits(const net::HttpRequest& request) const override;
+  std::size_t body_bytes_max(const net::HttpRequest& request) const override;
   net::HttpResponse on_request(const net::HttpRequest& request) override;
   std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> on_upgrade(
       const net::HttpRequest& request) override;
@@ -77,6 +81,7 @@ class Api final : public net::HttpHandler {
       const net::HttpRequest& request, std::string_view name,
       const std::function<std::string(const QualityRequest&, pipeline::TapeQuality&)>& rows_of);
   net::HttpResponse sql(const net::HttpRequest& request);
+  net::HttpResponse ingest(const net::HttpRequest& request);
   net::HttpResponse live(const net::HttpRequest& request);
   net::HttpResponse restart(const net::HttpRequest& request);
   net::HttpResponse jump(const net::HttpRequest& request);
@@ -84,6 +89,7 @@ class Api final : public net::HttpHandler {
   net::HttpResponse pause(const net::HttpRequest& request);
   net::HttpResponse resume(const net::HttpRequest& request);
 
+  std::optional<std::string_view> path_below_base(std::string_view path) const;
   // As it came, and with the path below the base path; nothing: it is not below it.
   std::optional<net::HttpRequest> below_base(const net::HttpRequest& request) const;
   net::HttpResponse answer(const net::HttpRequest& request, std::string_view& route_label);

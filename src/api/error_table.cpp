@@ -83,12 +83,15 @@ constexpr ErrorEntry kTable[]{
      "Other programs of this host have set many cookies, or a SQL statement is in the address.",
      "Send fewer cookies and a shorter address; a long statement can be the body of a POST."},
     {"body_too_large", kRequest, 413, "The body of the request is too large.",
-     "A SQL statement is over 16 KiB.", "Send less at once."},
+     "A SQL statement is over 16 KiB, or rows that are handed in are over 8 MiB.",
+     "Send less at once: rows in several pieces, each under a key of its own."},
     {"too_many_requests", kRequest, 429, "Requests come faster than one connection may send them.",
      "A script polls in a loop without a pause.",
      "Ask less often, or use the WebSocket, which tells what changes."},
     {"too_busy", kRequest, 503, "More requests that take long wait than are let wait.",
-     "Many clients ask for long ranges or for SQL at once.", "Ask again in a second."},
+     "Many clients ask for long ranges or for SQL at once, or rows are handed in faster than the "
+     "disk takes them.",
+     "Ask again in a second. Rows are sent again under the same Idempotency-Key, and count once."},
 
     {"bad_price", kRecord, 0, "The price of a record is none.",
      "It is no decimal, not above zero, or has more digits than an exact decimal here holds.",
@@ -106,7 +109,7 @@ constexpr ErrorEntry kTable[]{
     {"bad_id", kRecord, 0, "The identity of a record is none.",
      "The column of the ids holds something else, or is empty in some rows.",
      "Check that --map names the column of the id; without one, a row's place in its file is its "
-     "identity."},
+     "identity. Rows that a program hands in need an id, or the header Idempotency-Key."},
     {"bad_sequence", kRecord, 0, "The venue's sequence of a record is no number.",
      "Another column was named.", "Check that --map names the column of the sequence."},
     {"bad_conditions", kRecord, 0, "The conditions of a record cannot be read.",

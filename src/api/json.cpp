@@ -85,6 +85,17 @@ std::string health_json(std::string_view status) {
   return fmt::format("{{\"status\":{}}}", json_quote(status));
 }
 
+std::string ingest_json(const pipeline::IngestReceipt& receipt) {
+  std::string out = fmt::format("{{\"taken\":{},\"duplicate\":{},\"refused\":{},\"refusals\":[",
+                                receipt.taken, receipt.duplicate, receipt.refused);
+  for (const auto& [line, reason, detail] : receipt.shown) {
+    append(out, "{}{{\"line\":{},\"reason\":{},\"detail\":{}}}",
+           &line == &receipt.shown.front().line ? "" : ",", line, json_quote(reason),
+           json_quote(detail));
+  }
+  return out + "]}";
+}
+
 std::string restart_json(std::uint64_t run) { return fmt::format("{{\"run\":{}}}", run); }
 
 std::string pace_json(const pipeline::PlayStatus& status) {

@@ -19,6 +19,7 @@ namespace tapedeck::api {
 // With what to do about errors of that code, as explain_error() says.
 std::string error_json(std::string_view code, std::string_view message);
 std::string health_json(std::string_view status);
+std::string ingest_json(const pipeline::IngestReceipt& receipt);
 std::string restart_json(std::uint64_t run);
 std::string session_json(std::string_view role, std::string_view version,
                          const pipeline::PlayStatus& status);

@@ -294,6 +294,31 @@ Result<SqlRequest> parse_sql_query(const net::Fields& query, std::string_view bo
   return request;
 }
 
+Result<pipeline::Rows> parse_ingest(const net::HttpRequest& request) {
+  TD_ASSIGN(const Parameters parameters,
+            Parameters::of(request.query, {"venue", "channel", "symbol", "time", "format"}));
+  pipeline::Rows rows;
+  const auto take = [&](std::string_view name, std::string& out) {
+    if (const auto text = parameters.find(name)) out = *text;
+  };
+  take("venue", rows.venue);
+  take("channel", rows.channel);
+  take("symbol", rows.symbol);
+  take("time", rows.time);
+  rows.is_csv = request.header("Content-Type").starts_with("text/csv");
+  if (const auto format = parameters.find("format")) {
+    if (format != "csv" && format != "ndjson") {
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("parameter format: {} is not known: use csv or ndjson", shown(*format)));
+    }
+    rows.is_csv = format == "csv";
+  }
+  rows.key = request.header("Idempotency-Key");
+  rows.body = request.body;
+  return rows;
+}
+
 Result<LiveQuery> parse_live_query(const net::Fields& query) {
   TD_ASSIGN(const Parameters parameters,
             Parameters::of(query, names({"series", "run", "resume"}, kSpecNames)));

@@ -10,6 +10,7 @@
 #include "api/rows.hpp"
 #include "net/http_message.hpp"
 #include "pipeline/history.hpp"
+#include "pipeline/ingest.hpp"
 #include "store/store.hpp"
 
 namespace tapedeck::api {
@@ -53,6 +54,10 @@ struct SqlRequest {
 };
 // query (where there is no body), limit, format, numbers.
 Result<SqlRequest> parse_sql_query(const net::Fields& query, std::string_view body);
+
+// venue, channel, symbol, time, format (csv, ndjson; else as Content-Type says), and the header
+// Idempotency-Key. With the body.
+Result<pipeline::Rows> parse_ingest(const net::HttpRequest& request);
 
 // to: an instant; a time of day alone is not one.
 Result<Timestamp> parse_jump_query(const net::Fields& query, Timestamp now);

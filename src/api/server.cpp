@@ -120,6 +120,7 @@ Result<std::unique_ptr<ApiServer>> start_api(const ApiOptions& options,
                    .log = log,
                    .version = options.version,
                    .base_path = options.base_path,
+                   .ingest = options.ingest,
                    .access_log = options.access_log};
   return std::make_unique<Server>(std::move(http), std::move(parts), std::move(tokens),
                                   std::move(url), live);

@@ -13,6 +13,7 @@
 #include "base/metrics.hpp"
 #include "base/result.hpp"
 #include "pipeline/history.hpp"
+#include "pipeline/ingest.hpp"
 #include "pipeline/live.hpp"
 #include "pipeline/play.hpp"
 
@@ -31,7 +32,8 @@ struct ApiOptions {
   std::vector<std::string> trusted_proxies{};  // addresses or networks
   std::string base_path{};                     // "/tapedeck", where a proxy serves it there
   bool access_log = false;
-  std::string version{};  // of the program
+  std::string version{};                   // of the program
+  pipeline::IngestDesk* ingest = nullptr;  // where rows are handed in; null: they are not taken
 };
 
 class ApiServer {

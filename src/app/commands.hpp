@@ -75,6 +75,17 @@ struct DemoArguments {
 };
 int demo(const DemoArguments& arguments);
 
+struct IngestArguments {
+  std::string url = "http://127.0.0.1:8273";
+  std::string token_file;  // empty: the environment, else that of `run` in this folder
+  std::string key;         // empty: one of this run alone
+  bool is_csv = false;
+  // As in the address of the API: venue, channel, symbol, time.
+  std::vector<std::pair<std::string, std::string>> parameters;
+};
+// Sends rows from standard input to a running pipeline, until they are taken.
+int ingest(const IngestArguments& arguments);
+
 // Runs a pipeline file until it is told to stop: SIGTERM or Ctrl-C drains it, a second one ends it
 // at once; SIGHUP reads the file again.
 int run(const std::vector<std::string>& what);

@@ -31,6 +31,10 @@ std::optional<std::pair<std::string, std::string>> live_symbol(const std::string
 Result<std::vector<config::FeedConfig>> live_feeds(const std::vector<std::string>& words) {
   std::vector<config::FeedConfig> feeds;
   for (const std::string& word : words) {
+    if (word == kIngestVenue) {
+      feeds.push_back({.id = word, .venue = word});
+      continue;
+    }
     const auto symbol = live_symbol(word);
     if (!symbol) {
       std::vector<std::string_view> live;
@@ -39,7 +43,7 @@ Result<std::vector<config::FeedConfig>> live_feeds(const std::vector<std::string
       }
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("'{}' is neither a pipeline file nor venue:symbol with one of the "
-                              "venues {}; such as binance:BTCUSDT",
+                              "venues {}; such as binance:BTCUSDT; or ingest, for rows of your own",
                               word, fmt::join(live, ", ")));
     }
     const auto& [venue, name] = *symbol;

@@ -268,6 +268,41 @@ void add_search(CLI::App& app, SearchArguments& arguments) {
       "  tapedeck search coinbase btc");
 }
 
+void add_ingest(CLI::App& app, IngestArguments& arguments) {
+  CLI::App& command = *app.add_subcommand(
+      "ingest", "Send rows from standard input to a running pipeline (NDJSON or CSV)");
+  for (const auto& [name, help] :
+       {std::pair{"venue", "The name of their venue, as you choose it"},
+        {"channel", "Of the series; trade unless given"},
+        {"symbol", "Of rows that name none"},
+        {"time", "The unit of their times: s, ms, us, ns; iso unless given"}}) {
+    command.add_option_function<std::string>(
+        fmt::format("--{}", name),
+        [&arguments, name = std::string(name)](const std::string& value) {
+          arguments.parameters.emplace_back(name, value);
+        },
+        help);
+  }
+  command
+      .add_option_function<std::string>(
+          "--format", [&arguments](const std::string& value) { arguments.is_csv = value == "csv"; },
+          "ndjson, or csv with a header")
+      ->check(CLI::IsMember({"ndjson", "csv"}));
+  command.add_option("--key", arguments.key,
+                     "The name of this input: sent again under it, it counts once. Without one, "
+                     "rows without ids count each time");
+  command.add_option("--url", arguments.url, "Where the pipeline listens")->capture_default_str();
+  command.add_option("--token-file", arguments.token_file,
+                     "What holds its token; else TAPEDECK_TOKEN, or that of 'run' in this folder");
+  command.footer(
+      "Ends with status 3 if rows were refused, which are named. docs/how-to/"
+      "write-a-feed-in-15-lines.md\n"
+      "says what a row has.\n"
+      "\n"
+      "Example:\n"
+      "  some-program | tapedeck ingest --venue mine --time ms");
+}
+
 void add_emulate(CLI::App& app, EmulateArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "emulate", "Be a venue: serve trades over a WebSocket as it would, with its faults");
@@ -461,6 +496,8 @@ int main(int argc, char** argv) {
   add_init(app, init_arguments);
   SearchArguments search_arguments;
   add_search(app, search_arguments);
+  IngestArguments ingest_arguments;
+  add_ingest(app, ingest_arguments);
   EmulateArguments emulate_arguments;
   add_emulate(app, emulate_arguments);
   std::vector<std::string> run_arguments;
@@ -511,6 +548,7 @@ int main(int argc, char** argv) {
   if (app.got_subcommand("search")) return search(search_arguments);
   if (app.got_subcommand("emulate")) return emulate(emulate_arguments);
   if (app.got_subcommand("run")) return run(run_arguments);
+  if (app.got_subcommand("ingest")) return ingest(ingest_arguments);
   if (app.got_subcommand("query")) return query(query_arguments);
   if (app.got_subcommand("quality")) return query(quality_arguments);
   if (app.got_subcommand("audit")) return audit(audit_arguments);

@@ -2,6 +2,8 @@
 // that knows concrete feeds, tapes and stores.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 
 #include "config/config.hpp"
 #include "feeds/feed.hpp"
+#include "feeds/rows.hpp"
 #include "market/bar.hpp"
 #include "market/conditions.hpp"
 
@@ -24,6 +27,20 @@ std::span<const feeds::FeedKind> recorded_kinds();
 
 // The venue of recorded events of any venue.
 inline constexpr std::string_view kEventsVenue = "events";
+// The venue of rows that other programs hand in.
+using config::kIngestVenue;
+// What reads them.
+std::unique_ptr<feeds::RowsReader> make_ingest_reader(market::Catalog& catalog);
+// What the feed of a pipeline file is that needs more than a connection and symbols: a venue that
+// is polled, or that the file declares; nothing: it is none. Errors: kInvalidArgument.
+struct SpecialFeed {
+  std::unique_ptr<feeds::PollFeed> poll{};
+  // Or
+  std::unique_ptr<feeds::Feed> feed{};
+  feeds::LiveProtocol live{};
+};
+Result<std::optional<SpecialFeed>> make_special_feed(const config::FeedConfig& config,
+                                                     market::Catalog& catalog);
 // What a feed of a pipeline file can name as its venue: those, and the ones that are read from
 // files only.
 std::vector<config::VenueRules> venues();

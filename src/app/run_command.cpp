@@ -26,7 +26,9 @@
 #include "feeds/replay/replay.hpp"
 #include "net/socket_net.hpp"
 #include "pipeline/deck.hpp"
+#include "pipeline/ingest.hpp"
 #include "pipeline/live_source.hpp"
+#include "pipeline/poll_source.hpp"
 #include "store/embedded/sqlite_store.hpp"
 #include "tape/embedded/embedded_tape.hpp"
 
@@ -49,34 +51,72 @@ struct Around {
   const Clock& clock;
   Metrics& metrics;
   Log& log;
+  pipeline::IngestDesk& ingest;
 };
 
-// The symbols of one connection of a live feed. `name`: as in marks.
-Result<pipeline::FeedPart> open_connection(const Around& around, const config::FeedConfig& config,
-                                           const feeds::FeedKind& kind,
-                                           std::vector<std::string> symbols, std::string name,
-                                           market::Catalog& catalog) {
+Result<std::unique_ptr<Net>> open_net(const Around& around, const config::FeedConfig& config) {
   net::SocketNetOptions sockets;
   sockets.ca_file = config.ca_file;
   auto net = net::make_socket_net(std::move(sockets), around.clock, around.metrics);
   if (!net) return std::unexpected(net.error().within(fmt::format("feed '{}'", config.id)));
-  return pipeline::FeedPart{
-      .id = name,
-      .source = std::make_unique<pipeline::LiveSource>(
-          kind.make(catalog), *kind.live,
-          pipeline::LiveOptions{.feed = name,
-                                .symbols = std::move(symbols),
-                                .url = Secret(config.url),
-                                .token = config.token,
-                                .rest_url = Secret(config.rest_url),
-                                .seed = static_cast<std::uint64_t>(around.clock.now().ns)},
-          *std::move(net), catalog, around.clock, around.log)};
+  return net;
+}
+
+std::uint64_t seed_of_now(const Around& around) {
+  return static_cast<std::uint64_t>(around.clock.now().ns);
+}
+
+// The symbols of one connection of a live feed. `name`: as in marks.
+Result<pipeline::FeedPart> open_connection(const Around& around, const config::FeedConfig& config,
+                                           std::unique_ptr<feeds::Feed> feed,
+                                           const feeds::LiveProtocol& live,
+                                           std::vector<std::string> symbols, std::string name,
+                                           market::Catalog& catalog) {
+  TD_ASSIGN(auto net, open_net(around, config));
+  return pipeline::FeedPart{.id = name,
+                            .source = std::make_unique<pipeline::LiveSource>(
+                                std::move(feed), live,
+                                pipeline::LiveOptions{.feed = name,
+                                                      .symbols = std::move(symbols),
+                                                      .url = Secret(config.url),
+                                                      .token = config.token,
+                                                      .rest_url = Secret(config.rest_url),
+                                                      .seed = seed_of_now(around)},
+                                std::move(net), catalog, around.clock, around.log)};
 }
 
 // One part for each connection that its symbols take.
 Result<std::vector<pipeline::FeedPart>> open_live_feed(const Around& around,
                                                        const config::FeedConfig& config,
                                                        market::Catalog& catalog) {
+  std::vector<pipeline::FeedPart> parts;
+  if (config.venue == kIngestVenue) {
+    parts.push_back(
+        {.id = config.id,
+         .source = std::make_unique<pipeline::IngestSource>(
+             config.id, around.ingest, make_ingest_reader(catalog), catalog, around.clock)});
+    return parts;
+  }
+  auto special = make_special_feed(config, catalog);
+  if (!special) return std::unexpected(special.error().within(fmt::format("feed '{}'", config.id)));
+  if (*special && (*special)->poll) {
+    auto poll = std::move((*special)->poll);
+    TD_ASSIGN(auto net, open_net(around, config));
+    const std::string name = fmt::format("{}/{}", poll->venue(), config.id);
+    parts.push_back({.id = name,
+                     .source = std::make_unique<pipeline::PollSource>(
+                         name, std::move(poll), seed_of_now(around), std::move(net), around.clock,
+                         around.log)});
+    return parts;
+  }
+  if (*special) {
+    auto feed = std::move((*special)->feed);
+    std::string name = fmt::format("{}/{}", feed->venue(), config.id);
+    TD_ASSIGN(auto part, open_connection(around, config, std::move(feed), (*special)->live,
+                                         config.symbols, std::move(name), catalog));
+    parts.push_back(std::move(part));
+    return parts;
+  }
   const auto kinds = feed_kinds();
   const auto kind = std::ranges::find(kinds, config.venue, &feeds::FeedKind::venue);
   if (kind == kinds.end() || !kind->live) {
@@ -90,13 +130,12 @@ Result<std::vector<pipeline::FeedPart>> open_live_feed(const Around& around,
                 fmt::format("{} serves {} symbols to a key, and these are {}: take fewer",
                             config.venue, kind->live->symbols_max, config.symbols.size()));
   }
-  std::vector<pipeline::FeedPart> parts;
   for (std::size_t at = 0; at < config.symbols.size(); at += kind->live->symbols_max) {
     const auto begin = config.symbols.begin() + static_cast<std::ptrdiff_t>(at);
     const auto count = std::min(kind->live->symbols_max, config.symbols.size() - at);
     std::string name = mark_name(config);
     if (at > 0) name += fmt::format(".{}", parts.size() + 1);
-    TD_ASSIGN(auto part, open_connection(around, config, *kind,
+    TD_ASSIGN(auto part, open_connection(around, config, kind->make(catalog), *kind->live,
                                          {begin, begin + static_cast<std::ptrdiff_t>(count)},
                                          std::move(name), catalog));
     parts.push_back(std::move(part));
@@ -133,6 +172,8 @@ Result<std::unique_ptr<pipeline::Pipeline>> make_pipeline(const config::Config& 
   TD_TRY(disk.create_directories(config.store.dir));
   TD_ASSIGN(parts.quarantine,
             quality::Quarantine::with_file(disk, config.store.dir + "/quarantine.ndjson"));
+  around.ingest.open(std::ranges::find(config.feeds, kIngestVenue, &config::FeedConfig::venue) !=
+                     config.feeds.end());
   for (const config::FeedConfig& feed : config.feeds) {
     if (!feed.files.empty()) {
       TD_ASSIGN(auto part, open_recorded_feed(around, feed, *parts.catalog));
@@ -314,10 +355,12 @@ Status run_config(const std::string& source, const config::Config& config, bool 
   const auto disk = real_disk();
   CurrentConfig current(config);
   Metrics metrics;
+  pipeline::IngestDesk ingest;
   pipeline::Deck deck(
       describe(source, config), pipeline::Deck::NextRun::kGoesOn,
       [&](std::uint64_t, std::function<void()> on_change) {
-        return make_pipeline(current.get(), {*disk, clock, metrics, log}, std::move(on_change));
+        return make_pipeline(current.get(), {*disk, clock, metrics, log, ingest},
+                             std::move(on_change));
       },
       log);
   TD_TRY(deck.start());
@@ -336,7 +379,8 @@ Status run_config(const std::string& source, const config::Config& config, bool 
                  .trusted_proxies = config.api.trusted_proxies.value_or(std::vector<std::string>()),
                  .base_path = config.api.base_path.value_or(""),
                  .access_log = config.api.access_log,
-                 .version = TAPEDECK_VERSION},
+                 .version = TAPEDECK_VERSION,
+                 .ingest = &ingest},
                 deck, deck, deck, metrics, log));
   fmt::print("tapedeck run: {}: {} feeds, {} kinds of bars.\nOpen {}\nStop with Ctrl-C.\n", source,
              config.feeds.size(), config.bars.size(), server->url_with_token().reveal());
@@ -346,8 +390,12 @@ Status run_config(const std::string& source, const config::Config& config, bool 
     const int signal = signals.next(kLookEvery);
     if (signal == SIGINT || signal == SIGTERM) break;
     if (signal == SIGHUP && is_file) reload(source, current, deck, log);
-    if (const auto why = deck.failure()) return fail(ErrorCode::kIo, *why);
+    if (const auto why = deck.failure()) {
+      ingest.open(false);
+      return fail(ErrorCode::kIo, *why);
+    }
   }
+  ingest.open(false);
   drain(deck, signals, clock, log);
   return {};
 }
@@ -355,7 +403,8 @@ Status run_config(const std::string& source, const config::Config& config, bool 
 }  // namespace
 
 int run(const std::vector<std::string>& what) {
-  const bool is_file = what.size() == 1 && !live_symbol(what.front());
+  const bool is_file =
+      what.size() == 1 && what.front() != kIngestVenue && !live_symbol(what.front());
   const auto config = is_file ? load_config(what.front()) : config_of(what);
   if (!config) return report(config.error());
   const std::string source = fmt::format("{}", fmt::join(what, " "));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <limits>
 #include <mutex>
@@ -28,6 +29,7 @@ class BoundedQueue {
     if (!items_.empty() && weight_ + weight > weight_max_) return false;
     items_.emplace_back(std::move(item), weight);
     weight_ += weight;
+    ++pushed_;
     return true;
   }
 
@@ -50,6 +52,11 @@ class BoundedQueue {
     std::lock_guard lock(mutex_);
     return closed_ && items_.empty();
   }
+  // How many items it has taken so far, those that are out again included.
+  std::uint64_t pushed() const {
+    std::lock_guard lock(mutex_);
+    return pushed_;
+  }
   std::size_t size() const {
     std::lock_guard lock(mutex_);
     return items_.size();
@@ -66,6 +73,7 @@ class BoundedQueue {
   mutable std::mutex mutex_;
   std::deque<std::pair<T, std::size_t>> items_;  // with their weights
   std::size_t weight_ = 0;
+  std::uint64_t pushed_ = 0;
   bool closed_ = false;
 };
 

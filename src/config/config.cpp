@@ -90,7 +90,10 @@ Options<FeedConfig> feed_options() {
   return {
       option("id", Name{}, &C::id, "What this feed is called. No two are the same.",
              Need::kRequired),
-      option("venue", Venue{}, &C::venue, "Whose protocol it speaks.", Need::kRequired),
+      option("venue", Venue{}, &C::venue,
+             "Whose protocol it speaks; `ingest`: rows that your own programs send (docs/how-to/"
+             "write-a-feed-in-15-lines.md).",
+             Need::kRequired),
       option("symbols", Texts{}, &C::symbols, "What to take, in the venue's own spelling."),
       option("files", Texts{}, &C::files, "Recordings to play in place of a live connection."),
       option("token", SecretSource{}, &C::token, "The venue's key, where it wants one."),
@@ -105,6 +108,43 @@ Options<FeedConfig> feed_options() {
       option("speed", Maybe<PositiveNumber>{{1'000'000}}, &C::speed,
              "How fast a recording plays: seconds of the market a second. Without it, as fast as "
              "it can be taken, in the order of the files."),
+      option("every", Maybe<Span>{{.most = hours(24 * 7), .least = milliseconds(100)}}, &C::every,
+             "How often a venue that is polled is asked for each symbol; `http_json`: 1m unless "
+             "said."),
+      option("interval", Maybe<BarInterval>{}, &C::interval,
+             "`alpha_vantage`: how long its bars are, 1m unless said; 5m, 15m, 30m, 1h, 1d."),
+      option("months", Texts{}, &C::months,
+             "`alpha_vantage`: what is fetched of the past, once and first: \"2024-01\"."),
+      option(
+          "adjusted", Flag{}, &C::adjusted,
+          "`alpha_vantage`: whether its bars within a day are adjusted for splits and dividends."),
+      option("map", Text{}, &C::map,
+             "`http_json`, `ws_json`: which part of a row of JSON is what, as field=/pointer,... "
+             "with the fields time (and its unit), price, size, id, side (and what it says when "
+             "the taker bought), symbol, bid, bid_size, ask, ask_size: "
+             "\"time=/T:ms,price=/p,size=/q,id=/t,side=/m:false\"."),
+      option("kind",
+             Choice<RowKind>{{{"trade", RowKind::kTrade},
+                              {"tick", RowKind::kTick},
+                              {"quote", RowKind::kQuote},
+                              {"record", RowKind::kRecord}}},
+             &C::kind,
+             "The same: what a row is: a trade, a last price, best bid and ask, or a document that "
+             "is kept as it is."),
+      option("rows", Text{}, &C::rows,
+             "The same: the pointer to the list of rows, or to the only one. Without it, the whole "
+             "document is."),
+      option("only", Text{}, &C::only,
+             "The same: documents that have rows, as /pointer=text. Others are passed over."),
+      option("subscribe", Texts{}, &C::subscribe,
+             "`ws_json`: what to send when the connection opens; with {symbol} or {symbol_lower}, "
+             "once for each symbol."),
+      option("silence", Maybe<Span>{{.most = hours(24), .least = seconds(1)}}, &C::silence,
+             "`ws_json`: when nothing came for so long, the connection is made anew. Without it, "
+             "the venue may be silent."),
+      option("consecutive_ids", Flag{}, &C::consecutive_ids,
+             "`http_json`, `ws_json`: whether ids rise by one from trade to trade of a symbol: "
+             "then a missing one is a gap."),
   };
 }
 
@@ -295,7 +335,27 @@ void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const 
     place_of(place, {"id"})
         .error(fmt::format("there is another feed with the id '{}': give each its own", feed.id));
   }
-  if (!stands(place, "symbols") && !stands(place, "files")) {
+  if (feed.venue == kIngestVenue) {
+    for (const std::string_view name :
+         {"symbols", "files", "token", "url", "rest_url", "ca_file"}) {
+      if (stands(place, name)) {
+        place_of(place, {name})
+            .error("a feed of rows that are sent to it asks nobody: remove this");
+      }
+    }
+    if (std::ranges::find(before, feed.venue, &FeedConfig::venue) != before.end()) {
+      place.error("rows go to one feed, and there is one above: remove this");
+    }
+    return;
+  }
+  const bool is_polled = feed.venue == kHttpJsonVenue;
+  if (is_polled || feed.venue == kWsJsonVenue) {
+    for (const std::string_view name : {"url", "map"}) {
+      if (!stands(place, name)) {
+        place.missing(fmt::format("'{}' is missing: this file declares the venue", name));
+      }
+    }
+  } else if (!stands(place, "symbols") && !stands(place, "files")) {
     place.missing("has neither symbols nor files: name what to take, or the recordings to play");
   }
   for (const std::string_view name : {"url", "rest_url", "ca_file"}) {
@@ -303,11 +363,17 @@ void check(const FeedConfig& feed, const std::vector<FeedConfig>& before, const 
       place_of(place, {name}).error("a feed of files connects to nothing: remove this, or files");
     }
   }
-  if (!feed.url.empty() && !feed.url.starts_with("wss://") && !feed.url.starts_with("ws://")) {
+  const auto is_http = [](const std::string& url) {
+    return url.starts_with("https://") || url.starts_with("http://");
+  };
+  if (is_polled && !feed.url.empty() && !is_http(feed.url)) {
+    place_of(place, {"url"}).error("is no address of HTTP: write https://host/path");
+  }
+  if (!is_polled && !feed.url.empty() && !feed.url.starts_with("wss://") &&
+      !feed.url.starts_with("ws://")) {
     place_of(place, {"url"}).error("is no address of a WebSocket: write wss://host/path");
   }
-  if (!feed.rest_url.empty() && !feed.rest_url.starts_with("https://") &&
-      !feed.rest_url.starts_with("http://")) {
+  if (!feed.rest_url.empty() && !is_http(feed.rest_url)) {
     place_of(place, {"rest_url"}).error("is no address of HTTP: write https://host");
   }
   if (feed.files.empty()) check_rules(feed, before, place);

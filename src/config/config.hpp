@@ -43,16 +43,38 @@ struct TapeConfig {
   bool operator==(const TapeConfig&) const = default;
 };
 
+// The venue of a feed of rows that other programs send: it has neither symbols nor files.
+inline constexpr std::string_view kIngestVenue = "ingest";
+// Those of venues that the file itself declares.
+inline constexpr std::string_view kHttpJsonVenue = "http_json";
+inline constexpr std::string_view kWsJsonVenue = "ws_json";
+
+// What the rows of a declared venue are.
+enum class RowKind { kTrade, kTick, kQuote, kRecord };
+
 struct FeedConfig {
   std::string id;
   std::string venue;
   std::vector<std::string> symbols;
   std::vector<std::string> files;
   Secret token;
-  std::string url;              // of a live connection; empty: the venue's own
-  std::string rest_url;         // of repairs; empty: the venue's own
-  std::string ca_file;          // empty: the system's
-  std::optional<double> speed;  // of files; nothing: as fast as they can be taken
+  std::string url;                // of a live connection; empty: the venue's own
+  std::string rest_url;           // of repairs; empty: the venue's own
+  std::string ca_file;            // empty: the system's
+  std::optional<double> speed;    // of files; nothing: as fast as they can be taken
+  std::optional<Duration> every;  // of what is polled; nothing: the venue's own
+  // Of a vendor's bars.
+  std::optional<Duration> interval;  // nothing: a minute
+  std::vector<std::string> months;
+  bool adjusted = false;
+  // Of declared venues.
+  std::string map;
+  RowKind kind = RowKind::kTrade;
+  std::string rows;
+  std::string only;
+  std::vector<std::string> subscribe;
+  std::optional<Duration> silence;  // nothing: it may be silent for ever
+  bool consecutive_ids = false;
   bool operator==(const FeedConfig&) const = default;
 };
 

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/log.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "feeds/directory.hpp"
@@ -43,6 +44,8 @@ class EventSink {
   // Known traffic that is no event: acknowledgements, heartbeats, other channels.
   virtual void control() = 0;
   virtual void refuse(const Refusal& refusal) = 0;
+  // Of trades and events: how many so far were there already, by identity.
+  virtual std::uint64_t repeats() const { return 0; }
 };
 
 class Feed {
@@ -83,7 +86,7 @@ struct LiveProtocol {
   std::string_view key_parameter{};
   bool one_connection = false;  // with one key: a second one ends both
   // What to send when the connection opens. The symbols are in the venue's spelling.
-  std::vector<std::string> (*subscribe)(std::span<const std::string> symbols);
+  std::function<std::vector<std::string>(std::span<const std::string> symbols)> subscribe;
   std::vector<std::string> (*unsubscribe)(std::span<const std::string> symbols) = nullptr;
   // When nothing came for so long the subscription is dead, whatever the socket says. Nothing: the
   // venue may be silent for as long as nobody trades.
@@ -99,6 +102,33 @@ struct LiveProtocol {
   // Whether the venue says with this frame that it will end the connection soon.
   bool (*says_goodbye)(std::string_view frame) = nullptr;
   std::optional<RepairProtocol> repair{};  // nothing: what was missed is lost
+};
+
+// What an answer to a poll was good for.
+struct PollVerdict {
+  enum class Outcome {
+    kTaken,  // go on with the next
+    kAgain,  // it was none: the same is to be asked again
+  } outcome = Outcome::kTaken;
+  Duration wait{};    // before that, at least
+  std::string why{};  // of kAgain, for people; without the key
+  // Of kTaken: all that the venue had when it was asked has come, of every symbol.
+  bool is_current = true;
+};
+
+// A venue that is asked over HTTP every so often: what to ask next and what an answer means. Like a
+// Feed it has no socket, no thread and no clock.
+class PollFeed {
+ public:
+  virtual ~PollFeed() = default;
+  virtual std::string_view venue() const = 0;
+  // The whole address to ask next, with the key: the same one until an answer to it was taken.
+  virtual Secret next() = 0;
+  // What came for it with status 200; other statuses are whoever asked's to judge.
+  virtual PollVerdict on_answer(std::string_view body, Timestamp ts_recv, std::string_view where,
+                                EventSink& sink) = 0;
+  // It was answered with a status that will not change, such as 404.
+  virtual PollVerdict on_status(int status, std::string_view where, EventSink& sink) = 0;
 };
 
 // What is known of a venue before there is a feed of it. app/registry.cpp has the table of them.
@@ -136,6 +166,10 @@ class Source {
   // Of a live source: what to take from now on, on the connection that it has. False: it cannot.
   // Any thread; it shows in a later pull.
   virtual bool set_symbols(const std::vector<std::string>& /*symbols*/) { return false; }
+  // True: somebody waits for what it has given to be on the tape for good. It is not pulled again
+  // before on_durable() has said so.
+  virtual bool awaits_durable() const { return false; }
+  virtual void on_durable() {}
   // Of a live source: "connecting", "live" or "down"; empty of others. Any thread.
   virtual std::string_view state() const { return {}; }
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 
@@ -66,6 +67,15 @@ std::expected<std::uint64_t, Flaw> take_id(std::string_view text) {
                fmt::format("id '{}' is not a whole number below 2^64", text.substr(0, 64)));
   }
   return id;
+}
+
+market::Side take_side(std::string_view text) {
+  const auto is = [text](std::string_view word) {
+    return std::ranges::equal(text, word, [](char a, char b) { return (a | 0x20) == b; });
+  };
+  if (is("buy") || is("b")) return market::Side::kBuy;
+  if (is("sell") || is("s")) return market::Side::kSell;
+  return market::Side::kUnknown;
 }
 
 }  // namespace tapedeck::feeds

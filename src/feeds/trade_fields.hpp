@@ -10,6 +10,7 @@
 #include "feeds/event_time.hpp"
 #include "feeds/flaw.hpp"
 #include "market/decimal.hpp"
+#include "market/trade.hpp"
 
 namespace tapedeck::feeds {
 
@@ -21,5 +22,7 @@ std::expected<market::Decimal, Flaw> take_size(std::string_view text);
 std::expected<Timestamp, Flaw> take_time(std::string_view text, TimeUnit unit);
 // A decimal integer below 2^64; else "bad_id".
 std::expected<std::uint64_t, Flaw> take_id(std::string_view text);
+// "buy", "b", "sell" or "s", whatever the case; of anything else nothing is known.
+market::Side take_side(std::string_view text);
 
 }  // namespace tapedeck::feeds

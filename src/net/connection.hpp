@@ -67,8 +67,8 @@ class Connection;
 // Threads that answer what takes long. Work that waits when they are joined is not done.
 class SlowThreads {
  public:
-  SlowThreads(std::size_t threads, std::size_t waiting_max)
-      : threads_wanted_(threads), waiting_max_(waiting_max) {}
+  SlowThreads(const char* name, std::size_t threads, std::size_t waiting_max)
+      : name_(name), threads_wanted_(threads), waiting_max_(waiting_max) {}
   ~SlowThreads() { join(); }
   void start();
   // False: too much waits already.
@@ -78,6 +78,7 @@ class SlowThreads {
  private:
   void run();
 
+  const char* const name_;
   const std::size_t threads_wanted_;
   const std::size_t waiting_max_;
   std::mutex mutex_;
@@ -119,7 +120,9 @@ struct Shared {
   std::unordered_set<Connection*> connections;
   std::int64_t websocket_count = 0;
   asio::io_context io{1};
-  SlowThreads slow{limits.slow_threads, limits.slow_requests_max};
+  std::size_t large_bodies_bytes = 0;  // that are being read or answered, at most
+  SlowThreads slow{"net-slow", limits.slow_threads, limits.slow_requests_max};
+  SlowThreads waiting{"net-waits", limits.waiting_threads, limits.waiting_requests_max};
 };
 
 // Kept alive by its own pending operations: it goes when the last of them has ended.

@@ -1,4 +1,5 @@
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
@@ -9,6 +10,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include <array>
+#include <utility>
 
 #include "net/connection.hpp"
 
@@ -51,12 +53,13 @@ Asked asked_of(const BeastRequest& message, const asio::ip::address& peer,
   return asked;
 }
 
-HttpRequest request_of(const BeastRequest& message, Target target, const Asked& asked) {
+// Takes the body out of `message`.
+HttpRequest request_of(BeastRequest& message, Target target, const Asked& asked) {
   HttpRequest request{.method = std::string(message.method_string()),
                       .path = std::move(target.path),
                       .query = std::move(target.query),
                       .headers = {},
-                      .body = message.body(),
+                      .body = std::move(message.body()),
                       .peer = asked.peer,
                       .is_tls = asked.is_tls};
   for (const auto& field : message) {
@@ -78,18 +81,64 @@ class HttpConnection final : public Connection,
     peer_ = stream_.socket().remote_endpoint(ec).address();
   }
 
+  ~HttpConnection() override { release_body(); }
+
   void read_request() {
+    release_body();
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(shared_.limits.header_bytes_max));
-    parser_->body_limit(shared_.limits.body_bytes_max);
+    parser_->body_limit(boost::none);  // until the header says whose it is
+    body_bytes_max_ = shared_.limits.body_bytes_max;
     stream_.expires_after(chrono_of(shared_.limits.request_deadline));
-    http::async_read(stream_, buffer_, *parser_,
-                     beast::bind_front_handler(&HttpConnection::on_read, shared_from_this()));
+    http::async_read_header(
+        stream_, buffer_, *parser_,
+        beast::bind_front_handler(&HttpConnection::on_header, shared_from_this()));
   }
 
   void cut() override { stream_.close(); }
 
  private:
+  void on_header(error_code ec, std::size_t) {
+    if (ec || parser_->is_done()) return on_read(ec, 0);
+    const auto length = parser_->content_length();
+    if (!length || *length > body_bytes_max_) {
+      if (!allow_large_body()) {
+        return refuse({503, "too_busy", "too much is being sent by others: send it again"});
+      }
+      if (length && *length > body_bytes_max_) return on_read(http::error::body_limit, 0);
+    }
+    parser_->body_limit(body_bytes_max_);
+    if (!equal_ignoring_case(parser_->get()[http::field::expect], "100-continue")) {
+      return read_body();
+    }
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    asio::async_write(stream_, asio::buffer(kContinue),
+                      [self = shared_from_this()](error_code failed, std::size_t) {
+                        if (!failed) self->read_body();
+                      });
+  }
+
+  void read_body() {
+    http::async_read(stream_, buffer_, *parser_,
+                     beast::bind_front_handler(&HttpConnection::on_read, shared_from_this()));
+  }
+
+  // As the handler says. False: too much of others is here already.
+  bool allow_large_body() {
+    const BeastRequest& message = parser_->get();
+    auto target = parse_target(message.target());
+    if (!target) return true;  // it is refused when it is whole
+    const std::size_t most = shared_.handler->body_bytes_max(
+        request_of(parser_->get(), *std::move(target), asked_of(message, peer_, shared_.proxies)));
+    if (most <= body_bytes_max_) return true;
+    if (shared_.large_bodies_bytes + most > shared_.limits.large_bodies_bytes_max) return false;
+    shared_.large_bodies_bytes += most;
+    body_bytes_max_ = large_body_bytes_ = most;
+    return true;
+  }
+
+  void release_body() { shared_.large_bodies_bytes -= std::exchange(large_body_bytes_, 0); }
+
   void on_read(error_code ec, std::size_t) {
     if (!ec) return on_request();
     if (ec == beast::error::timeout) {
@@ -103,8 +152,7 @@ class HttpConnection final : public Connection,
                   std::to_string(shared_.limits.header_bytes_max) + " bytes"});
     } else if (ec == http::error::body_limit) {
       refuse({413, "body_too_large",
-              "the request's body is larger than " + std::to_string(shared_.limits.body_bytes_max) +
-                  " bytes"});
+              "the request's body is larger than " + std::to_string(body_bytes_max_) + " bytes"});
     } else if (ec == http::error::partial_message) {
       shared_.count_refusal("malformed", "the client left in the middle of a request");
     } else if (ec != http::error::end_of_stream &&
@@ -135,9 +183,12 @@ class HttpConnection final : public Connection,
     if ((is_upgrade || !is_read_only) && !origin_is_allowed(message)) {
       return refuse({403, "wrong_origin", "another site's page may not do this"});
     }
-    const HttpRequest request = request_of(message, *std::move(target), asked);
+    HttpRequest request = request_of(parser_->get(), *std::move(target), asked);
+    if (!is_upgrade && shared_.handler->waits(request)) {
+      return answer_later(shared_.waiting, std::move(request), message.keep_alive());
+    }
     if (!is_upgrade && shared_.handler->is_slow(request)) {
-      return answer_later(request, message.keep_alive());
+      return answer_later(shared_.slow, std::move(request), message.keep_alive());
     }
     if (!is_upgrade) {
       return respond(shared_.handler->on_request(request), message.keep_alive());
@@ -166,18 +217,18 @@ class HttpConnection final : public Connection,
   }
 
   // Nothing is read and nothing is sent meanwhile, so that there is no deadline for the client.
-  void answer_later(const HttpRequest& request, bool keep_alive) {
+  void answer_later(SlowThreads& threads, HttpRequest request, bool keep_alive) {
     stream_.expires_never();
     // The connection ends on the net thread: whoever works here lets go of it by handing it on.
-    const bool is_taken = shared_.slow.submit(
-        [self = shared_from_this(), &shared = shared_, request, keep_alive]() mutable {
-          HttpResponse answer = shared.handler->on_request(request);
-          asio::post(shared.io,
-                     [self = std::move(self), answer = std::move(answer), keep_alive]() mutable {
-                       if (self->stream_.socket().is_open())
-                         self->respond(std::move(answer), keep_alive);
-                     });
-        });
+    const bool is_taken = threads.submit([self = shared_from_this(), &shared = shared_,
+                                          request = std::move(request), keep_alive]() mutable {
+      HttpResponse answer = shared.handler->on_request(request);
+      asio::post(shared.io,
+                 [self = std::move(self), answer = std::move(answer), keep_alive]() mutable {
+                   if (self->stream_.socket().is_open())
+                     self->respond(std::move(answer), keep_alive);
+                 });
+    });
     if (!is_taken) {
       refuse({503, "too_busy", "too many requests that take long are waiting already"});
     }
@@ -249,6 +300,8 @@ class HttpConnection final : public Connection,
 
   Stream stream_;
   asio::ip::address peer_;
+  std::size_t body_bytes_max_ = 0;
+  std::size_t large_body_bytes_ = 0;  // of those of all, what this one takes
   std::chrono::steady_clock::time_point second_began_{};
   std::uint32_t requests_ = 0;  // in that second
   beast::flat_buffer buffer_;

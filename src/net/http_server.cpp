@@ -34,7 +34,7 @@ Shared::Shared(const HttpServerOptions& options, Metrics& metrics_in, Log& log_i
 void SlowThreads::start() {
   for (std::size_t i = 0; i < threads_wanted_; ++i) {
     threads_.emplace_back([this] {
-      pthread_setname_np(pthread_self(), "net-slow");
+      pthread_setname_np(pthread_self(), name_);
       run();
     });
   }
@@ -156,6 +156,7 @@ class HttpServer::Listener {
     asio::post(shared_.io, [this] { stop(); });
     thread_.join();
     shared_.slow.join();
+    shared_.waiting.join();
   }
 
   Status open(const HttpServerOptions& options) {
@@ -205,6 +206,7 @@ class HttpServer::Listener {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     shared_.slow.start();
+    shared_.waiting.start();
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "net");
       shared_.io.run();

@@ -1,6 +1,7 @@
 // src/net/http_server.hpp: an HTTP/1.1 and WebSocket server for one handler. No vendor types.
 // Threads: one, named "net", runs all connections and calls the handler; a few, named "net-slow",
-// call on_request for what the handler says is slow, so that nobody else waits for it. serve()
+// call on_request for what the handler says is slow, so that nobody else waits for it, and others,
+// named "net-waits", for what waits for something else, which would hold those up. serve()
 // starts them and the destructor joins them. wake() may be called from any thread. Limits are
 // counted before anything is buffered, and every wait for a client has a deadline: what is refused
 // or cut is counted in tapedeck_net_refusals_total{reason=}.
@@ -55,6 +56,11 @@ class HttpHandler {
   virtual ~HttpHandler() = default;
   // True: on_request may take long with it, and is called beside everything else.
   virtual bool is_slow(const HttpRequest&) const { return false; }
+  // True: it mostly waits.
+  virtual bool waits(const HttpRequest&) const { return false; }
+  // How large a body may be, where that is more than the limits say of all; asked when the header
+  // is there, and nothing of the body is kept. 0: as the limits say.
+  virtual std::size_t body_bytes_max(const HttpRequest&) const { return 0; }
   virtual HttpResponse on_request(const HttpRequest& request) = 0;
   // A GET that asks to become a WebSocket.
   virtual std::expected<std::unique_ptr<WebSocketHandler>, HttpResponse> on_upgrade(
@@ -66,11 +72,14 @@ class HttpHandler {
 struct HttpLimits {
   std::size_t header_bytes_max = 16 << 10;
   std::size_t body_bytes_max = 16 << 10;
-  std::size_t message_bytes_max = 4 << 10;  // of a WebSocket message to us
+  std::size_t large_bodies_bytes_max = 64 << 20;  // together, of those that may be larger
+  std::size_t message_bytes_max = 4 << 10;        // of a WebSocket message to us
   std::size_t connections_max = 2048;
   std::uint32_t requests_per_second_max = 5000;  // of one connection
   std::size_t slow_threads = 2;
-  std::size_t slow_requests_max = 64;         // that wait for one of them
+  std::size_t slow_requests_max = 64;  // that wait for one of them
+  std::size_t waiting_threads = 8;
+  std::size_t waiting_requests_max = 16;
   Duration request_deadline = seconds(15);    // for a whole request, the wait for it included
   Duration write_stall = seconds(30);         // sending, and the client took nothing
   Duration websocket_idle = seconds(60);      // a ping at half of it; no answer: cut

@@ -96,6 +96,11 @@ class TestHandler final : public HttpHandler {
     return request.path == "/slow" || request.path == "/slow-thread";
   }
 
+  bool waits(const HttpRequest& request) const override { return request.path == "/waits-thread"; }
+  std::size_t body_bytes_max(const HttpRequest& request) const override {
+    return request.path == "/waits-thread" && request.header("X-Key") == "right" ? 5000 : 0;
+  }
+
   HttpResponse on_request(const HttpRequest& request) override {
     if (request.path == "/slow") {
       ++script_.slow_ones;
@@ -108,7 +113,7 @@ class TestHandler final : public HttpHandler {
               .headers{}};
     }
     if (request.path == "/large") return {.content_type = "text/plain", .body = large, .headers{}};
-    if (request.path == "/thread" || request.path == "/slow-thread") {
+    if (request.path.ends_with("thread")) {
       char name[16]{};
       pthread_getname_np(pthread_self(), name, sizeof name);
       return {.content_type = "text/plain", .body = name, .headers{}};
@@ -370,6 +375,43 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLarge) {
                 ->status,
             413);
   EXPECT_EQ(refusals("body_too_large"), 3u);
+}
+
+TEST_F(HttpServerTest, TheHandlerAllowsLargerBodiesOnceItKnowsWhose) {
+  HttpServerOptions options;
+  options.limits.body_bytes_max = 1000;
+  options.limits.large_bodies_bytes_max = 9000;
+  start(options);
+  const auto post = [&](std::string_view fields, std::size_t bytes) {
+    return LoopbackClient(port())
+        .request("POST", "/waits-thread", fields, std::string(bytes, 'b'))
+        ->status;
+  };
+  EXPECT_EQ(post("", 5000), 413);
+  EXPECT_EQ(post("X-Key: right\r\n", 5000), 200);
+  EXPECT_EQ(post("X-Key: right\r\n", 5001), 413);
+  EXPECT_EQ(LoopbackClient(port()).request("POST", "/waits-thread", {}, "b")->body, "net-waits");
+  const auto chunked = [&](std::string_view fields) {
+    return LoopbackClient(port())
+        .request("POST", "/waits-thread",
+                 fmt::format("{}Transfer-Encoding: chunked\r\n\r\n800\r\n{}\r\n0\r\n", fields,
+                             std::string(2048, 'c')))
+        ->status;
+  };
+  EXPECT_EQ(chunked(""), 413);
+  EXPECT_EQ(chunked("X-Key: right\r\n"), 200);
+  // All of them together have a limit too: one that is on its way counts as what it may become.
+  LoopbackClient first(port());
+  first.send(
+      fmt::format("POST /waits-thread HTTP/1.1\r\nHost: localhost:{}\r\nX-Key: right\r\n"
+                  "Expect: 100-continue\r\nContent-Length: 2000\r\n\r\n",
+                  port()));
+  EXPECT_EQ(first.read_answer(/*has_body=*/false)->status, 100);
+  EXPECT_EQ(post("X-Key: right\r\n", 2000), 503);
+  EXPECT_EQ(refusals("too_busy"), 1u);
+  first.send(std::string(2000, 'b'));
+  EXPECT_EQ(first.read_answer()->status, 200);
+  EXPECT_EQ(post("X-Key: right\r\n", 2000), 200);
 }
 
 TEST_F(HttpServerTest, RefusesWhatIsNotHttp) {

@@ -43,7 +43,7 @@ std::string thread_name(std::string_view id) {
 
 FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine,
                      BatchQueue& out, const Clock& clock, std::size_t batch_events,
-                     OnDuplicate on_duplicate)
+                     OnDuplicate on_duplicate, std::function<std::uint64_t()> committed)
     : part_(std::move(part)),
       name_(thread_name(part_.id)),
       seen_(seen),
@@ -52,7 +52,8 @@ FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quara
       clock_(clock),
       batch_events_(batch_events),
       on_duplicate_(std::move(on_duplicate)),
-      repairs_(part_.source->repairs()) {
+      repairs_(part_.source->repairs()),
+      committed_(std::move(committed)) {
   if (part_.pace) wanted_speed_ = part_.pace->speed;
 }
 
@@ -60,6 +61,7 @@ Result<Step> FeedStage::step() {
   // What was handed on before the queue was full is progress, too: the next stage may wait for it.
   const std::size_t before = ready_.size();
   if (!hand_on()) return ready_.size() < before ? Step::progress() : Step::idle();
+  if (is_awaited()) return Step::idle();
   const bool draining = draining_;
   take_speed();
   if (!std::exchange(has_begun_, true) && repairs_) {
@@ -108,6 +110,16 @@ Result<Step> FeedStage::step() {
   loading_ = false;
   done_ = true;
   return Step::done();
+}
+
+bool FeedStage::is_awaited() {
+  if (!committed_ || !held_.empty() || !part_.source->awaits_durable()) return false;
+  // What others put in meanwhile does no harm: it is durable soon, too.
+  if (!awaited_) awaited_ = out_.pushed();
+  if (committed_() < *awaited_) return true;
+  awaited_.reset();
+  part_.source->on_durable();
+  return false;
 }
 
 void FeedStage::take_speed() {

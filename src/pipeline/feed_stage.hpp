@@ -93,9 +93,11 @@ class FeedStage final : public Stage, private feeds::EventSink {
   using OnDuplicate = std::function<void(SeriesId series, Timestamp ts_event)>;
 
   // Borrows all but the part. Without a pace events come as fast as they are taken; with one, the
-  // source must give them in order of ts_event.
+  // source must give them in order of ts_event. `committed`: how many batches of the queue are
+  // durable, for sources that await it.
   FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine, BatchQueue& out,
-            const Clock& clock, std::size_t batch_events, OnDuplicate on_duplicate = {});
+            const Clock& clock, std::size_t batch_events, OnDuplicate on_duplicate = {},
+            std::function<std::uint64_t()> committed = {});
 
   std::string_view name() const override { return name_; }
   Result<Step> step() override;
@@ -125,6 +127,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   void mark(const market::FeedMark& mark) override;
   void control() override { ++counts_.control; }
   void refuse(const feeds::Refusal& refusal) override;
+  std::uint64_t repeats() const override { return counts_.duplicates.load(); }
 
   using Held = std::variant<market::Trade, feeds::OtherEvent, market::FeedMark>;
 
@@ -136,7 +139,8 @@ class FeedStage final : public Stage, private feeds::EventSink {
   void drop_duplicate(SeriesId series, Timestamp ts_event);
   void put(const auto& event);  // among what is ready
   market::Batch& batch_of(market::StreamKind kind);
-  bool hand_on();  // moves what is ready to the queue; false: the queue is full
+  bool hand_on();     // moves what is ready to the queue; false: the queue is full
+  bool is_awaited();  // all is handed on, and the source waits until it is durable
 
   FeedPart part_;
   const std::string name_;
@@ -152,7 +156,9 @@ class FeedStage final : public Stage, private feeds::EventSink {
   const bool repairs_;  // the source does
   bool has_begun_ = false;
   bool source_ended_ = false;
-  std::deque<Held> held_;  // pulled; new; perhaps not due
+  const std::function<std::uint64_t()> committed_;
+  std::optional<std::uint64_t> awaited_;  // how many batches of the queue must be durable
+  std::deque<Held> held_;                 // pulled; new; perhaps not due
   std::deque<market::Batch> ready_;
   FeedCounts counts_;
   std::atomic<std::int64_t> market_time_ns_{0};

@@ -43,9 +43,9 @@ Status Pipeline::prepare() {
     on_duplicate = [this](auto... what) { quality_->add_duplicate(what...); };
   }
   for (FeedPart& part : parts_.feeds) {
-    feeds_.push_back(std::make_unique<FeedStage>(std::move(part), seen_, *parts_.quarantine,
-                                                 to_tape_, clock_, options_.batch_events,
-                                                 on_duplicate));
+    feeds_.push_back(std::make_unique<FeedStage>(
+        std::move(part), seen_, *parts_.quarantine, to_tape_, clock_, options_.batch_events,
+        on_duplicate, [this] { return tape_stage_->committed(); }));
   }
   tape_stage_ = std::make_unique<TapeStage>(
       to_tape_, *parts_.tape,

@@ -24,6 +24,7 @@ Result<Step> TapeStage::step() {
     }
     if (events == 0 && latencies_ != nullptr) taken_at_ = latencies_->now();
     events += batch->size();
+    ++taken_;
     TD_TRY(tape_.append(*std::move(batch)));
     uncommitted_ = events >= kCommitEventsMax;
   }
@@ -35,6 +36,7 @@ Result<Step> TapeStage::step() {
       return std::unexpected(std::move(committed.error()));
     }
     uncommitted_ = false;
+    committed_ = taken_;
     if (latencies_ != nullptr) latencies_->durable(taken_at_, tape_);
     return Step::progress();
   }

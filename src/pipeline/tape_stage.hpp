@@ -31,6 +31,8 @@ class TapeStage final : public Stage {
   std::string_view name() const override { return "tape"; }
   Result<Step> step() override;
   bool is_done() const { return done_.load(); }  // nothing more will become durable
+  // How many batches of the queue are durable. Any thread.
+  std::uint64_t committed() const { return committed_.load(); }
 
  private:
   BatchQueue& in_;
@@ -41,6 +43,8 @@ class TapeStage final : public Stage {
   Latencies* const latencies_;  // null: nobody asks
   Duration taken_at_{};         // the first batch of the commit under way
   bool uncommitted_ = false;    // the tape holds what is not durable yet
+  std::uint64_t taken_ = 0;     // batches
+  std::atomic<std::uint64_t> committed_{0};
   std::atomic<bool> done_{false};
 };
 

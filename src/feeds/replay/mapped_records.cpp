@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "feeds/csv_row.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/trade_fields.hpp"
 
@@ -17,46 +18,6 @@ constexpr std::size_t kHeaderFieldsMax = 10'000;
 
 std::unexpected<Flaw> bad(std::string_view reason, std::string detail) {
   return std::unexpected(Flaw{reason, std::move(detail)});
-}
-
-// Cuts the next field of a row off `row`; a quoted one with doubled quotes is put together in
-// `scratch`. False: a quoted field does not end as it should.
-bool next_csv_field(std::string_view& row, bool& more, std::string_view& field,
-                    std::string& scratch) {
-  if (!row.starts_with('"')) {
-    const auto comma = row.find(',');
-    field = row.substr(0, comma);
-    more = comma != row.npos;
-    row = more ? row.substr(comma + 1) : std::string_view{};
-    return true;
-  }
-  scratch.clear();
-  row.remove_prefix(1);
-  for (;;) {
-    const auto quote = row.find('"');
-    if (quote == row.npos) return false;
-    scratch += row.substr(0, quote);
-    row.remove_prefix(quote + 1);
-    if (row.starts_with('"')) {
-      scratch += '"';
-      row.remove_prefix(1);
-      continue;
-    }
-    field = scratch;
-    more = row.starts_with(',');
-    if (!more && !row.empty()) return false;
-    if (more) row.remove_prefix(1);
-    return true;
-  }
-}
-
-market::Side side_of(std::string_view text) {
-  const auto is = [text](std::string_view word) {
-    return std::ranges::equal(text, word, [](char a, char b) { return (a | 0x20) == b; });
-  };
-  if (is("buy") || is("b")) return market::Side::kBuy;
-  if (is("sell") || is("s")) return market::Side::kSell;
-  return market::Side::kUnknown;
 }
 
 class MappedParser : public RecordParser {
@@ -96,7 +57,7 @@ class MappedParser : public RecordParser {
       out.sequence = *sequence;
     }
     if (const auto id = take_id(text_at(texts, ColumnField::kId).value_or(""))) out.id = *id;
-    out.side = side_of(text_at(texts, ColumnField::kSide).value_or(""));
+    out.side = take_side(text_at(texts, ColumnField::kSide).value_or(""));
     out.symbol = text_at(texts, ColumnField::kSymbol).value_or("");
     if (out.symbol.empty()) out.symbol = symbol_;
     return out;
@@ -202,19 +163,6 @@ class JsonRowParser final : public MappedParser {
 };
 
 }  // namespace
-
-std::optional<std::vector<std::string>> split_csv_row(std::string_view row,
-                                                      std::size_t fields_max) {
-  std::vector<std::string> fields;
-  std::string_view field;
-  std::string scratch;
-  bool more = true;
-  while (more && fields.size() < fields_max) {
-    if (!next_csv_field(row, more, field, scratch)) return std::nullopt;
-    fields.emplace_back(field);
-  }
-  return fields;
-}
 
 Result<bool> bind_header(ColumnMap& map, std::string_view first_row) {
   const auto fields = split_csv_row(first_row, kHeaderFieldsMax);

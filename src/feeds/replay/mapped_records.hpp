@@ -13,10 +13,6 @@
 
 namespace tapedeck::feeds::replay {
 
-// The fields of a row (RFC 4180, but no line break inside of quotes). Nothing: a quoted field does
-// not end as it should. At most `fields_max` of them; what follows is not looked at.
-std::optional<std::vector<std::string>> split_csv_row(std::string_view row, std::size_t fields_max);
-
 // Whether the first row is a header: it must be where the map uses names (else an error that names
 // the column and the header); where it only uses numbers, it is if none of time, price and size is
 // one. The columns of `map` get their indexes.
