@@ -71,16 +71,21 @@ export function render(text, file, { isThere, pageOf }) {
         return `<pre tabindex="0"${kind}><code>${escaped(code)}\n</code></pre>\n`;
       },
       table(token) {
-        const row = (cells, tag) =>
-          `<tr>${cells
-            .map(({ tokens }) => `<${tag}>${this.parser.parseInline(tokens)}</${tag.split(' ')[0]}>`)
+        // A narrow window shows each cell below the one before, with its column's name; the roles
+        // say that it is still a table.
+        const row = (cells, tag, more) =>
+          `<tr role="row">${cells
+            .map(({ tokens }, at) => `<${tag} ${more(at)}>${this.parser.parseInline(tokens)}</${tag}>`)
             .join('')}</tr>\n`;
-        const head = row(token.header, 'th scope="col"');
-        const rows = token.rows.map((cells) => row(cells, 'td')).join('');
+        const column = (at) =>
+          escaped(this.parser.parseInline(token.header[at].tokens, this.parser.textRenderer));
+        const head = row(token.header, 'th', () => 'role="columnheader" scope="col"');
+        const cell = (at) => `role="cell" data-column="${column(at)}"`;
+        const rows = token.rows.map((cells) => row(cells, 'td', cell)).join('');
         const name = escaped(`Table: ${part}`);
-        return `<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table>
-<thead>${head}</thead>
-<tbody>${rows}</tbody>
+        return `<div class="scroll" tabindex="0" role="region" aria-label="${name}"><table role="table">
+<thead role="rowgroup">${head}</thead>
+<tbody role="rowgroup">${rows}</tbody>
 </table></div>\n`;
       },
       link({ href, tokens }) {
