@@ -51,10 +51,10 @@ TEST_F(AlphaVantageTest, RecordedMinutesAreBarsInUtc) {
   EXPECT_EQ(verdict.wait, hours(1));
   ASSERT_THAT(sink_.reasons(), ElementsAre());
   ASSERT_EQ(sink_.others.size(), 5u);
-  const market::VendorBar& newest = bar(0);
+  const market::VendorBar newest = bar(0);
   EXPECT_EQ(to_string(catalog_.series(newest.series).key), "alpha_vantage/bar/MSFT");
   EXPECT_EQ(catalog_.series(newest.series).calendar, "us_equity");
-  EXPECT_EQ(to_iso(newest.ts_event), "2017-12-18T19:56:00Z");  // 14:56 in New York
+  EXPECT_EQ(to_iso(newest.ts_event), "2017-12-18T19:56:00.000000000Z");  // 14:56 in New York
   EXPECT_EQ(newest.interval, minutes(1));
   EXPECT_EQ(newest.adjusted, market::Adjusted::kRaw);
   EXPECT_EQ(to_string(newest.open), "86.49");
@@ -93,8 +93,8 @@ TEST_F(AlphaVantageTest, DaysAndDaylightSaving) {
   answer(R"J({"Meta Data":{"5. Time Zone":"US/Eastern"},"Time Series (Daily)":{"2024-07-01":)J" +
          row + R"(,"2024-01-02":)" + row + "}}");
   ASSERT_EQ(sink_.others.size(), 2u);
-  EXPECT_EQ(to_iso(bar(0).ts_event), "2024-07-01T13:30:00Z");
-  EXPECT_EQ(to_iso(bar(1).ts_event), "2024-01-02T14:30:00Z");
+  EXPECT_EQ(to_iso(bar(0).ts_event), "2024-07-01T13:30:00.000000000Z");
+  EXPECT_EQ(to_iso(bar(1).ts_event), "2024-01-02T14:30:00.000000000Z");
   EXPECT_THAT(poll_->next().reveal(), HasSubstr("outputsize=compact"));
 }
 
