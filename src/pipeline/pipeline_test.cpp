@@ -205,6 +205,7 @@ TEST(Pipeline, ItGoesOnFromTheCheckpointOfTheStore) {
     {
       Life life(disk);
       disk.set_fault([&](std::string_view, const std::string&) -> Status {
+        life.clock.advance(milliseconds(40));  // the store is written now and then
         if (operations++ < n) return {};
         cut = true;
         return fail(ErrorCode::kIo, "the power failed");

@@ -1,7 +1,6 @@
 #include "pipeline/store_stage.hpp"
 
-#include <map>
-#include <tuple>
+#include <utility>
 
 namespace tapedeck::pipeline {
 
@@ -24,26 +23,32 @@ StoreStage::StoreStage(BarQueue& in, store::Store& store, const Clock& clock,
 }
 
 Result<Step> StoreStage::step() {
-  // Revisions stay apart: somebody may ask what was known between two of them.
-  using Key = std::tuple<market::SeriesKey, market::BarSpec, Timestamp, std::uint32_t>;
-  struct Joined {
-    std::map<Key, store::BarResult> bars;
-    std::vector<store::MeanRow> means;
-    std::map<std::string, std::string> entries;
-    Offset applied;
-  };
   // Asked before looking: what was put in before upstream was done is still taken.
   const bool last_look = upstream_done_();
-  std::map<PartitionId, Joined> partitions;
-  std::size_t results = 0;
-  for (std::size_t batches = 0; batches < kBatchesMax && results < kResultsMax; ++batches) {
+  const bool took = take();
+  const Duration now = clock_.elapsed();
+  if (!joined_.empty() && (last_look || results_ >= kResultsMax || now >= next_write_)) {
+    TD_TRY(write());
+    next_write_ = now + kWriteEvery;
+  }
+  if (now - last_sync_ >= kSyncEvery) TD_TRY(sync());
+  if (took) return Step::progress();
+  if (!last_look) return Step::idle_for(joined_.empty() ? kSyncEvery : next_write_ - now);
+  TD_TRY(sync());
+  return Step::done();
+}
+
+bool StoreStage::take() {
+  bool took = false;
+  while (results_ < kResultsMax) {
     auto batch = in_.try_pop();
     if (!batch) break;
-    results += weight_of(*batch);
-    Joined& joined = partitions[batch->checkpoint.partition];
+    took = true;
+    results_ += weight_of(*batch);
+    Joined& joined = joined_[batch->checkpoint.partition];
     joined.applied = batch->checkpoint.applied;
     for (store::BarResult& bar : batch->bars) {
-      Key key{bar.row.series, bar.row.spec, bar.row.bar.ts_open, bar.row.bar.revision};
+      Joined::Key key{bar.row.series, bar.row.spec, bar.row.bar.ts_open, bar.row.bar.revision};
       joined.bars.insert_or_assign(std::move(key), std::move(bar));
     }
     for (store::MeanRow& mean : batch->means) joined.means.push_back(std::move(mean));
@@ -51,7 +56,11 @@ Result<Step> StoreStage::step() {
       joined.entries.insert_or_assign(std::move(key), std::move(value));
     }
   }
-  for (auto& [partition, joined] : partitions) {
+  return took;
+}
+
+Status StoreStage::write() {
+  for (auto& [partition, joined] : joined_) {
     if (!defined_[partition.value]) joined.entries.emplace(kDefinition, definition_);
     std::vector<store::BarResult> bars;
     bars.reserve(joined.bars.size());
@@ -64,11 +73,9 @@ Result<Step> StoreStage::step() {
     defined_[partition.value] = true;
     stored_[partition.value] = joined.applied.value;
   }
-  if (clock_.elapsed() - last_sync_ >= kSyncEvery) TD_TRY(sync());
-  if (!partitions.empty()) return Step::progress();
-  if (!last_look) return Step::idle_for(kSyncEvery);
-  TD_TRY(sync());
-  return Step::done();
+  joined_.clear();
+  results_ = 0;
+  return {};
 }
 
 Status StoreStage::sync() {

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -16,8 +18,9 @@ namespace tapedeck::pipeline {
 
 class StoreStage final : public Stage {
  public:
-  // Changes of at most this many batches are joined in one transaction.
-  static constexpr std::size_t kBatchesMax = 1024;
+  // What changed meanwhile is joined in one transaction, so often, or when it is so much. Who looks
+  // at what is newest reads it from memory (see Live).
+  static constexpr Duration kWriteEvery = milliseconds(100);
   static constexpr std::size_t kResultsMax = 50'000;  // about; a batch is not divided
   static constexpr Duration kSyncEvery = seconds(10);
   // Entry of a checkpoint: what the bars in the store are made by.
@@ -38,6 +41,17 @@ class StoreStage final : public Stage {
   std::vector<Offset> synced() const;
 
  private:
+  // Of a partition, what is not written yet. Revisions stay apart: somebody may ask what was known
+  // between two of them.
+  struct Joined {
+    using Key = std::tuple<market::SeriesKey, market::BarSpec, Timestamp, std::uint32_t>;
+    std::map<Key, store::BarResult> bars;
+    std::vector<store::MeanRow> means;
+    std::map<std::string, std::string> entries;
+    Offset applied;
+  };
+  bool take();  // true: there was something
+  Status write();
   Status sync();
 
   BarQueue& in_;
@@ -49,6 +63,9 @@ class StoreStage final : public Stage {
   std::vector<std::atomic<std::uint64_t>> stored_;
   std::vector<std::atomic<std::uint64_t>> synced_;
   Duration last_sync_;
+  std::map<PartitionId, Joined> joined_;
+  std::size_t results_ = 0;  // in joined_, about
+  Duration next_write_{};
 };
 
 }  // namespace tapedeck::pipeline
