@@ -33,6 +33,9 @@ MARKET_HOURS = 2  # of the rows that bars are made of: in 24 most windows would 
 CSP_ROWS_MAX = 2_000_000
 MANY_SERIES = 10_000
 BARS_KEPT = 16  # of each bar series in memory
+FRAMES = {"binance": "src/feeds/binance/testdata/spot.ndjson",
+          "coinbase": "src/feeds/coinbase/testdata/matches.ndjson",
+          "kraken": "src/feeds/kraken/testdata/trades.ndjson"}
 COMMITS = {"10k": 10_000, "1m": 1_000_000}
 # What each database is tried with; the best on the first rows runs against ours.
 VARIANTS = {
@@ -484,6 +487,19 @@ class Bench:
             kb_per_instrument=lines.digits6(peak_mb * 1024 / ours[0]["instruments"]),
             bars=ours[0]["bars"], averages=ours[0]["averages"])
 
+    def frames(self, name, venue):
+        file = HERE.parent / FRAMES[venue]
+        said = {True: [], False: []}
+        for _ in range(self.options.runs):
+            for alone in (False, True):
+                said[alone].append(self.ours("frames", venue=venue, file=file,
+                                             **({"simdjson": True} if alone else {})))
+        ours, theirs = ([one["frames"] / one["s"] for one in said[alone]]
+                        for alone in (False, True))
+        return lines.line_of(
+            name, "frames/s", ours, "simdjson, every key and value", theirs,
+            mb_per_s=lines.digits6(said[False][0]["bytes"] / 1e6 / said[False][0]["s"]))
+
     def memory(self, name):
         rows = self.synthetic()
         said = []
@@ -541,6 +557,10 @@ class Bench:
                            lambda name=name, contender=contender: self.tape_to_bars(
                                name, self.rows_file("equities", "equities", "--corpus",
                                                     self.corpus), contender, False))
+        for venue in FRAMES:
+            name = f"frame_to_trade_{venue}"
+            found[name] = ("frames/s", "simdjson", False,
+                           lambda name=name, venue=venue: self.frames(name, venue))
         for way, to_store in (("", False), ("_store", True)):
             name = f"memory_10k_instruments{way}"
             found[name] = ("MB", "half", False, lambda name=name, to_store=to_store:

@@ -23,6 +23,7 @@
 #include "base/clock.hpp"
 #include "base/crc32c.hpp"
 #include "base/disk.hpp"
+#include "frames_bench.hpp"
 #include "market/event.hpp"
 #include "market/series.hpp"
 #include "measure.hpp"
@@ -434,6 +435,14 @@ int main(int argc, char** argv) {
   making->add_option("--store", bars.store, "the file of a store, which gives them back");
   making->add_option("--kept", bars.bars_kept, "bars of each series that stay in memory; 0: all");
   making->callback([&] { make_bars(bars); });
+
+  FramesArguments frames;
+  auto* taking = app.add_subcommand("frames", "a venue's frames to trades, on one thread");
+  taking->add_option("--venue", frames.venue)->required();
+  taking->add_option("--file", frames.file, "a capture")->required();
+  taking->add_option("--seconds", frames.seconds, "for so long");
+  taking->add_flag("--simdjson", frames.simdjson_only, "simdjson alone");
+  taking->callback([&] { take_frames(frames); });
 
   auto* verifying = app.add_subcommand("verify", "compares the tape with the rows, one by one");
   verifying->add_option("--rows", rows)->required();
