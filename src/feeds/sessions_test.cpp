@@ -1,4 +1,5 @@
 // Each venue's two sides, spoken to each other: what the emulator sends is what the feed reads.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -58,8 +59,9 @@ TEST(Sessions, WhatAFeedAsksForIsGranted) {
     }
     EXPECT_THAT(session->symbols(), ElementsAre(venue.symbol));
     const std::vector<std::string> other{"OTHER"};
-    for (const auto* speak : {&venue.kind.live->subscribe, &venue.kind.live->unsubscribe}) {
-      for (const std::string& wish : (*speak)(other)) {
+    for (const auto& wishes :
+         {venue.kind.live->subscribe(other), venue.kind.live->unsubscribe(other)}) {
+      for (const std::string& wish : wishes) {
         for (const std::string& answer : session->on_message(wish)) {
           feed->on_frame(answer, Timestamp{1}, "here", sink);
         }
@@ -225,6 +227,53 @@ TEST(Sessions, BinanceTakesStreamsFromTheAddress) {
               ElementsAre(R"({"result":["btcusdt@trade"],"id":3})"));
   EXPECT_THAT(two->trade_frame(trade_of("BTCUSDT", Side::kBuy)),
               HasSubstr(R"("stream":"btcusdt@trade")"));
+}
+
+// What a price may be replaced by, and what it is then; empty: it is refused.
+struct Hostile {
+  std::string text;
+  std::string_view exact;
+};
+
+TEST(Sessions, HostileNumbersAreExactOrRefused) {
+  const std::string kLong(100'000, '1');
+  const std::vector<Hostile> hostile{{"1e400", ""},
+                                     {"1e-400", ""},
+                                     {"-0", ""},
+                                     {"-1.5", ""},
+                                     {"0.1e-18", ""},
+                                     {"1e-18", "0.000000000000000001"},
+                                     {"9223372036854775808", ""},
+                                     {"9223372036854775807", "9223372036854775807"},
+                                     {"0.1000000000000000000000", "0.1"},
+                                     {"NaN", ""},
+                                     {"0x10", ""},
+                                     {"\xff\xfe", ""},
+                                     {"\xc3", ""},
+                                     {std::string("1\0005", 3), ""},
+                                     {kLong, ""}};
+  for (const Venue& venue : venues()) {
+    for (const auto& [text, exact] : hostile) {
+      const auto session = venue.kind.emulation->open(venue.target);
+      market::Catalog catalog;
+      const auto feed = venue.kind.make(catalog);
+      RecordingSink sink;
+      std::string frame = session->trade_frame(trade_of(venue.symbol, Side::kBuy));
+      constexpr std::string_view kPrice = "63551.02";
+      ASSERT_TRUE(frame.contains(kPrice)) << venue.kind.venue;
+      frame.replace(frame.find(kPrice), kPrice.size(), text);
+      feed->on_frame(frame, Timestamp{5}, "here", sink);
+      const std::string about = fmt::format("{}: {:.40}", venue.kind.venue, text);
+      ASSERT_EQ(sink.trades.size() + sink.refusals.size(), 1u) << about;
+      ASSERT_EQ(sink.trades.size(), exact.empty() ? 0u : 1u) << about;
+      const std::string price = exact.empty() ? "" : to_string(sink.trades.front().price);
+      EXPECT_EQ(price, exact) << about;
+      // And the next one is taken as ever.
+      feed->on_frame(session->trade_frame(trade_of(venue.symbol, Side::kBuy)), Timestamp{6}, "here",
+                     sink);
+      EXPECT_EQ(to_string(sink.trades.back().price), kPrice) << about;
+    }
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace {
 namespace od = simdjson::ondemand;
 
 constexpr std::string_view kSuffix = "@trade";
+constexpr std::string_view kAggregates = "@aggTrade";
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -28,9 +29,14 @@ class BinanceSession final : public VenueSession {
  public:
   explicit BinanceSession(bool is_combined) : is_combined_(is_combined) {}
 
-  // Streams other than trades are accepted, and silent.
+  // Streams other than trades are accepted, and silent. Each trade is an aggregate of its own; who
+  // asks for both kinds of one symbol gets the one that was asked for last.
   void add(std::string_view stream) {
-    if (stream.ends_with(kSuffix)) symbols_.insert(upper(stream.substr(0, stream.rfind('@'))));
+    if (!stream.ends_with(kSuffix) && !stream.ends_with(kAggregates)) return;
+    const std::string symbol = upper(stream.substr(0, stream.rfind('@')));
+    symbols_.insert(symbol);
+    if (stream.ends_with(kAggregates)) aggregated_.insert(symbol);
+    if (stream.ends_with(kSuffix)) aggregated_.erase(symbol);
   }
 
   std::vector<std::string> on_message(std::string_view text) override {
@@ -64,7 +70,7 @@ class BinanceSession final : public VenueSession {
       for (const std::string& name : params) symbols_.erase(upper(name.substr(0, name.find('@'))));
     } else if (method == "LIST_SUBSCRIPTIONS") {
       std::vector<std::string> streams;
-      for (const std::string& symbol : symbols_) streams.push_back(stream_of(symbol));
+      for (const std::string& symbol : symbols_) streams.push_back(stream_name(symbol));
       result = json_list(streams);
     } else {
       return {R"({"code":2,"msg":"Invalid request: unknown variant"})"};
@@ -73,12 +79,15 @@ class BinanceSession final : public VenueSession {
   }
 
   std::string trade_frame(const EmulatedTrade& trade) const override {
+    const bool is_aggregate = aggregated_.contains(trade.symbol);
     std::string data = fmt::format(
-        R"({{"e":"trade","E":{},"s":{},"t":{},"p":"{}","q":"{}","T":{},"m":{},"M":true}})",
-        ms_of(trade.ts_event), json_quote(trade.symbol), trade.id, to_string(trade.price),
-        to_string(trade.size), ms_of(trade.ts_event), trade.side == market::Side::kSell);
+        R"({{"e":"{}","E":{},"s":{},"{}":{},"p":"{}","q":"{}",{}"T":{},"m":{},"M":true}})",
+        is_aggregate ? "aggTrade" : "trade", ms_of(trade.ts_event), json_quote(trade.symbol),
+        is_aggregate ? 'a' : 't', trade.id, to_string(trade.price), to_string(trade.size),
+        is_aggregate ? fmt::format(R"("f":{0},"l":{0},)", trade.id) : std::string(),
+        ms_of(trade.ts_event), trade.side == market::Side::kSell);
     if (!is_combined_) return data;
-    return fmt::format(R"({{"stream":{},"data":{}}})", json_quote(stream_of(trade.symbol)), data);
+    return fmt::format(R"({{"stream":{},"data":{}}})", json_quote(stream_name(trade.symbol)), data);
   }
 
   std::vector<std::string> heartbeat(const std::vector<const EmulatedTrade*>&,
@@ -87,7 +96,14 @@ class BinanceSession final : public VenueSession {
   }
 
  private:
+  std::string stream_name(const std::string& symbol) const {
+    std::string name = stream_of(symbol);
+    if (aggregated_.contains(symbol)) name.replace(name.rfind('@'), name.npos, kAggregates);
+    return name;
+  }
+
   const bool is_combined_;
+  std::set<std::string, std::less<>> aggregated_;
   JsonReader json_;
 };
 

@@ -43,9 +43,10 @@ class CaptureSource final : public MemberSource {
           "receive time in ns and a blank"};
       return sink.refuse(flaw, where(record), record.text);
     }
+    if (line->frame.empty()) return sink.control();
     Timestamp ts_recv;
     if (line->recv) {
-      auto recv = take_time(*line->recv, TimeUnit::kNanoseconds);
+      auto recv = take_time(*line->recv, line->unit);
       if (!recv) {
         recv.error().detail.insert(0, "receive ");
         return sink.refuse(recv.error(), where(record), record.text);
@@ -69,9 +70,15 @@ std::optional<CaptureLine> parse_capture_line(std::string_view line) {
   const auto first = line.find_first_not_of(" \t");
   if (first == line.npos) return std::nullopt;
   line.remove_prefix(first);
-  const auto digits = line.find_first_not_of("0123456789");
-  if (digits == line.npos) return std::nullopt;
   CaptureLine out;
+  if (line.starts_with("wss://") && (line.contains(" <- ") || line.contains(" <-> "))) return out;
+  constexpr std::string_view kDigits = "0123456789";
+  const auto digits = line.find_first_not_of(kDigits);
+  if (digits == line.npos) return std::nullopt;
+  if (const auto end = line.find_first_not_of(kDigits, digits + 1);
+      digits > 0 && line[digits] == '.' && end != line.npos && line.substr(end).starts_with(": ")) {
+    return CaptureLine{line.substr(0, end), TimeUnit::kSeconds, line.substr(end + 2)};
+  }
   if (digits > 0) {
     out.recv = line.substr(0, digits);
     line.remove_prefix(digits);
@@ -89,7 +96,7 @@ const FeedKind* recognise_venue(std::string_view first_lines, std::span<const Fe
     const auto end = first_lines.find('\n');
     std::string frame(first_lines.substr(0, end));
     first_lines = end == first_lines.npos ? std::string_view{} : first_lines.substr(end + 1);
-    if (!parse_capture_line(frame)) continue;
+    if (const auto line = parse_capture_line(frame); !line || line->frame.empty()) continue;
     std::erase(frame, ' ');
     for (const FeedKind& feed : feeds) {
       if (feed.recognises(frame)) return &feed;

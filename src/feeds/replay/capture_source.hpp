@@ -4,6 +4,9 @@
 // The receive time (ns) may be missing; ts_recv is then ts_event. The venue's ids are the identity;
 // where it has none, the file is one session. What is packed is read twice, the first time to see
 // that its checksum is right, and so is a session, to know which it is.
+// Recordings of the library cryptofeed are read too, with seconds, and with what was sent:
+//   wss://ws-feed.exchange.coinbase.com <- 1618677817.020616: {"type":"subscribe",...}
+//   1618677817.061845: {"type":"subscriptions",...}
 #pragma once
 
 #include <memory>
@@ -11,6 +14,7 @@
 #include <span>
 #include <string_view>
 
+#include "feeds/event_time.hpp"
 #include "feeds/replay/member_source.hpp"
 
 namespace tapedeck::feeds::replay {
@@ -18,7 +22,8 @@ namespace tapedeck::feeds::replay {
 // A line as frame and time; nothing: it is not of that form.
 struct CaptureLine {
   std::optional<std::string_view> recv;
-  std::string_view frame;
+  TimeUnit unit = TimeUnit::kNanoseconds;
+  std::string_view frame;  // empty: what the client did
 };
 std::optional<CaptureLine> parse_capture_line(std::string_view line);
 

@@ -33,6 +33,11 @@ TEST(Corpus, EveryRecordingIsTakenWhole) {
       {"flashbook", "coinbase-live-btc-eth.ndjson.zst", 437},
       {"flashbook", "kraken-live-btc-eth.ndjson.zst", 17},
       {"finnhub", "ws_aapl_20230331.ndjson", 61},
+      // Aggregates of trades, and no trades: known traffic that is no event.
+      {"cryptofeed", "BINANCE.ws.1.0.zst", 0},
+      {"cryptofeed", "BINANCE_TR.ws.1.0.zst", 0},
+      {"cryptofeed", "BINANCE_US.ws.1.0.zst", 0},
+      {"cryptofeed", "COINBASE.ws.28.0.zst", 107},
       {"freqtrade",
        "XRP_ETH-trades.json.gz",
        12'477,

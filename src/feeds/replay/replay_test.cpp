@@ -331,6 +331,19 @@ TEST_F(ReplayTest, CapturesOfEveryVenue) {
   EXPECT_EQ(files[2].records, 17u);
 }
 
+TEST_F(ReplayTest, RecordingsOfCryptofeed) {
+  const std::string trade = capture_line(1).substr(20);
+  play({file("c.ndjson",
+             "wss://stream.binance.us:9443/stream?streams=btcusdt@trade <-> 1723161254.1\n"
+             "wss://stream.binance.us:9443/stream <- 1723161254.2: {\"id\":1}\n"
+             "1723161254.0878969: " +
+                 trade + "1723161254.5: [1,2]\n")});
+  ASSERT_EQ(sink.trades.size(), 1u);
+  EXPECT_EQ(sink.trades[0].ts_recv.ns, 1'723'161'254'087'896'900);
+  EXPECT_EQ(sink.controls, 2);
+  EXPECT_EQ(sink.reasons(), (std::vector<std::string>{"malformed"}));
+}
+
 TEST_F(ReplayTest, BadLinesOfACapture) {
   play({file("c.ndjson", capture_line(1) + "rubbish\n17 x\n" +
                              "1723161 {\"e\":\"trade\"}\n"
