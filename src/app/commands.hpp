@@ -120,9 +120,10 @@ struct EmulateArguments {
 int emulate(const EmulateArguments& arguments);
 
 struct TapeArguments {
-  std::string verb;  // "ls", "cat", "tail", "verify", "repair"
+  std::string verb;  // "ls", "cat", "frames", "tail", "verify", "repair"
   std::string directory;
   std::string format;     // ls: "text" or "json"; cat: "ndjson" or "csv"
+  std::string feed;       // of frames: "coinbase/crypto"; empty: the only one
   std::string partition;  // a number or "raw"; empty: all, or the first
   std::optional<std::uint64_t> from_offset, to_offset, limit;
   std::string from, to;  // ISO times

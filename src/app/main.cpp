@@ -403,6 +403,13 @@ void add_tape(CLI::App& app, TapeArguments& arguments) {
       ->check(CLI::IsMember({"ndjson", "csv"}));
   cat->add_option("--limit", arguments.limit, "At most so many events");
 
+  CLI::App* frames =
+      add("frames", "Print frames as they were received, as a capture that 'replay' reads");
+  frames->add_option("--feed", arguments.feed,
+                     "Those of this feed, such as coinbase/crypto; not needed where there is one");
+  frames->add_option("--from", arguments.from, "Frames received at this time or later");
+  frames->add_option("--to", arguments.to, "Frames received before this time");
+
   CLI::App* tail = add("tail", "Print the last events, and follow what another process writes");
   tail->add_option("-n,--lines", arguments.lines, "So many of the last events")
       ->capture_default_str();

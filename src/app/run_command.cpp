@@ -52,6 +52,7 @@ struct Around {
   Metrics& metrics;
   Log& log;
   pipeline::IngestDesk& ingest;
+  bool keep_raw = false;  // frames of live feeds, on the tape
 };
 
 Result<std::unique_ptr<Net>> open_net(const Around& around, const config::FeedConfig& config) {
@@ -81,7 +82,8 @@ Result<pipeline::FeedPart> open_connection(const Around& around, const config::F
                                                       .url = Secret(config.url),
                                                       .token = config.token,
                                                       .rest_url = Secret(config.rest_url),
-                                                      .seed = seed_of_now(around)},
+                                                      .seed = seed_of_now(around),
+                                                      .keep_raw = around.keep_raw},
                                 std::move(net), catalog, around.clock, around.log)};
 }
 
@@ -359,7 +361,9 @@ Status run_config(const std::string& source, const config::Config& config, bool 
   pipeline::Deck deck(
       describe(source, config), pipeline::Deck::NextRun::kGoesOn,
       [&](std::uint64_t, std::function<void()> on_change) {
-        return make_pipeline(current.get(), {*disk, clock, metrics, log, ingest},
+        return make_pipeline(current.get(),
+                             {*disk, clock, metrics, log, ingest,
+                              current.get().tape.raw == config::RawFrames::kKeep},
                              std::move(on_change));
       },
       log);

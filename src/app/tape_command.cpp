@@ -504,6 +504,58 @@ Status tail(Disk& disk, const TapeArguments& arguments) {
   return {};
 }
 
+// --- frames
+
+// As `replay` reads a capture: the time in ns, a blank, and the frame on one line. Between the
+// values of a JSON text an end of line is a blank like any other.
+void put_capture_line(const market::RawFrame& frame, std::string& out) {
+  out += fmt::format("{} ", frame.ts_recv.ns);
+  for (const char c : frame.body) out += c == '\n' || c == '\r' ? ' ' : c;
+  out += '\n';
+}
+
+Status frames(Disk& disk, const TapeArguments& arguments) {
+  market::Catalog catalog;
+  TD_ASSIGN(const auto from, time_asked_for("--from", arguments.from));
+  TD_ASSIGN(const auto to, time_asked_for("--to", arguments.to));
+  TD_TRY(is_there(disk, arguments.directory));
+  TD_ASSIGN(const auto view, embedded::open_embedded_view(disk, catalog, arguments.directory));
+  TD_ASSIGN(const auto reader, view->read({.partition = tape::kRawFrames,
+                                           .first = view->first_offset(tape::kRawFrames),
+                                           .from = from,
+                                           .to = to}));
+  Output output;
+  std::set<std::string> feeds;
+  while (!output.is_closed()) {
+    TD_ASSIGN(const auto batch, reader->next());
+    if (!batch) break;
+    for (const market::RawFrame& frame : batch->frames) {
+      // Its session's: the feed, and when it began.
+      const std::string& session = catalog.origin(frame.identity.origin).key;
+      const std::string feed = session.substr(0, session.rfind(' '));
+      feeds.insert(feed);
+      if (feed != arguments.feed && !arguments.feed.empty()) continue;
+      if ((from && frame.ts_recv < *from) || (to && frame.ts_recv >= *to)) continue;
+      if (arguments.feed.empty() && feeds.size() > 1) {
+        return fail(ErrorCode::kInvalidArgument,
+                    fmt::format("there are frames of several feeds here: name one with --feed, "
+                                "such as {}",
+                                fmt::join(feeds, " or ")));
+      }
+      put_capture_line(frame, output.buffer());
+    }
+    TD_TRY(output.flush_if_large());
+  }
+  if (!arguments.feed.empty() && !feeds.contains(arguments.feed)) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("there are no frames of '{}' on this tape; of these there are: {}",
+                            arguments.feed,
+                            feeds.empty() ? "none (raw = \"keep\" of a pipeline file keeps them)"
+                                          : fmt::format("{}", fmt::join(feeds, ", "))));
+  }
+  return output.flush();
+}
+
 // --- verify and repair
 
 // How far a long look is, on standard error: in place on a terminal, else a line now and then.
@@ -667,6 +719,7 @@ int tape_command(const TapeArguments& arguments) {
   Status status;
   if (arguments.verb == "ls") status = ls(*disk, arguments);
   if (arguments.verb == "cat") status = cat(*disk, arguments);
+  if (arguments.verb == "frames") status = frames(*disk, arguments);
   if (arguments.verb == "tail") status = tail(*disk, arguments);
   if (arguments.verb == "repair") status = repair(*disk, arguments);
   return status ? kExitOk : report(status.error());

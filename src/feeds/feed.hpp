@@ -46,6 +46,8 @@ class EventSink {
   virtual void refuse(const Refusal& refusal) = 0;
   // Of trades and events: how many so far were there already, by identity.
   virtual std::uint64_t repeats() const { return 0; }
+  // What a live source received, before anybody has read it, where it is told to keep that.
+  virtual void frame(const market::RawFrame& /*frame*/) {}
 };
 
 class Feed {

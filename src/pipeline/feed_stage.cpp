@@ -96,6 +96,9 @@ Result<Step> FeedStage::step() {
     held_.pop_front();
   }
   if (wait) wait = std::min(*wait, mark_time());
+  if (!frames_.frames.empty()) {
+    ready_.push_back(std::exchange(frames_, market::Batch{.kind = market::StreamKind::kRawFrame}));
+  }
   if (!ready_.empty()) {
     hand_on();
     return Step::progress();

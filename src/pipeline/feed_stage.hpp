@@ -128,6 +128,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   void control() override { ++counts_.control; }
   void refuse(const feeds::Refusal& refusal) override;
   std::uint64_t repeats() const override { return counts_.duplicates.load(); }
+  void frame(const market::RawFrame& frame) override { frames_.frames.push_back(frame); }
 
   using Held = std::variant<market::Trade, feeds::OtherEvent, market::FeedMark>;
 
@@ -160,6 +161,8 @@ class FeedStage final : public Stage, private feeds::EventSink {
   std::optional<std::uint64_t> awaited_;  // how many batches of the queue must be durable
   std::deque<Held> held_;                 // pulled; new; perhaps not due
   std::deque<market::Batch> ready_;
+  // They have a log of their own, and no place among the events.
+  market::Batch frames_{.kind = market::StreamKind::kRawFrame};
   FeedCounts counts_;
   std::atomic<std::int64_t> market_time_ns_{0};
   std::atomic<bool> loading_{true};

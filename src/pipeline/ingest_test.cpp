@@ -144,7 +144,9 @@ TEST_F(IngestTest, RefusesWhatItCannotTake) {
   std::vector<std::thread> senders;
   for (std::size_t i = 0; i < IngestDesk::kPiecesMax; ++i) {
     senders.emplace_back([this] {
-      const auto receipt = hand_in("a");
+      auto receipt = hand_in("a");
+      // The one that looks whether all have come takes a place for a moment.
+      while (receipt.error().code == ErrorCode::kBusy) receipt = hand_in("a");
       EXPECT_EQ(receipt.error().code, ErrorCode::kUnavailable);
       EXPECT_THAT(receipt.error().message, HasSubstr("took none of these"));
     });

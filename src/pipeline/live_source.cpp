@@ -15,8 +15,8 @@ using market::FeedMark;
 using market::FeedState;
 
 LiveSource::LiveSource(std::unique_ptr<feeds::Feed> feed, const feeds::LiveProtocol& protocol,
-                       LiveOptions options, std::unique_ptr<Net> net,
-                       const market::Catalog& catalog, const Clock& clock, Log& log)
+                       LiveOptions options, std::unique_ptr<Net> net, market::Catalog& catalog,
+                       const Clock& clock, Log& log)
     : feed_(std::move(feed)),
       protocol_(protocol),
       options_(std::move(options)),
@@ -136,9 +136,11 @@ void LiveSource::on_open(Link& link) {
   }
   log_.info("a feed is connected", {{"feed", options_.feed}, {"session", link.session}});
   const Timestamp now = clock_.now();
-  feed_->begin_session({.kind = market::OriginKind::kSession,
-                        .key = fmt::format("{} {}", options_.feed, now.ns),
-                        .first = now});
+  const market::Origin session{.kind = market::OriginKind::kSession,
+                               .key = fmt::format("{} {}", options_.feed, now.ns),
+                               .first = now};
+  if (options_.keep_raw) link.origin = catalog_.intern(session);
+  feed_->begin_session(session);
   subscribe(link);
 }
 
@@ -248,6 +250,11 @@ void LiveSource::on_frame(Link& link, std::string_view frame, Timestamp ts_recv)
   where_.clear();
   fmt::format_to(std::back_inserter(where_), "{}: session {}, frame {}", options_.feed,
                  link.session, ++link.frames);
+  if (options_.keep_raw) {
+    sink_->frame({.ts_recv = ts_recv,
+                  .identity = {.origin = link.origin, .seq = link.frames},
+                  .body = std::string(frame)});
+  }
   Told told(*sink_, log_, options_.feed, link.refusals_told, kRefusalsTold);
   feed_->on_frame(frame, ts_recv, where_, told);
 }

@@ -34,6 +34,7 @@ struct LiveOptions {
   Secret token{};          // where the protocol wants a key
   Secret rest_url{};       // for repairs; empty: the venue's own
   std::uint64_t seed = 0;  // of the waits before connecting again
+  bool keep_raw = false;   // frames go on as they came, too
 };
 
 class LiveSource final : public feeds::Source {
@@ -60,7 +61,7 @@ class LiveSource final : public feeds::Source {
 
   // Borrows the catalog, the clock and the log.
   LiveSource(std::unique_ptr<feeds::Feed> feed, const feeds::LiveProtocol& protocol,
-             LiveOptions options, std::unique_ptr<Net> net, const market::Catalog& catalog,
+             LiveOptions options, std::unique_ptr<Net> net, market::Catalog& catalog,
              const Clock& clock, Log& log);
   ~LiveSource() override;
 
@@ -103,7 +104,7 @@ class LiveSource final : public feeds::Source {
   std::mutex wanted_mutex_;
   std::optional<std::vector<std::string>> wanted_;  // in place of them
   const std::unique_ptr<Net> net_;
-  const market::Catalog& catalog_;
+  market::Catalog& catalog_;
   const Clock& clock_;
   Log& log_;
   Backoff backoff_;
@@ -114,6 +115,7 @@ class LiveSource final : public feeds::Source {
     std::unique_ptr<Connection> connection;
     std::uint64_t session = 0;
     std::uint64_t frames = 0;
+    OriginId origin{};               // of raw frames
     std::optional<Duration> opened;  // nothing: it is not open yet
     std::optional<Duration> proven;  // when its first frame came: it is subscribed
     Duration last_frame{};

@@ -72,6 +72,7 @@ class Heard final : public feeds::EventSink {
   void mark(const market::FeedMark& mark) override { marks.push_back(mark); }
   void control() override { ++controls; }
   void refuse(const feeds::Refusal& refusal) override { refusals.push_back(refusal.where); }
+  void frame(const market::RawFrame& frame) override { frames.push_back(frame); }
   std::vector<Timestamp> marks_of(FeedState state) const {
     std::vector<Timestamp> times;
     for (const auto& mark : marks) {
@@ -85,6 +86,7 @@ class Heard final : public feeds::EventSink {
   int controls = 0;
   std::vector<market::FeedMark> marks;
   std::vector<std::string> refusals;
+  std::vector<market::RawFrame> frames;
 };
 
 class LiveSourceTest : public testing::Test {
@@ -93,11 +95,14 @@ class LiveSourceTest : public testing::Test {
     auto net = std::make_unique<ScriptedNet>(clock_, std::move(scripts));
     net_ = net.get();
     protocol_.silence_max = silence_max;
-    source_.emplace(
-        std::make_unique<PriceFeed>(sessions_), protocol_,
-        LiveOptions{
-            .feed = "v/a", .symbols = {"X", "Y"}, .url = {}, .token = Secret("k&y"), .seed = 1},
-        std::move(net), catalog_, clock_, log_);
+    source_.emplace(std::make_unique<PriceFeed>(sessions_), protocol_,
+                    LiveOptions{.feed = "v/a",
+                                .symbols = {"X", "Y"},
+                                .url = {},
+                                .token = Secret("k&y"),
+                                .seed = 1,
+                                .keep_raw = keep_raw_},
+                    std::move(net), catalog_, clock_, log_);
   }
   // As a driver does: pulls, and sleeps for as long as the source says. Returns how often it slept.
   int run_for(Duration time) {
@@ -118,6 +123,7 @@ class LiveSourceTest : public testing::Test {
   }
 
   ManualClock clock_{kStart};
+  bool keep_raw_ = false;
   LiveProtocol protocol_{.url = "wss://venue/ws",
                          .symbols_max = 10,
                          .subscribe = subscribe,
@@ -143,6 +149,33 @@ TEST_F(LiveSourceTest, SubscribesAndHandsOnWhatComes) {
   EXPECT_EQ(heard_.trades, 1);
   EXPECT_EQ(heard_.controls, 1);
   EXPECT_THAT(heard_.refusals, ElementsAre("v/a: session 1, frame 3"));
+}
+
+TEST_F(LiveSourceTest, FramesAreKeptAsTheyCameWhereThatIsWanted) {
+  const Script script{{seconds(1), Kind::kFrame, "1"},
+                      {seconds(1), Kind::kFrame, "heartbeat"},
+                      {seconds(2), Kind::kFrame, "bad"},
+                      {seconds(2), Kind::kClose, "cut"}};
+  start({script});
+  run_for(seconds(3));
+  EXPECT_TRUE(heard_.frames.empty());
+  keep_raw_ = true;
+  start({script, script});
+  run_for(seconds(10));
+  std::vector<std::string> bodies, sessions;
+  std::vector<std::uint64_t> numbers;
+  for (const market::RawFrame& frame : heard_.frames) {
+    bodies.push_back(frame.body);
+    numbers.push_back(frame.identity.seq);
+    const market::Origin& origin = catalog_.origin(frame.identity.origin);
+    EXPECT_EQ(origin.kind, market::OriginKind::kSession);
+    sessions.push_back(origin.key);
+  }
+  EXPECT_THAT(bodies, ElementsAre("1", "heartbeat", "bad", "1", "heartbeat", "bad"));
+  EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 1, 2, 3));
+  EXPECT_EQ(sessions[0], sessions[2]);
+  EXPECT_NE(sessions[2], sessions[3]);
+  EXPECT_TRUE(sessions[3].starts_with("v/a ")) << sessions[3];
 }
 
 TEST_F(LiveSourceTest, MarksSayEachSecondThatAllWasHandedOn) {

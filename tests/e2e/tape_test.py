@@ -200,7 +200,7 @@ class WholeTape(TapeCase):
         refused("cat", self.tape, "--kind", "trades", says="there are trade, quote, tick")
         refused("cat", self.tape, "--partition", "7", says="there is no partition '7'")
         refused("cat", self.tape, "--format", "xml", says="--format")
-        refused("look", self.tape, says="there are ls, cat, tail, verify, repair")
+        refused("look", self.tape, says="there are ls, cat, frames, tail, verify, repair")
         refused(says="A subcommand is required")
         for verb in ("ls", "cat", "tail", "verify", "repair"):
             nowhere = os.path.join(self.folder, "nowhere")
