@@ -259,6 +259,80 @@ class LiveTest(unittest.TestCase):
             self.assertEqual(service.stop(), 0)
         self.assert_true_and_whole([venue])
 
+    def test_venues_without_ids(self):
+        venues = [self.emulate(venue) for venue in WITHOUT_IDS]
+        self.write_pipeline(*venues)
+        told = []
+        with self.running() as service:
+            for venue in venues:
+                kind = "trade" if venue.venue == "finnhub" else "tick"
+                service.until(
+                    f"all of {venue.venue}",
+                    lambda v=venue, k=kind: (
+                        os.path.exists(v.capture) and len(self.events(self.tape, v, k)) == TRADES
+                    ),
+                )
+                truth = os.path.join(self.folder, f"truth-{venue.venue}")
+                done = product.run("replay", venue.capture, "--tape", truth, "--digest")
+                self.assertEqual(done.code, 0, done.err)
+                self.assertEqual(
+                    self.events(self.tape, venue, kind), self.events(truth, venue, kind)
+                )
+            self.assertEqual(missing_of(self.tape), set())
+            told += [service.get(path) for path in ("/metrics", "/api/v1/status")]
+            self.assertEqual(service.stop(), 0)
+        # The key is nowhere: not in the log, not in what is kept, not in what is served.
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                if name == "key":
+                    continue
+                with open(os.path.join(folder, name), "rb") as file:
+                    told.append(file.read().decode("latin-1"))
+        for text in told:
+            self.assertNotIn("planted", text)
+
+    def test_symbols_change_without_a_new_connection(self):
+        venue = self.emulate("binance", "--speed", "0.2")
+        self.write_pipeline(venue)
+        path = os.path.join(self.folder, "pipeline.toml")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+
+        def reload(symbols):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text.replace('symbols = ["BTCUSDT"]', f"symbols = {symbols}"))
+            service.send(signal.SIGHUP)
+
+        def count():
+            return len(trades_of(self.tape)) if os.path.isdir(self.tape) else 0
+
+        def is_quiet():
+            before, offset = count(), service.durable()
+            service.until("a mark", lambda: service.durable() > offset)
+            return count() == before
+
+        with self.running() as service:
+            service.until("trades", lambda: count() > 20)
+            reload('["ETHUSDT"]')
+            service.until("other symbols", lambda: "with other symbols" in service.log())
+            service.until("silence", is_quiet)
+            reload('["ETHUSDT", "BTCUSDT"]')
+            before = count()
+            service.until("trades again", lambda: count() > before + 20)
+            self.assertEqual(service.log().count("a feed is connected"), 1)
+            self.assertEqual(service.stop(), 0)
+
+    def events(self, tape, venue, kind):
+        """Time, price and size of each, in the order of its session."""
+        done = product.run("tape", "cat", tape, "--kind", kind)
+        self.assertEqual(done.code, 0, done.err)
+        events = [json.loads(line) for line in done.out.splitlines()]
+        return [
+            (event["ts_event"], event["price"], event.get("size"))
+            for event in events
+            if event["series"].startswith(venue.venue + "/")
+        ]
+
     def test_the_comparison_can_fail(self):
         venue = self.emulate("binance")
         self.write_pipeline(venue)
