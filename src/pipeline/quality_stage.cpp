@@ -65,10 +65,9 @@ void QualityStage::add_duplicate(SeriesId series, Timestamp ts_event) {
 
 TapeQuality QualityStage::look() const {
   std::lock_guard lock(mutex_);
-  TapeQuality quality{.days = completeness_.days(),
-                      .gaps = completeness_.gaps(),
-                      .is_whole = problem_.empty(),
-                      .problem = problem_};
+  TapeQuality quality{
+      .gaps = completeness_.gaps(), .is_whole = problem_.empty(), .problem = problem_};
+  quality.days = completeness_.days(quality.gaps);
   for (std::uint32_t p = 0; p < tape_.partitions(); ++p) {
     quality.is_whole = quality.is_whole && read_[p] >= tape_.durable_end(PartitionId(p));
   }

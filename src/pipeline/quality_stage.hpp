@@ -1,6 +1,6 @@
 // src/pipeline/quality_stage.hpp: reads all that is on the tape, beside the windows, and keeps the
 // account of how complete it is. Nothing waits for it, and it never ends a pipeline: what it cannot
-// read shows in problem().
+// read shows in TapeQuality::problem.
 // Thread: step() by one; the rest any.
 #pragma once
 

@@ -135,8 +135,7 @@ std::vector<IdGap> Completeness::gaps() const {
   return gaps;
 }
 
-std::vector<DayQuality> Completeness::days() const {
-  const std::vector<IdGap> all_gaps = gaps();
+std::vector<DayQuality> Completeness::days(const std::vector<IdGap>& all_gaps) const {
   std::vector<DayQuality> days;
   auto gap = all_gaps.begin();
   for (const SeriesDays* series : sorted()) {

@@ -72,8 +72,10 @@ class Completeness {
   Status add_duplicate(SeriesId series, Timestamp ts_event);
 
   // By series key, then date. Gaps: by series key, then id.
-  std::vector<DayQuality> days() const;
+  std::vector<DayQuality> days() const { return days(gaps()); }
   std::vector<IdGap> gaps() const;
+  // The same for who has the gaps: as gaps() gave them, with nothing added since.
+  std::vector<DayQuality> days(const std::vector<IdGap>& gaps) const;
 
  private:
   // Ids without holes, and when the first and the last of them happened.
