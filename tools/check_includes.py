@@ -57,6 +57,7 @@ VENDORS = [
     (r"(sys|arpa|netinet|linux)/.*\.h|(fcntl|unistd|dirent|poll|netdb|termios)\.h",
      ["base", "net", "app", "config", "store/embedded"],
      "the operating system; SQLite has its own disk, secrets come from files"),
+    (r"malloc\.h", ["net"], "memory is given back when a crowd has left"),
     (r"pthread\.h", ["base", "net", "pipeline", "app"], "names of threads"),
     (r"[a-z]mmintrin\.h|immintrin\.h|arm_.*\.h", ["base", "tape"], "processor instructions"),
     (r"gtest/|gmock/", [], "tests only"),

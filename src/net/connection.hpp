@@ -7,15 +7,13 @@
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/core/rate_policy.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,41 +23,12 @@
 #include <vector>
 
 #include "net/http_server.hpp"
+#include "net/wire.hpp"
 
 namespace tapedeck::net {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-using tcp = asio::ip::tcp;
-using boost::system::error_code;
-
 inline std::chrono::nanoseconds chrono_of(Duration d) { return std::chrono::nanoseconds(d.ns); }
 
-// Limits no rate: it counts what passes, which is also how progress is seen.
-class ByteCount {
- public:
-  ByteCount(Counter& received, Counter& sent) : received_(&received), sent_(&sent) {}
-  std::uint64_t sent_bytes() const { return sent_bytes_; }
-
- private:
-  friend class beast::rate_policy_access;
-  static constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
-  std::size_t available_read_bytes() const { return kUnlimited; }
-  std::size_t available_write_bytes() const { return kUnlimited; }
-  void transfer_read_bytes(std::size_t n) { received_->add(n); }
-  void transfer_write_bytes(std::size_t n) {
-    sent_->add(n);
-    sent_bytes_ += n;
-  }
-  void on_timer() const {}
-
-  Counter* received_;
-  Counter* sent_;
-  std::uint64_t sent_bytes_ = 0;
-};
-
-using Stream = beast::basic_stream<tcp, asio::io_context::executor_type, ByteCount>;
-using Socket = Stream::socket_type;
 using BeastRequest = beast::http::request<beast::http::string_body>;
 
 class Connection;
@@ -114,6 +83,7 @@ struct Shared {
   Counter& bytes_sent;
   Gauge& connections_open;
   Gauge& websockets_open;
+  std::optional<asio::ssl::context> tls;
   std::optional<AllowedHosts> hosts;  // once the port is known
   ProxyList proxies;
   HttpHandler* handler = nullptr;  // once serving
@@ -141,9 +111,10 @@ class Connection {
   Shared& shared_;
 };
 
+// With TLS if `shared` has it.
 void serve_http(Shared& shared, Socket socket);
 // `request` is the one that asked for the upgrade.
-void serve_websocket(Shared& shared, Stream stream, BeastRequest request,
+void serve_websocket(Shared& shared, Wire wire, BeastRequest request,
                      std::unique_ptr<WebSocketHandler> handler);
 
 }  // namespace tapedeck::net

@@ -1,4 +1,8 @@
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
+
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -73,15 +77,45 @@ HttpRequest request_of(BeastRequest& message, Target target, const Asked& asked)
 class HttpConnection final : public Connection,
                              public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(Shared& shared, Socket socket)
+  HttpConnection(Shared& shared, Wire wire)
       : Connection(shared),
-        stream_(ByteCount(shared.bytes_received, shared.bytes_sent), std::move(socket)),
+        wire_(std::move(wire)),
         buffer_(shared.limits.header_bytes_max + shared.limits.body_bytes_max) {
     error_code ec;
-    peer_ = stream_.socket().remote_endpoint(ec).address();
+    peer_ = lowest().socket().remote_endpoint(ec).address();
   }
 
   ~HttpConnection() override { release_body(); }
+
+  void start() {
+    if (!wire_.is_tls()) return read_request();
+    lowest().expires_after(chrono_of(shared_.limits.tls_deadline));
+    wire_.shake_hands([self = shared_from_this()](error_code ec) { self->on_handshake(ec); });
+  }
+
+  // Of one who speaks plain HTTP where TLS is.
+  void refuse_plain() {
+    parser_.emplace();
+    refuse({400, "plain_http", "this port speaks HTTPS: write https:// before the address"});
+  }
+
+  void cut() override { lowest().close(); }
+
+ private:
+  SocketStream& lowest() { return beast::get_lowest_layer(wire_); }
+
+  void on_handshake(error_code ec) {
+    if (!ec) return read_request();
+    if (ec == beast::error::timeout) {
+      shared_.count_refusal("slow_handshake", "TLS was not agreed upon at its deadline");
+    } else if (ec.category() != asio::error::get_ssl_category()) {
+      return;  // the client left
+    } else if (ERR_GET_REASON(static_cast<unsigned long>(ec.value())) == SSL_R_HTTP_REQUEST) {
+      std::make_shared<HttpConnection>(shared_, Wire(std::move(lowest())))->refuse_plain();
+    } else {
+      shared_.count_refusal("tls", ec.message());
+    }
+  }
 
   void read_request() {
     release_body();
@@ -89,15 +123,12 @@ class HttpConnection final : public Connection,
     parser_->header_limit(static_cast<std::uint32_t>(shared_.limits.header_bytes_max));
     parser_->body_limit(boost::none);  // until the header says whose it is
     body_bytes_max_ = shared_.limits.body_bytes_max;
-    stream_.expires_after(chrono_of(shared_.limits.request_deadline));
+    lowest().expires_after(chrono_of(shared_.limits.request_deadline));
     http::async_read_header(
-        stream_, buffer_, *parser_,
+        wire_, buffer_, *parser_,
         beast::bind_front_handler(&HttpConnection::on_header, shared_from_this()));
   }
 
-  void cut() override { stream_.close(); }
-
- private:
   void on_header(error_code ec, std::size_t) {
     if (ec || parser_->is_done()) return on_read(ec, 0);
     const auto length = parser_->content_length();
@@ -112,14 +143,14 @@ class HttpConnection final : public Connection,
       return read_body();
     }
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(stream_, asio::buffer(kContinue),
+    asio::async_write(wire_, asio::buffer(kContinue),
                       [self = shared_from_this()](error_code failed, std::size_t) {
                         if (!failed) self->read_body();
                       });
   }
 
   void read_body() {
-    http::async_read(stream_, buffer_, *parser_,
+    http::async_read(wire_, buffer_, *parser_,
                      beast::bind_front_handler(&HttpConnection::on_read, shared_from_this()));
   }
 
@@ -153,11 +184,14 @@ class HttpConnection final : public Connection,
     } else if (ec == http::error::body_limit) {
       refuse({413, "body_too_large",
               "the request's body is larger than " + std::to_string(body_bytes_max_) + " bytes"});
-    } else if (ec == http::error::partial_message) {
+    } else if (ec == http::error::partial_message ||
+               (ec == asio::ssl::error::stream_truncated && parser_->got_some())) {
       shared_.count_refusal("malformed", "the client left in the middle of a request");
     } else if (ec != http::error::end_of_stream &&
                ec.category() == http::make_error_code(http::error::end_of_stream).category()) {
       refuse({400, "malformed", "the request is not HTTP/1.1: " + ec.message()});
+    } else if (ec.category() == asio::error::get_ssl_category()) {
+      shared_.count_refusal("tls", ec.message());
     }
   }
 
@@ -171,7 +205,8 @@ class HttpConnection final : public Connection,
     }
     auto target = parse_target(message.target());
     if (!target) return refuse({400, "malformed", target.error().message});
-    const Asked asked = asked_of(message, peer_, shared_.proxies);
+    Asked asked = asked_of(message, peer_, shared_.proxies);
+    asked.is_tls |= wire_.is_tls();
     if (message.count(http::field::host) != 1 || !shared_.hosts->allows_host(asked.host)) {
       return refuse({403, "wrong_host",
                      "this server does not answer to that name: open the address that the program "
@@ -198,7 +233,7 @@ class HttpConnection final : public Connection,
     }
     auto accepted = shared_.handler->on_upgrade(request);
     if (!accepted) return respond(std::move(accepted.error()), message.keep_alive());
-    serve_websocket(shared_, std::move(stream_), parser_->release(), *std::move(accepted));
+    serve_websocket(shared_, std::move(wire_), parser_->release(), *std::move(accepted));
   }
 
   bool origin_is_allowed(const BeastRequest& message) const {
@@ -218,14 +253,14 @@ class HttpConnection final : public Connection,
 
   // Nothing is read and nothing is sent meanwhile, so that there is no deadline for the client.
   void answer_later(SlowThreads& threads, HttpRequest request, bool keep_alive) {
-    stream_.expires_never();
+    lowest().expires_never();
     // The connection ends on the net thread: whoever works here lets go of it by handing it on.
     const bool is_taken = threads.submit([self = shared_from_this(), &shared = shared_,
                                           request = std::move(request), keep_alive]() mutable {
       HttpResponse answer = shared.handler->on_request(request);
       asio::post(shared.io,
                  [self = std::move(self), answer = std::move(answer), keep_alive]() mutable {
-                   if (self->stream_.socket().is_open())
+                   if (self->lowest().socket().is_open())
                      self->respond(std::move(answer), keep_alive);
                  });
     });
@@ -260,9 +295,9 @@ class HttpConnection final : public Connection,
   }
 
   void write_some() {
-    stream_.expires_after(chrono_of(shared_.limits.write_stall));  // for each piece anew
+    lowest().expires_after(chrono_of(shared_.limits.write_stall));  // for each piece anew
     http::async_write_some(
-        stream_, *serializer_,
+        wire_, *serializer_,
         beast::bind_front_handler(&HttpConnection::on_write, shared_from_this()));
   }
 
@@ -277,16 +312,21 @@ class HttpConnection final : public Connection,
     serializer_.reset();
     response_.reset();
     if (keep_alive) return read_request();
+    lowest().expires_after(kGoodbyeDeadline);
+    if (!wire_.is_tls()) return hang_up();
+    wire_.take_leave([self = shared_from_this()](error_code) { self->hang_up(); });
+  }
+
+  void hang_up() {
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-    stream_.expires_after(std::chrono::seconds(1));
+    lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
     drain();
   }
 
   // Closing with unread bytes would reset the connection, and the client might lose our answer. So
   // a little is read first, and not for long.
   void drain() {
-    stream_.async_read_some(
+    lowest().async_read_some(
         asio::buffer(drained_),
         beast::bind_front_handler(&HttpConnection::on_drained, shared_from_this()));
   }
@@ -296,9 +336,10 @@ class HttpConnection final : public Connection,
     if (!ec && drained_bytes_ < kDrainBytesMax) drain();
   }
 
+  static constexpr std::chrono::seconds kGoodbyeDeadline{1};
   static constexpr std::size_t kDrainBytesMax = 256 << 10;
 
-  Stream stream_;
+  Wire wire_;
   asio::ip::address peer_;
   std::size_t body_bytes_max_ = 0;
   std::size_t large_body_bytes_ = 0;  // of those of all, what this one takes
@@ -316,7 +357,9 @@ class HttpConnection final : public Connection,
 }  // namespace
 
 void serve_http(Shared& shared, Socket socket) {
-  std::make_shared<HttpConnection>(shared, std::move(socket))->read_request();
+  SocketStream stream(ByteCount(shared.bytes_received, shared.bytes_sent), std::move(socket));
+  Wire wire = shared.tls ? Wire(std::move(stream), *shared.tls) : Wire(std::move(stream));
+  std::make_shared<HttpConnection>(shared, std::move(wire))->start();
 }
 
 }  // namespace tapedeck::net

@@ -96,16 +96,19 @@ bool is_ip_literal(std::string_view host) {
 AllowedHosts::AllowedHosts(Options options, std::uint16_t port)
     : exact_(std::move(options.exact)),
       any_address_(options.any_address),
-      port_(fmt::format(":{}", port)) {
+      is_tls_(options.is_tls),
+      port_(fmt::format(":{}", port)),
+      port_may_be_missing_(port == (is_tls_ ? 443 : 80)) {
   for (const std::string& name : options.names) {
     hosts_.push_back(name + port_);
-    if (port == 80) hosts_.push_back(name);  // the port that clients leave out
+    if (port_may_be_missing_) hosts_.push_back(name);
   }
 }
 
 bool AllowedHosts::allows_host(std::string_view host_header) const {
-  if (any_address_ && host_header.ends_with(port_) &&
-      is_ip_literal(host_header.substr(0, host_header.size() - port_.size()))) {
+  const bool has_port = host_header.ends_with(port_);
+  if (any_address_ && (has_port || port_may_be_missing_) &&
+      is_ip_literal(host_header.substr(0, host_header.size() - (has_port ? port_.size() : 0)))) {
     return true;
   }
   return is_among(hosts_, host_header) || is_among(exact_, host_header);
@@ -115,8 +118,9 @@ bool AllowedHosts::allows_origin(std::optional<std::string_view> origin_header) 
   if (!origin_header) return true;
   constexpr std::string_view kPlain = "http://";
   constexpr std::string_view kTls = "https://";
-  if (equal_ignoring_case(origin_header->substr(0, kPlain.size()), kPlain)) {
-    return allows_host(origin_header->substr(kPlain.size()));
+  const std::string_view ours = is_tls_ ? kTls : kPlain;
+  if (equal_ignoring_case(origin_header->substr(0, ours.size()), ours)) {
+    return allows_host(origin_header->substr(ours.size()));
   }
   return equal_ignoring_case(origin_header->substr(0, kTls.size()), kTls) &&
          is_among(exact_, origin_header->substr(kTls.size()));

@@ -24,7 +24,7 @@ struct HttpRequest {
   Fields headers;
   std::string body;
   std::string peer{};   // the client's address, as a trusted proxy says or as the socket does
-  bool is_tls = false;  // the client came over TLS, as a trusted proxy says
+  bool is_tls = false;  // the client came over TLS, to us or as a trusted proxy says
 
   // Value of the first header of that name, whatever its case; empty if there is none.
   std::string_view header(std::string_view name) const;
@@ -55,18 +55,21 @@ class AllowedHosts {
     std::vector<std::string> names{};  // each with the server's port
     std::vector<std::string> exact{};  // as clients send them: "market.example.org"
     bool any_address = false;          // and every IP address with the port: no name, no rebinding
+    bool is_tls = false;               // this server speaks it
   };
   AllowedHosts(Options options, std::uint16_t port);
   bool allows_host(std::string_view host_header) const;
-  // "http://" and an allowed host, or "https://" and an exact one, which then is a proxy's. Only
-  // browsers send an Origin, so none at all is allowed.
+  // An allowed host with our own scheme, or "https://" and an exact one, which then is a proxy's.
+  // Only browsers send an Origin, so none at all is allowed.
   bool allows_origin(std::optional<std::string_view> origin_header) const;
 
  private:
   std::vector<std::string> exact_;
   std::vector<std::string> hosts_;  // "127.0.0.1:8273"
   bool any_address_;
-  std::string port_;  // ":8273"
+  bool is_tls_;
+  std::string port_;          // ":8273"
+  bool port_may_be_missing_;  // clients leave it out where it is the usual one
 };
 
 // "1.2.3.4" or "[::1]".

@@ -98,6 +98,21 @@ TEST(AllowedHosts, AnyAddressIsNoName) {
     EXPECT_FALSE(hosts.allows_host(host)) << host;
   }
   EXPECT_FALSE(AllowedHosts({}, 8273).allows_host("192.168.1.5:8273"));
+  const AllowedHosts usual({.any_address = true, .is_tls = true}, 443);
+  EXPECT_TRUE(usual.allows_host("192.168.1.5"));
+  EXPECT_TRUE(usual.allows_host("192.168.1.5:443"));
+  EXPECT_FALSE(usual.allows_host("192.168.1.5:80"));
+  EXPECT_FALSE(usual.allows_host("evil.example"));
+}
+
+TEST(AllowedHosts, WithTlsOurOriginHasItToo) {
+  const AllowedHosts hosts({.names = {"localhost"}, .is_tls = true}, 8273);
+  EXPECT_TRUE(hosts.allows_origin("https://localhost:8273"));
+  EXPECT_FALSE(hosts.allows_origin("http://localhost:8273"));
+  EXPECT_FALSE(hosts.allows_origin("https://evil.example:8273"));
+  const AllowedHosts usual({.names = {"localhost"}, .is_tls = true}, 443);
+  EXPECT_TRUE(usual.allows_origin("https://localhost"));
+  EXPECT_FALSE(AllowedHosts({.names = {"localhost"}, .is_tls = true}, 80).allows_host("localhost"));
 }
 
 }  // namespace

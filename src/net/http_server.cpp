@@ -1,6 +1,8 @@
 #include "net/http_server.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -29,7 +31,12 @@ Shared::Shared(const HttpServerOptions& options, Metrics& metrics_in, Log& log_i
       connections_open(metrics.gauge("tapedeck_net_connections",
                                      "Connections to the HTTP server that are open.")),
       websockets_open(
-          metrics.gauge("tapedeck_net_websockets", "Those of them that are WebSockets.")) {}
+          metrics.gauge("tapedeck_net_websockets", "Those of them that are WebSockets.")) {
+  if (options.tls) {
+    SSL_CTX_up_ref(options.tls->context());  // given back by its new owner
+    tls.emplace(options.tls->context());
+  }
+}
 
 void SlowThreads::start() {
   for (std::size_t i = 0; i < threads_wanted_; ++i) {
@@ -176,7 +183,8 @@ class HttpServer::Listener {
       if (!ec) {
         shared_.hosts.emplace(AllowedHosts::Options{.names = options.host_names,
                                                     .exact = options.exact_hosts,
-                                                    .any_address = options.any_address},
+                                                    .any_address = options.any_address,
+                                                    .is_tls = options.tls.has_value()},
                               this->port());
         return {};
       }
@@ -282,9 +290,20 @@ class HttpServer::Listener {
     tick_timer_.async_wait([this](error_code ec) {
       if (ec || is_stopping_) return;
       for (Connection* connection : shared_.connections) connection->on_tick();
+      give_back_memory();
       tick_timer_.expires_at(tick_timer_.expiry() + chrono_of(shared_.limits.tick));
       await_tick();
     });
+  }
+
+  // What a crowd needed is free when it has left, and the allocator would keep it for ever.
+  void give_back_memory() {
+    constexpr std::size_t kCrowd = 64;
+    const std::size_t open = shared_.connections.size();
+    most_open_ = std::max(most_open_, open);
+    if (most_open_ < kCrowd || open > most_open_ / 2) return;
+    most_open_ = open;
+    ::malloc_trim(0);
   }
 
   void await_wake() {
@@ -316,6 +335,7 @@ class HttpServer::Listener {
       retry_timer_, tick_timer_, wake_timer_;
   SteadyTime last_wake_ = SteadyTime::clock::now() - chrono_of(shared_.limits.wake_interval);
   std::atomic<bool> wake_is_due_ = false;
+  std::size_t most_open_ = 0;  // connections, since memory was given back
   bool is_stopping_ = false;
   std::thread thread_;
 };

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,6 +21,7 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "net/http_message.hpp"
+#include "net/tls_identity.hpp"
 
 namespace tapedeck::net {
 
@@ -28,8 +30,14 @@ struct CloseWebSocket {
   std::string reason;         // at most 123 bytes are sent
 };
 
-// Nothing now, a text message, or the end.
-using WebSocketStep = std::variant<std::monostate, std::string, CloseWebSocket>;
+// A part of a text message. Until its last one has been given, nothing else may be but the end.
+struct MessagePart {
+  std::string text;
+  bool is_last = false;
+};
+
+// Nothing now, a text message or a part of one, or the end.
+using WebSocketStep = std::variant<std::monostate, std::string, MessagePart, CloseWebSocket>;
 
 // One WebSocket. It is asked for each message when the one before it is sent, so there is never a
 // queue: a slow client simply gets newer things. Destroyed when the connection is gone.
@@ -80,6 +88,7 @@ struct HttpLimits {
   std::size_t slow_requests_max = 64;  // that wait for one of them
   std::size_t waiting_threads = 8;
   std::size_t waiting_requests_max = 16;
+  Duration tls_deadline = seconds(10);        // until TLS is agreed upon
   Duration request_deadline = seconds(15);    // for a whole request, the wait for it included
   Duration write_stall = seconds(30);         // sending, and the client took nothing
   Duration websocket_idle = seconds(60);      // a ping at half of it; no answer: cut
@@ -97,6 +106,8 @@ struct HttpServerOptions {
   bool any_address = false;
   // Addresses and networks ("10.0.0.0/8") whose X-Forwarded-For, -Host and -Proto are believed.
   std::vector<std::string> trusted_proxies{};
+  // Serves HTTPS and WSS as this, and nothing else.
+  std::optional<TlsIdentity> tls{};
   HttpLimits limits{};
 };
 

@@ -3,12 +3,16 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <csignal>
 
 namespace tapedeck::net {
 namespace {
@@ -19,9 +23,20 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+SSL_CTX* tls_context() {
+  // OpenSSL writes without MSG_NOSIGNAL.
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+  static const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> made(
+      SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+  return made.get();
+}
+
 }  // namespace
 
-LoopbackClient::LoopbackClient(std::uint16_t port, int receive_buffer_bytes) : port_(port) {
+LoopbackClient::LoopbackClient(Door door, int receive_buffer_bytes) : port_(door.port) {
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (socket_ < 0) return;
   if (receive_buffer_bytes > 0) {
@@ -33,12 +48,24 @@ LoopbackClient::LoopbackClient(std::uint16_t port, int receive_buffer_bytes) : p
   ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(port);
+  address.sin_port = htons(port_);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     ::close(socket_);
     socket_ = -1;
   }
+  if (!door.is_tls || socket_ < 0) return;
+  tls_ = {SSL_new(tls_context()), &SSL_free};
+  SSL_set_fd(tls_.get(), socket_);
+  if (door.tls_max != 0) {
+    SSL_set_security_level(tls_.get(), 0);
+    SSL_set_min_proto_version(tls_.get(), 0);
+    SSL_set_max_proto_version(tls_.get(), door.tls_max);
+  }
+  if (SSL_connect(tls_.get()) == 1) return;
+  ERR_clear_error();
+  ::close(socket_);
+  socket_ = -1;
 }
 
 LoopbackClient::~LoopbackClient() {
@@ -54,16 +81,32 @@ void LoopbackClient::reset() {
 
 bool LoopbackClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    long sent = 0;
+    if (tls_ != nullptr && socket_ >= 0) {
+      sent = SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size()));
+      ERR_clear_error();
+    } else {
+      sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    }
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
 }
 
+long LoopbackClient::receive(char* bytes, std::size_t size) {
+  if (tls_ == nullptr || socket_ < 0) return ::recv(socket_, bytes, size, 0);
+  const long got = SSL_read(tls_.get(), bytes, static_cast<int>(size));
+  if (got <= 0 && SSL_get_error(tls_.get(), static_cast<int>(got)) == SSL_ERROR_ZERO_RETURN) {
+    return 0;
+  }
+  ERR_clear_error();
+  return got;
+}
+
 bool LoopbackClient::fill() {
   char bytes[64 << 10];
-  const auto got = ::recv(socket_, bytes, sizeof bytes, 0);
+  const long got = receive(bytes, sizeof bytes);
   if (got <= 0) return false;
   buffer_.append(bytes, static_cast<std::size_t>(got));
   return true;
@@ -82,8 +125,9 @@ bool LoopbackClient::read_end() {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   char bytes[64 << 10];
   while (std::chrono::steady_clock::now() < deadline) {
-    const auto got = ::recv(socket_, bytes, sizeof bytes, 0);
-    if (got == 0 || (got < 0 && errno == ECONNRESET)) return true;
+    errno = 0;
+    const long got = receive(bytes, sizeof bytes);
+    if (got == 0 || (got < 0 && errno != EAGAIN)) return true;
     if (got < 0) return false;
   }
   return false;
@@ -169,7 +213,7 @@ std::optional<std::string> LoopbackClient::read_message() {
     }
     auto payload = take(size);
     if (!payload) return std::nullopt;
-    if (opcode == 1) return payload;
+    if (opcode <= 1) return payload;  // of a message, its first or another one
     if (opcode == 9) send_message(*payload, 10);
     if (opcode == 8) {
       if (payload->size() >= 2) {

@@ -1,13 +1,16 @@
-// src/net/loopback_client.hpp: a small HTTP and WebSocket client on plain sockets, for tests: it
-// shares no code with the server, and can misbehave in every way.
-// Thread: the test's; every wait ends after kPatience at the latest.
+// src/net/loopback_client.hpp: a small HTTP and WebSocket client on plain sockets or TLS, for
+// tests: it shares no code with the server, and can misbehave in every way. Thread: the test's;
+// every wait ends after kPatience at the latest.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+
+struct ssl_st;
 
 namespace tapedeck::net {
 
@@ -15,8 +18,16 @@ class LoopbackClient {
  public:
   static constexpr std::chrono::seconds kPatience{20};
 
+  struct Door {
+    Door(std::uint16_t port_in, bool is_tls_in = false, int tls_max_in = 0)
+        : port(port_in), is_tls(is_tls_in), tls_max(tls_max_in) {}
+    std::uint16_t port;
+    bool is_tls;  // whatever certificate is shown is taken
+    int tls_max;  // TLS1_1_VERSION, ...; 0: OpenSSL's own choice
+  };
+
   // Connects to 127.0.0.1. `receive_buffer_bytes`: of the socket; 0: the system's own choice.
-  explicit LoopbackClient(std::uint16_t port, int receive_buffer_bytes = 0);
+  explicit LoopbackClient(Door door, int receive_buffer_bytes = 0);
   ~LoopbackClient();
   LoopbackClient(const LoopbackClient&) = delete;
   LoopbackClient& operator=(const LoopbackClient&) = delete;
@@ -41,17 +52,20 @@ class LoopbackClient {
   // The answer to the handshake: 101 if it became a WebSocket.
   std::optional<Answer> upgrade(std::string_view target, std::string_view fields = {});
   bool send_message(std::string_view text, int opcode = 1);
-  // The next text message; pings are answered. Nothing: closed, with close_code() and why.
+  // The next frame of a text message; pings are answered. Nothing: closed, with close_code() and
+  // why.
   std::optional<std::string> read_message();
   int close_code() const { return close_code_; }
   const std::string& close_reason() const { return close_reason_; }
 
  private:
   bool fill();  // reads more into buffer_
+  long receive(char* bytes, std::size_t size);
   std::optional<std::string> take(std::size_t bytes);
 
   std::uint16_t port_;
   int socket_ = -1;
+  std::unique_ptr<ssl_st, void (*)(ssl_st*)> tls_{nullptr, nullptr};
   std::string buffer_;
   int close_code_ = 0;
   std::string close_reason_;

@@ -72,14 +72,26 @@ std::string accept_key(std::string_view head) {
   return {reinterpret_cast<const char*>(base64), static_cast<std::size_t>(length)};
 }
 
-}  // namespace
-
-std::string Certificate::pem() const {
+std::string written(const std::function<void(BIO*)>& write) {
   const std::unique_ptr<BIO, decltype(&BIO_free_all)> out(BIO_new(BIO_s_mem()), &BIO_free_all);
-  PEM_write_bio_X509(out.get(), certificate.get());
+  write(out.get());
   const char* data = nullptr;
   const long bytes = BIO_ctrl(out.get(), BIO_CTRL_INFO, 0, static_cast<void*>(&data));
   return {data, static_cast<std::size_t>(bytes)};
+}
+
+}  // namespace
+
+std::string Certificate::pem() const {
+  return written([&](BIO* out) { PEM_write_bio_X509(out, certificate.get()); });
+}
+
+std::string Certificate::key_pem(const std::string& passphrase) const {
+  return written([&](BIO* out) {
+    PEM_write_bio_PKCS8PrivateKey(out, key.get(), passphrase.empty() ? nullptr : EVP_aes_256_cbc(),
+                                  passphrase.data(), static_cast<int>(passphrase.size()), nullptr,
+                                  nullptr);
+  });
 }
 
 Certificate make_authority() { return make(nullptr, {}); }

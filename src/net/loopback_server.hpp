@@ -25,6 +25,7 @@ struct Certificate {
   std::shared_ptr<x509_st> certificate;
   std::shared_ptr<evp_pkey_st> key;
   std::string pem() const;  // without the key
+  std::string key_pem(const std::string& passphrase = {}) const;
 };
 
 struct CertificateWishes {

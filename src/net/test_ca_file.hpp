@@ -1,5 +1,5 @@
-// src/net/test_ca_file.hpp: an authority, a certificate of it, and a certificate in a file of its
-// own, for tests. The file is removed with the object.
+// src/net/test_ca_file.hpp: an authority, a certificate of it, and what is in a file of its own,
+// for tests. The file is removed with the object; only its owner may read it.
 #pragma once
 
 #include <stdlib.h>
@@ -8,9 +8,12 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 #include "base/check.hpp"
+#include "base/clock.hpp"
 #include "net/loopback_server.hpp"
+#include "net/tls_identity.hpp"
 
 namespace tapedeck::net {
 
@@ -24,23 +27,36 @@ inline const Certificate& good() {
   return made;
 }
 
-class TestCaFile {
+class TestFile {
  public:
-  explicit TestCaFile(const Certificate& certificate) {
-    std::string name = (std::filesystem::temp_directory_path() / "tapedeck-ca-XXXXXX").string();
+  explicit TestFile(std::string_view text) {
+    std::string name = (std::filesystem::temp_directory_path() / "tapedeck-test-XXXXXX").string();
     const int descriptor = ::mkstemp(name.data());
     TD_CHECK(descriptor >= 0);
     ::close(descriptor);
     path_ = name;
-    std::ofstream(path_) << certificate.pem();
+    std::ofstream(path_) << text;
   }
-  ~TestCaFile() { std::filesystem::remove(path_); }
-  TestCaFile(const TestCaFile&) = delete;
-  TestCaFile& operator=(const TestCaFile&) = delete;
+  ~TestFile() { std::filesystem::remove(path_); }
+  TestFile(const TestFile&) = delete;
+  TestFile& operator=(const TestFile&) = delete;
   const std::string& path() const { return path_; }
 
  private:
   std::string path_;
 };
+
+class TestCaFile : public TestFile {
+ public:
+  explicit TestCaFile(const Certificate& certificate) : TestFile(certificate.pem()) {}
+};
+
+// A server that shows good().
+inline TlsIdentity good_identity() {
+  const TestFile certificate(good().pem()), key(good().key_pem());
+  auto identity = TlsIdentity::read(certificate.path(), key.path(), SystemClock().now());
+  TD_CHECK(identity.has_value());
+  return *std::move(identity);
+}
 
 }  // namespace tapedeck::net

@@ -19,10 +19,10 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 class WebSocketConnection final : public Connection,
                                   public std::enable_shared_from_this<WebSocketConnection> {
  public:
-  WebSocketConnection(Shared& shared, Stream stream, BeastRequest request,
+  WebSocketConnection(Shared& shared, Wire wire, BeastRequest request,
                       std::unique_ptr<WebSocketHandler> handler)
       : Connection(shared),
-        socket_(std::move(stream)),
+        socket_(std::move(wire)),
         request_(std::move(request)),
         handler_(std::move(handler)) {
     shared_.websockets_open.set(++shared_.websocket_count);
@@ -74,7 +74,7 @@ class WebSocketConnection final : public Connection,
   }
 
  private:
-  Stream& lowest() { return beast::get_lowest_layer(socket_); }
+  SocketStream& lowest() { return beast::get_lowest_layer(socket_); }
 
   void on_accept(error_code ec) {
     if (ec) {
@@ -126,16 +126,22 @@ class WebSocketConnection final : public Connection,
     if (!is_open_ || is_writing_ || is_closing_) return;
     WebSocketStep step = handler_->next();
     if (auto* text = std::get_if<std::string>(&step)) {
-      out_ = std::move(*text);
-      is_writing_ = true;
-      sent_bytes_seen_ = lowest().rate_policy().sent_bytes();
-      progress_at_ = std::chrono::steady_clock::now();
-      socket_.async_write(
-          asio::buffer(out_),
-          beast::bind_front_handler(&WebSocketConnection::on_write, shared_from_this()));
+      write(std::move(*text), /*is_last=*/true);
+    } else if (auto* part = std::get_if<MessagePart>(&step)) {
+      write(std::move(part->text), part->is_last);
     } else if (const auto* end = std::get_if<CloseWebSocket>(&step)) {
       close(*end);
     }
+  }
+
+  void write(std::string text, bool is_last) {
+    out_ = std::move(text);
+    is_writing_ = true;
+    sent_bytes_seen_ = lowest().rate_policy().sent_bytes();
+    progress_at_ = std::chrono::steady_clock::now();
+    socket_.async_write_some(
+        is_last, asio::buffer(out_),
+        beast::bind_front_handler(&WebSocketConnection::on_write, shared_from_this()));
   }
 
   void on_write(error_code ec, std::size_t) {
@@ -170,7 +176,7 @@ class WebSocketConnection final : public Connection,
   }
 
   asio::cancellation_signal reading_signal_, closing_signal_;  // outlive what is cancelled
-  websocket::stream<Stream> socket_;
+  websocket::stream<Wire> socket_;
   const BeastRequest request_;  // the handshake refers to it
   const std::unique_ptr<WebSocketHandler> handler_;
   beast::flat_buffer in_;
@@ -186,9 +192,9 @@ class WebSocketConnection final : public Connection,
 
 }  // namespace
 
-void serve_websocket(Shared& shared, Stream stream, BeastRequest request,
+void serve_websocket(Shared& shared, Wire wire, BeastRequest request,
                      std::unique_ptr<WebSocketHandler> handler) {
-  std::make_shared<WebSocketConnection>(shared, std::move(stream), std::move(request),
+  std::make_shared<WebSocketConnection>(shared, std::move(wire), std::move(request),
                                         std::move(handler))
       ->start();
 }
