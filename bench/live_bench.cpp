@@ -1,6 +1,10 @@
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <simdjson.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +13,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -43,11 +48,12 @@ void pause(std::chrono::microseconds how_long) {
 // What the threads of a run tell each other.
 struct Progress {
   std::atomic<std::uint32_t> subscribed{0};  // series that the client watches
+  std::atomic<bool> may_begin{false};        // everybody is there
   std::atomic<std::uint64_t> arrived{0};     // trades at the client
   std::atomic<bool> has_failed{false};
 };
 
-// Gives one trade of each series; once the client watches all of them, `rate` trades a second. A
+// Gives one trade of each series; once everybody watches them, `rate` trades a second. A
 // trade's times say when it was due, so that a feed that is held up is held up in the numbers.
 class PacedSource final : public feeds::Source {
  public:
@@ -64,7 +70,7 @@ class PacedSource final : public feeds::Source {
       while (given_ < series_.size()) give(sink, kClock.now());
       return true;
     }
-    if (progress_.subscribed < series_.size()) {
+    if (!progress_.may_begin) {
       pause(kFeedPause);
       return true;
     }
@@ -188,6 +194,89 @@ class SyncProbe {
   std::jthread thread_;
 };
 
+// Clients that are there while others are measured, in this process; one thread reads what comes.
+class Crowd {
+ public:
+  Crowd(std::uint16_t port, const LiveArguments& arguments) {
+    for (std::uint32_t i = 0; i < arguments.crowd; ++i) {
+      const bool is_slow = i % 10 == 8;
+      const bool is_dead = i % 10 == 9;
+      const int socket = join(port, i % arguments.series, is_slow);
+      if (is_dead) {
+        const linger abort{.l_onoff = 1, .l_linger = 0};
+        ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+        ::close(socket);
+      } else {
+        (is_slow ? slow_ : fast_).push_back({.fd = socket, .events = POLLIN, .revents = 0});
+      }
+    }
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      std::vector<char> piece(64 << 10);
+      while (!stop.stop_requested()) {
+        if (::poll(fast_.data(), fast_.size(), 100) <= 0) continue;
+        for (const pollfd& one : fast_) {
+          if (one.revents == 0) continue;
+          const auto got = ::recv(one.fd, piece.data(), piece.size(), MSG_DONTWAIT);
+          if (got == 0) die("the program closed a client that reads");
+          if (got > 0) received_bytes_ += static_cast<std::uint64_t>(got);
+        }
+      }
+    });
+  }
+  ~Crowd() {
+    thread_ = {};  // joined
+    for (const auto* all : {&fast_, &slow_}) {
+      for (const pollfd& one : *all) ::close(one.fd);
+    }
+  }
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+
+  std::uint64_t received_bytes() const { return received_bytes_; }
+
+ private:
+  static int join(std::uint16_t port, std::uint32_t series, bool is_slow) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int little = 4096;
+    if (is_slow) ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      die("a client of the crowd cannot connect");
+    }
+    send(socket, fmt::format("GET /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n"
+                             "Authorization: Bearer {}\r\nConnection: Upgrade\r\n"
+                             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                             port, kToken));
+    std::string head;
+    for (char byte = 0; !head.ends_with("\r\n\r\n"); head += byte) {
+      if (::recv(socket, &byte, 1, 0) != 1) die("a client of the crowd is not let in");
+    }
+    const std::string text =
+        fmt::format(R"({{"type":"subscribe","id":"b","channel":"bars","series":"{}",)"
+                    R"("interval":"1m"}})",
+                    series_name(series));
+    if (text.size() > 125) die("a message of the crowd is too long");
+    send(socket, std::string("\x81") + static_cast<char>(0x80 | text.size()) +
+                     std::string(4, '\0') + text);  // masked with zeros
+    return socket;
+  }
+
+  static void send(int socket, std::string_view bytes) {
+    if (::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(bytes.size())) {
+      die("a client of the crowd cannot send");
+    }
+  }
+
+  std::vector<pollfd> fast_, slow_;
+  std::atomic<std::uint64_t> received_bytes_{0};
+  std::jthread thread_;
+};
+
 double quantile(std::vector<double>& values, double q) {
   if (values.empty()) die("nothing was measured");
   const auto at =
@@ -254,6 +343,9 @@ void live(const LiveArguments& arguments) {
       "the snapshots", progress, [&] { return progress.subscribed >= arguments.series; },
       kPatience);
   const double cpu_before_s = cpu_s();
+  std::optional<Crowd> crowd;
+  if (arguments.crowd > 0) crowd.emplace(server->port(), arguments);
+  progress.may_begin = true;
   SyncProbe probe(arguments.directory + "/sync");
   wait_for(
       "the end of the feed", progress,
@@ -267,19 +359,22 @@ void live(const LiveArguments& arguments) {
     pause(std::chrono::milliseconds(10));
   }
   std::vector<double> syncs_ms = probe.finish();
+  const std::uint64_t crowd_bytes = crowd ? crowd->received_bytes() : 0;
+  crowd.reset();
   const double cpu = cpu_s() - cpu_before_s;
   client.reset();
   server.reset();
   if (const auto why = deck.failure()) die(*why);
   fmt::print(
       R"({{"trades":{},"arrived":{},"rate":{},"series":{},"messages":{},"message_bytes":{:.0f},)"
-      R"("p50_ms":{:.4f},"p99_ms":{:.4f},"max_ms":{:.4f},"cpu_s":{:.3f},"syncs":{},)"
+      R"("p50_ms":{:.4f},"p99_ms":{:.4f},"max_ms":{:.4f},"crowd":{},"crowd_bytes":{},)"
+      R"("cpu_s":{:.3f},"syncs":{},)"
       R"("sync_p50_ms":{:.4f},"sync_p99_ms":{:.4f}}})"
       "\n",
       total, progress.arrived.load(), arguments.rate, arguments.series, frames_bytes.size(),
       quantile(frames_bytes, 0.5), quantile(latencies_ms, 0.5), quantile(latencies_ms, 0.99),
-      quantile(latencies_ms, 1), cpu, syncs_ms.size(), quantile(syncs_ms, 0.5),
-      quantile(syncs_ms, 0.99));
+      quantile(latencies_ms, 1), arguments.crowd, crowd_bytes, cpu, syncs_ms.size(),
+      quantile(syncs_ms, 0.5), quantile(syncs_ms, 0.99));
 }
 
 }  // namespace tapedeck::bench

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WHOLE_DAY = ("--speed", "100000")  # played in a second or two
 RATE = 10_000
 LIVE_SERIES = 20
+CROWD = 1000
 WANTED_REQUESTS_S = 10_000
 CONNECTIONS = 32  # one alone may ask 5000 times a second
 STORED_SERIES = 500
@@ -134,12 +135,15 @@ class Serving:
         self.progress = progress
         self.memory_target_mb = memory_target_mb
         self.live_runs = []
+        self.crowd_runs = []
 
     def all(self):
         """As Bench.all()."""
         return {
             "live_p50_ms": ("ms", "fdatasync", False, lambda: self.live("live_p50_ms", "p50_ms")),
             "live_p99_ms": ("ms", "fdatasync", False, lambda: self.live("live_p99_ms", "p99_ms")),
+            "crowd_p50_ms": ("ms", "alone", False, lambda: self.crowd("crowd_p50_ms", "p50_ms")),
+            "crowd_p99_ms": ("ms", "alone", False, lambda: self.crowd("crowd_p99_ms", "p99_ms")),
             "range_query_ms": ("ms", "sqlite", False, self.range_query),
             "cold_start_ms": ("ms", "empty", False, self.cold_start),
             "rss_mb": ("MB", "target", False, self.memory),
@@ -173,6 +177,27 @@ class Serving:
             messages=middle([said["messages"] for said in runs]),
             message_bytes=middle([said["message_bytes"] for said in runs]),
             cpu_s=middle([said["cpu_s"] for said in runs]))
+
+    def crowd(self, name, quantile):
+        """What a client waits while a crowd is there, in turns with when it is alone."""
+        if not self.crowd_runs:
+            for number in range(1, self.bench.options.runs + 1):
+                self.progress(f"crowd: run {number} of {self.bench.options.runs}")
+                self.crowd_runs.append([self.bench.ours(
+                    "live", dir=self.bench.fresh("live"), rate=RATE, series=LIVE_SERIES,
+                    crowd=crowd, seconds=2 if self.bench.options.quick else 10)
+                    for crowd in (0, 20 if self.bench.options.quick else CROWD)])
+        alone, crowded = zip(*self.crowd_runs)
+        return lines.line_of(
+            name, "ms", [said[quantile] for said in crowded],
+            f"the {quantile[:3]} of the same without the crowd, in turns",
+            [said[quantile] for said in alone], trades_per_s=RATE, series=LIVE_SERIES,
+            clients=crowded[0]["crowd"], of_them="a tenth never reads, a tenth vanishes",
+            not_arrived=sum(said["trades"] - said["arrived"] for said in crowded),
+            worst_ms=max(said["max_ms"] for said in crowded),
+            crowd_bytes=middle([said["crowd_bytes"] for said in crowded]),
+            cpu_s=middle([said["cpu_s"] for said in crowded]),
+            cpu_alone_s=middle([said["cpu_s"] for said in alone]))
 
     def http(self, name, target):
         per_s, latencies, cpu_us = [], [], []

@@ -11,11 +11,13 @@ struct LiveArguments {
   std::uint64_t rate = 10'000;
   std::uint64_t duration_s = 10;
   std::uint32_t series = 20;
+  std::uint32_t crowd = 0;
 };
 // A whole program in one process: a feed that gives so many trades a second, tape, bars, store and
 // API, and a client of its WebSocket over loopback that watches the trades of every series. Prints
 // how long after it was due each trade was read from the client's socket, and how long an
-// fdatasync in the same folder took meanwhile.
+// fdatasync in the same folder took meanwhile. Beside that client there may be a crowd, each of
+// which watches the bars of one series: a tenth never reads, a tenth vanishes.
 void live(const LiveArguments& arguments);
 
 struct LoadArguments {

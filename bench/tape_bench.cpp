@@ -472,6 +472,7 @@ int main(int argc, char** argv) {
   watching->add_option("--rate", watched.rate, "trades a second")->check(CLI::PositiveNumber);
   watching->add_option("--seconds", watched.duration_s)->check(CLI::PositiveNumber);
   watching->add_option("--series", watched.series)->check(CLI::Range(1, 64));
+  watching->add_option("--crowd", watched.crowd, "clients beside it")->check(CLI::Range(0, 1000));
   watching->callback([&] { live(watched); });
 
   LoadArguments asked;

@@ -18,16 +18,11 @@ bool is_loopback(std::string_view address) {
   return address == "::1" || (address.starts_with("127.") && net::is_ip_literal(address));
 }
 
-bool is_any(std::string_view address) { return address == "0.0.0.0" || address == "::"; }
-
-Status check_address(const ApiOptions& options) {
-  if (is_loopback(options.address) || options.insecure) return {};
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("the address '{}' can be reached from other machines, and the API has no "
-                          "TLS of its own: use 127.0.0.1 behind a proxy that has it, or say "
-                          "--insecure where everybody on the network may listen",
-                          options.address));
+std::string in_url(const std::string& host) {
+  return host.contains(':') ? fmt::format("[{}]", host) : host;
 }
+
+bool is_any(std::string_view address) { return address == "0.0.0.0" || address == "::"; }
 
 Status check_base_path(std::string_view path) {
   constexpr std::string_view kAllowed =
@@ -41,6 +36,16 @@ Status check_base_path(std::string_view path) {
               fmt::format("the base path '{}' must begin with '/', not end with one, and have only "
                           "letters, digits, '-', '_' and '.' between",
                           path));
+}
+
+// By which the address is printed.
+std::string host_in_url(const ApiOptions& options) {
+  std::string host = is_any(options.address) ? "127.0.0.1" : options.address;
+  if (options.tls) {
+    const auto& names = options.tls->names();
+    if (!names.empty() && std::ranges::find(names, host) == names.end()) host = names.front();
+  }
+  return in_url(host);
 }
 
 class Server final : public ApiServer {
@@ -70,6 +75,19 @@ class Server final : public ApiServer {
 
 }  // namespace
 
+Status check_address(const ApiOptions& options) {
+  if (is_loopback(options.address) || options.tls || options.insecure ||
+      (options.is_container && is_any(options.address))) {
+    return {};
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("other machines can reach the address '{}' and there is no encryption: "
+                          "name a certificate in a pipeline file ([api] tls_certificate, tls_key), "
+                          "use 127.0.0.1 behind a proxy with TLS, or say --insecure where "
+                          "everybody on the network may listen",
+                          options.address));
+}
+
 std::string tunnel_command(std::string_view ssh_connection, std::string_view user,
                            std::uint16_t port) {
   // "client-address client-port server-address server-port"
@@ -96,10 +114,6 @@ Result<std::unique_ptr<ApiServer>> start_api(const ApiOptions& options,
       .metrics = options.metrics_token};
   TD_TRY(TokenGate::check(tokens));
 
-  const bool is_v6 = options.address.find(':') != std::string::npos;
-  const std::string host = is_any(options.address) ? std::string("127.0.0.1")
-                           : is_v6                 ? fmt::format("[{}]", options.address)
-                                                   : options.address;
   net::HttpServerOptions http_options;
   http_options.address = options.address;
   http_options.port = options.port;
@@ -107,11 +121,16 @@ Result<std::unique_ptr<ApiServer>> start_api(const ApiOptions& options,
   http_options.exact_hosts = options.hosts;
   http_options.any_address = !is_loopback(options.address);
   http_options.trusted_proxies = options.trusted_proxies;
-  if (std::ranges::find(http_options.host_names, host) == http_options.host_names.end()) {
-    http_options.host_names.push_back(host);
+  http_options.tls = options.tls;
+  http_options.host_names.push_back(in_url(options.address));
+  if (options.tls) {  // whoever gets another name to point here cannot show a certificate for it
+    for (const std::string& name : options.tls->names()) {
+      http_options.host_names.push_back(in_url(name));
+    }
   }
   TD_ASSIGN(auto http, net::HttpServer::listen(http_options, metrics, log));
-  Secret url(fmt::format("http://{}:{}{}/?token={}", host, http->port(), options.base_path,
+  Secret url(fmt::format("{}://{}:{}{}/?token={}", options.tls ? "https" : "http",
+                         host_in_url(options), http->port(), options.base_path,
                          tokens.operators.reveal()));
   Api::Parts parts{.history = history,
                    .live = live,

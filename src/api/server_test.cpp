@@ -11,6 +11,7 @@
 
 #include "api/fake_pipeline.hpp"
 #include "net/loopback_client.hpp"
+#include "net/test_ca_file.hpp"
 
 namespace tapedeck::api {
 namespace {
@@ -273,6 +274,47 @@ TEST_F(ServerTest, MoreThanThisMachineOnlyWhereOneSaysSo) {
   LoopbackClient by_address(port());
   by_address.send(fmt::format("GET /healthz HTTP/1.1\r\nHost: 192.168.1.7:{}\r\n\r\n", port()));
   EXPECT_EQ(by_address.read_answer()->status, 200);
+}
+
+TEST_F(ServerTest, WithTlsMoreThanThisMachine) {
+  const net::Certificate made = net::make_certificate(
+      net::authority(), {.alternative_name = "DNS:deck.example.org,DNS:localhost"});
+  const net::TestFile certificate(made.pem()), key(made.key_pem());
+  ApiOptions options;
+  options.address = "0.0.0.0";
+  options.tls = *net::TlsIdentity::read(certificate.path(), key.path(), SystemClock().now());
+  start(options);
+  // By a name that it can prove.
+  EXPECT_THAT(url_, StartsWith(fmt::format("https://deck.example.org:{}/?token=", port())));
+  const LoopbackClient::Door door{port(), true};
+  EXPECT_EQ(LoopbackClient(door).request("GET", "/api/v1/status", bearer_)->status, 200);
+  const auto as = [&](const std::string& host, const std::string& fields) {
+    LoopbackClient client(door);
+    client.send(fmt::format("GET /?token={} HTTP/1.1\r\nHost: {}\r\n{}\r\n",
+                            url_.substr(url_.find('=') + 1), host, fields));
+    return *client.read_answer();
+  };
+  EXPECT_THAT(as(fmt::format("deck.example.org:{}", port()), "").header("Set-Cookie"),
+              HasSubstr("; Secure"));
+  EXPECT_EQ(as(fmt::format("evil.example:{}", port()), "").status, 403);
+  const auto origin = [&](std::string_view scheme) {
+    return LoopbackClient(door)
+        .upgrade("/api/v1/live",
+                 fmt::format("{}Origin: {}://localhost:{}\r\n", bearer_, scheme, port()))
+        ->status;
+  };
+  EXPECT_EQ(origin("https"), 101);
+  EXPECT_EQ(origin("http"), 403);
+  EXPECT_EQ(LoopbackClient(port()).request("GET", "/healthz")->status, 400);
+}
+
+TEST_F(ServerTest, InAContainerAllAddressesNeedNoWord) {
+  ApiOptions options;
+  options.is_container = true;
+  options.address = "192.168.1.1";
+  EXPECT_FALSE(start_api(options, fake_, fake_, fake_, metrics_, log_));
+  options.address = "0.0.0.0";
+  start(options);
 }
 
 TEST_F(ServerTest, ABasePathIsInTheAddress) {

@@ -68,6 +68,8 @@ struct DemoArguments {
   std::uint64_t seed = 1;
   double speed = 20;
   std::optional<std::uint16_t> port;  // nothing: the usual one, or the next that is free
+  std::string listen;                 // "ADDRESS:PORT", in place of a port
+  bool insecure = false;
   std::string state = "var/demo";
   std::string data;  // empty: beside the program
   bool keep = false;
@@ -86,9 +88,13 @@ struct IngestArguments {
 // Sends rows from standard input to a running pipeline, until they are taken.
 int ingest(const IngestArguments& arguments);
 
-// Runs a pipeline file until it is told to stop: SIGTERM or Ctrl-C drains it, a second one ends it
-// at once; SIGHUP reads the file again.
-int run(const std::vector<std::string>& what);
+struct RunArguments {
+  std::vector<std::string> what;  // a pipeline file, or symbols
+  bool insecure = false;
+};
+// Runs a pipeline until it is told to stop: SIGTERM or Ctrl-C drains it, a second one ends it at
+// once; SIGHUP reads the file again.
+int run(const RunArguments& arguments);
 
 struct InitArguments {
   std::string file = "pipeline.toml";
@@ -115,7 +121,9 @@ struct EmulateArguments {
   std::vector<std::string> faults;  // "cut@5s"
   std::size_t random_faults = 0;
   std::uint64_t seed = 1;
-  std::string capture;  // a file, for what a client that misses nothing gets
+  std::string mute = "20s";
+  std::string capture;                   // a file, for what a client that misses nothing gets
+  std::string tls_certificate, tls_key;  // files; empty: no TLS
 };
 int emulate(const EmulateArguments& arguments);
 
@@ -140,8 +148,9 @@ struct DoctorArguments {
 };
 int doctor(const DoctorArguments& arguments);
 
-// Reads a pipeline file. All that is wrong with it goes to standard error.
-Result<config::Config> load_config(const std::string& path);
+// Reads a pipeline file. All that is wrong with it goes to standard error. `insecure`: as if it
+// stood in [api].
+Result<config::Config> load_config(const std::string& path, bool insecure = false);
 
 // Says all that is wrong with a pipeline file.
 int check_config(const std::string& path);

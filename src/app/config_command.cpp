@@ -4,7 +4,9 @@
 #include <string>
 
 #include "app/commands.hpp"
+#include "app/options.hpp"
 #include "app/registry.hpp"
+#include "base/clock.hpp"
 #include "base/disk.hpp"
 #include "base/machine.hpp"
 #include "config/config.hpp"
@@ -31,11 +33,12 @@ Result<std::string> read_text(const std::string& path) {
 
 }  // namespace
 
-Result<config::Config> load_config(const std::string& path) {
+Result<config::Config> load_config(const std::string& path, bool insecure) {
   TD_ASSIGN(const std::string text, read_text(path));
   const config::Surroundings surroundings{.environment = config::process_environment,
                                           .venues = venues(),
-                                          .is_container = real_machine()->is_container()};
+                                          .is_container = real_machine()->is_container(),
+                                          .insecure = insecure};
   config::ParsedConfig parsed = config::parse_config(text, path, surroundings);
   std::size_t errors = 0;
   for (const config::ConfigProblem& problem : parsed.problems) {
@@ -50,6 +53,9 @@ Result<config::Config> load_config(const std::string& path) {
 int check_config(const std::string& path) {
   const auto config = load_config(path);
   if (!config) return report(config.error());
+  if (const auto tls = tls_identity(config->api, SystemClock().now()); !tls) {
+    return report(tls.error().within(path));
+  }
   const std::size_t feeds = config->feeds.size();
   const std::size_t bars = config->bars.size();
   fmt::print("{}: good: {} feed{}, {} kind{} of bars\n", path, feeds, feeds == 1 ? "" : "s", bars,

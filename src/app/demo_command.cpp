@@ -11,6 +11,7 @@
 #include "app/registry.hpp"
 #include "app/signals.hpp"
 #include "base/disk.hpp"
+#include "base/machine.hpp"
 #include "feeds/replay/replay.hpp"
 #include "feeds/simulator/simulator.hpp"
 #include "market/calendar.hpp"
@@ -164,6 +165,19 @@ Result<std::unique_ptr<feeds::Source>> open_source(const DemoArguments& argument
 }
 
 Status run_demo(const DemoArguments& arguments) {
+  config::Endpoint listen{"127.0.0.1", arguments.port.value_or(kUsualPort)};
+  if (!arguments.listen.empty()) {
+    TD_ASSIGN(listen, config::parse_endpoint(arguments.listen));
+  }
+  const bool is_fixed = arguments.port || !arguments.listen.empty();
+  const api::ApiOptions serving{.address = listen.address,
+                                .port = listen.port,
+                                .port_is_fixed = is_fixed,
+                                .token = {},
+                                .insecure = arguments.insecure,
+                                .is_container = real_machine()->is_container(),
+                                .version = TAPEDECK_VERSION};
+  TD_TRY(api::check_address(serving));
   const SystemClock clock;
   Log log(clock, arguments.log);
   const auto disk = real_disk();
@@ -198,11 +212,7 @@ Status run_demo(const DemoArguments& arguments) {
   const Signals signals{SIGINT, SIGTERM};
   pipeline::Deck deck(about, pipeline::Deck::NextRun::kAnew, make_run, log);
   TD_TRY(deck.start());
-  TD_ASSIGN(const auto server, api::start_api({.port = arguments.port.value_or(kUsualPort),
-                                               .port_is_fixed = arguments.port.has_value(),
-                                               .token = {},
-                                               .version = TAPEDECK_VERSION},
-                                              deck, deck, deck, metrics, log));
+  TD_ASSIGN(const auto server, api::start_api(serving, deck, deck, deck, metrics, log));
   fmt::print(
       "tapedeck demo: {} trades of {} on {}, played at {}x.\n"
       "Source: {}. Licence: {}.\n"

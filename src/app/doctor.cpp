@@ -1,6 +1,7 @@
 #include "app/doctor.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ constexpr int kSyncs = 48;
 constexpr std::size_t kSyncBytes = 4096;
 constexpr Duration kSyncLeast = microseconds(2);  // faster than any disk that keeps it
 constexpr Duration kSyncP99Most = milliseconds(50);
+constexpr Duration kCertificateLeast = hours(14 * 24);
 constexpr std::uint64_t kFilesFew = 1024;
 constexpr std::uint64_t kFilesTooFew = 256;
 constexpr std::uint64_t kMemoryLow = 512u << 20;
@@ -53,6 +55,7 @@ class Examination {
     look_at_disk();
     look_at_steps(wall, monotonic);
     look_at_port();
+    if (needs_.has_tls) look_at_certificate(wall);
     look_at_limits();
     look_at_zones(wall);
     look_at_processor();
@@ -270,6 +273,27 @@ class Examination {
       case PortState::Kind::kUnknown:
         return add("port", Health::kFail, fmt::format("cannot listen on {}: {}", name, state.error),
                    another);
+    }
+  }
+
+  void look_at_certificate(Timestamp now) {
+    const auto certificate = probes_.certificate();
+    if (!certificate) {
+      return add("tls", Health::kFail, certificate.error().message, "put right what [api] names");
+    }
+    const Duration left = certificate->valid_until - now;
+    const std::string what =
+        fmt::format("a certificate for {}, valid until {}", fmt::join(certificate->names, ", "),
+                    to_iso(certificate->valid_until));
+    const std::vector<std::pair<std::string, std::int64_t>> values{{"valid_for_ns", left.ns}};
+    if (certificate->names.empty()) {
+      add("tls", Health::kWarn, "the certificate names nobody",
+          "get one with the name that browsers ask for (subjectAltName): they take no other",
+          values);
+    } else if (left < kCertificateLeast) {
+      add("tls", Health::kWarn, what, "renew it, and start again with the new one", values);
+    } else {
+      add("tls", Health::kOk, what, {}, values);
     }
   }
 

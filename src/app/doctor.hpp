@@ -31,6 +31,13 @@ struct Needs {
   std::uint64_t free_stop_bytes = 256u << 20;
   std::string address = "127.0.0.1";
   std::uint16_t port = 8273;  // 0: any
+  bool has_tls = false;
+};
+
+// Of a certificate that can be used.
+struct CertificateState {
+  std::vector<std::string> names;  // that clients may ask for
+  Timestamp valid_until;
 };
 
 struct Probes {
@@ -40,6 +47,7 @@ struct Probes {
   // How far the clocks of a zone are ahead of UTC.
   std::function<Result<Duration>(std::string_view zone, Timestamp t)> utc_offset;
   bool crc32c_by_instruction = false;
+  std::function<Result<CertificateState>()> certificate{};  // if it has TLS
 };
 
 // Leaves nothing behind. Takes as long as some dozen syncs of the disk.

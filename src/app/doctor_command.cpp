@@ -10,19 +10,26 @@ namespace tapedeck::app {
 
 int doctor(const DoctorArguments& arguments) {
   Needs needs;
+  config::ApiConfig served;
+  const SystemClock clock;
   if (!arguments.file.empty()) {
     const auto config = load_config(arguments.file);
     if (!config) return report(config.error());
     needs = needs_of(*config);
+    served = config->api;
   }
   const auto machine = real_machine();
   const auto disk = real_disk();
-  const SystemClock clock;
+  const auto certificate = [&]() -> Result<CertificateState> {
+    TD_ASSIGN(const auto tls, tls_identity(served, clock.now()));
+    return CertificateState{tls->names(), tls->valid_until()};
+  };
   auto findings = examine(needs, {.machine = *machine,
                                   .disk = *disk,
                                   .clock = clock,
                                   .utc_offset = market::utc_offset,
-                                  .crc32c_by_instruction = crc32c_is_by_instruction()});
+                                  .crc32c_by_instruction = crc32c_is_by_instruction(),
+                                  .certificate = certificate});
   if (arguments.json) {
     fmt::print("{}", findings_json(findings));
   } else {

@@ -66,7 +66,8 @@ class DoctorTest : public testing::Test {
                       if (zone == "UTC") return Duration{};
                       return new_york_;
                     },
-                    .crc32c_by_instruction = crc32c_});
+                    .crc32c_by_instruction = crc32c_,
+                    .certificate = [this] { return certificate_; }});
   }
   // The one that is not well.
   Finding bad() {
@@ -93,6 +94,7 @@ class DoctorTest : public testing::Test {
   TwoClocks clock_;
   Result<Duration> new_york_ = hours(-4);
   bool crc32c_ = true;
+  Result<CertificateState> certificate_;
   std::vector<Duration> sync_takes_{milliseconds(1)};
   std::size_t syncs_ = 0;
   Duration set_with_each_sync_{};
@@ -109,6 +111,19 @@ TEST_F(DoctorTest, AllIsWell) {
   EXPECT_FALSE(any_failed(findings));
   EXPECT_TRUE(findings_text(findings).ends_with("all good\n"));
   EXPECT_THAT(*disk_.list("var/tape"), IsEmpty());
+}
+
+TEST_F(DoctorTest, Certificate) {
+  needs_.has_tls = true;
+  certificate_ = CertificateState{{"deck.example.org"}, clock_.now() + hours(24 * 90)};
+  EXPECT_FALSE(any_failed(look()));
+  EXPECT_THAT(findings_text(look()), HasSubstr("a certificate for deck.example.org, valid until"));
+  certificate_->valid_until = clock_.now() + hours(24 * 13);
+  expect_bad("tls", Health::kWarn, "renew it");
+  certificate_->names = {};
+  expect_bad("tls", Health::kWarn, "names nobody");
+  certificate_ = fail(ErrorCode::kNotFound, "cannot read the key 'deck.key'");
+  expect_bad("tls", Health::kFail, "cannot read the key 'deck.key'");
 }
 
 TEST_F(DoctorTest, Clock) {

@@ -89,6 +89,7 @@ Status run_emulator(const EmulateArguments& arguments) {
     TD_ASSIGN(const Fault fault, parse_fault(text));
     faults.push_back(fault);
   }
+  TD_ASSIGN(const Duration mute_for, parse_duration(arguments.mute));
   const auto disk = real_disk();
   TD_ASSIGN(auto trades, read_trades(*disk, arguments.files));
   const Duration length = trades.back().ts_event - trades.front().ts_event;
@@ -104,7 +105,8 @@ Status run_emulator(const EmulateArguments& arguments) {
   Log log(clock, LogFormat::kText);
   Metrics metrics;
   const feeds::Emulation& emulation = *kind->emulation;
-  EmulatorOptions options{.speed = arguments.speed, .faults = std::move(faults), .on_begin = {}};
+  EmulatorOptions options{
+      .speed = arguments.speed, .faults = std::move(faults), .mute_for = mute_for, .on_begin = {}};
   options.on_begin = [&](const std::vector<EmulatedTrade>& played) {
     log.info("the play begins");
     if (arguments.capture.empty()) return;
@@ -114,14 +116,20 @@ Status run_emulator(const EmulateArguments& arguments) {
   const std::size_t count = trades.size();
   Emulator emulator(std::move(trades), emulation, std::move(options), clock);
   net::HttpServerOptions listen{.port = arguments.port};
+  const bool is_tls = !arguments.tls_certificate.empty();
+  if (is_tls) {
+    TD_ASSIGN(listen.tls,
+              net::TlsIdentity::read(arguments.tls_certificate, arguments.tls_key, clock.now()));
+  }
   listen.limits.wake_interval = milliseconds(1);
   listen.limits.message_bytes_max = 64 << 10;
   TD_ASSIGN(const auto server, net::HttpServer::listen(listen, metrics, log));
   server->serve(emulator);
   fmt::print(
-      "tapedeck emulate: {} at ws://127.0.0.1:{}{}\n{} trades in {} s, from when a client "
+      "tapedeck emulate: {} at {}://127.0.0.1:{}{}\n{} trades in {} s, from when a client "
       "has asked for them. Stop with Ctrl-C.\n",
-      arguments.venue, server->port(), emulation.path, count, lasts.ns / seconds(1).ns);
+      arguments.venue, is_tls ? "wss" : "ws", server->port(), emulation.path, count,
+      lasts.ns / seconds(1).ns);
   std::fflush(stdout);
   while (signals.next({}) == 0) {
     emulator.wait_for_next(kLookEvery);

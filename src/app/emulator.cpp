@@ -19,6 +19,12 @@ using feeds::EmulatedTrade;
 using net::WebSocketStep;
 
 constexpr Duration kStall = seconds(3);
+constexpr Duration kRefuseFor = seconds(3);
+constexpr Duration kSkewFor = seconds(3);
+constexpr Duration kSkew = seconds(2);
+constexpr Duration kDripEvery = milliseconds(100);
+constexpr std::size_t kDripPieces = 10;
+constexpr std::size_t kOversizedBytes = 17 << 20;  // ours takes 16 MiB
 // A client may have asked for more answers than it has read.
 constexpr std::size_t kAnswersMax = 4096;
 
@@ -29,7 +35,24 @@ constexpr std::pair<std::string_view, FaultKind> kFaults[]{{"cut", FaultKind::kC
                                                            {"reorder", FaultKind::kReorder},
                                                            {"drop", FaultKind::kDrop},
                                                            {"malformed", FaultKind::kMalformed},
-                                                           {"unknown", FaultKind::kUnknown}};
+                                                           {"unknown", FaultKind::kUnknown},
+                                                           {"oversized", FaultKind::kOversized},
+                                                           {"renamed", FaultKind::kRenamed},
+                                                           {"kick", FaultKind::kKick},
+                                                           {"skew", FaultKind::kSkew},
+                                                           {"drip", FaultKind::kDrip},
+                                                           {"429", FaultKind::kRefuse},
+                                                           {"quota", FaultKind::kQuota}};
+
+bool lasts(Duration since, Duration length) { return since >= Duration{} && since < length; }
+
+// A frame in which the field with the price, as its text has it, has another name.
+std::string with_renamed_field(std::string frame, const EmulatedTrade& trade) {
+  const auto price = frame.find(to_string(trade.price));
+  const auto name_end = frame.rfind("\":", price);
+  if (name_end != frame.npos) frame.insert(name_end, "_v2");
+  return frame;
+}
 
 }  // namespace
 
@@ -52,7 +75,7 @@ std::vector<Fault> make_faults(std::size_t count, Duration length, std::uint64_t
   std::vector<Fault> faults;
   for (std::size_t i = 0; i < count; ++i) {
     const auto ns = static_cast<std::int64_t>(
-        rng.below(static_cast<std::uint64_t>(std::max<std::int64_t>(1, length.ns))));
+        rng.below(static_cast<std::uint64_t>(std::max<std::int64_t>(1, length.ns / 10 * 9))));
     faults.push_back({nanoseconds(ns), kFaults[rng.below(std::size(kFaults))].second});
   }
   std::ranges::stable_sort(faults, {}, &Fault::at);
@@ -92,22 +115,37 @@ class Emulator::Client final : public net::WebSocketHandler {
 
   WebSocketStep next() override {
     take_faults();
-    if (is_cut_) return net::CloseWebSocket{1012, "service restart"};
+    if (goodbye_) return *goodbye_;
     const Duration played = emulator_.played().value_or(Duration{});
     if (played < silent_until_) {
       if (is_mute_) next_trade_ = emulator_.due();
       return std::monostate();
     }
+    if (!dripping_.empty()) return drip(played);
     if (queue_.empty()) fill();
     if (queue_.empty()) return std::monostate();
     std::string frame = std::move(queue_.front());
     queue_.pop_front();
+    if (std::exchange(next_drips_, false)) {
+      dripping_ = std::move(frame);
+      drip_bytes_ = dripping_.size() / kDripPieces + 1;
+      return drip(played);
+    }
     return frame;
   }
 
  private:
   void answer_with(std::string text) {
     if (queue_.size() < kAnswersMax) queue_.push_back(std::move(text));
+  }
+
+  // The next piece, when it is time for it.
+  WebSocketStep drip(Duration played) {
+    if (played < next_drip_) return std::monostate();
+    next_drip_ = played + kDripEvery;
+    std::string piece = dripping_.substr(0, drip_bytes_);
+    dripping_.erase(0, piece.size());
+    return net::MessagePart{std::move(piece), dripping_.empty()};
   }
 
   void take_faults() {
@@ -118,7 +156,17 @@ class Emulator::Client final : public net::WebSocketHandler {
       const FaultKind kind = faults[next_fault_].kind;
       switch (kind) {
         case FaultKind::kCut:
-          is_cut_ = true;
+          goodbye_ = net::CloseWebSocket{1012, "service restart"};
+          break;
+        case FaultKind::kKick:
+          goodbye_ = net::CloseWebSocket{1001, "this connection is a day old"};
+          break;
+        case FaultKind::kOversized:
+          queue_.emplace_back(kOversizedBytes, ' ');
+          break;
+        case FaultKind::kSkew:  // of all clients
+        case FaultKind::kRefuse:
+        case FaultKind::kQuota:
           break;
         case FaultKind::kMute:
           is_mute_ = true;
@@ -161,7 +209,9 @@ class Emulator::Client final : public net::WebSocketHandler {
     const auto has = [&](FaultKind kind) {
       return std::ranges::find(faults, kind) != faults.end();
     };
+    if (has(FaultKind::kDrip)) next_drips_ = true;
     if (has(FaultKind::kMalformed)) queue_.push_back(frame.substr(0, frame.size() / 2));
+    if (has(FaultKind::kRenamed)) frame = with_renamed_field(std::move(frame), trade);
     if (has(FaultKind::kDrop)) return;
     if (has(FaultKind::kDuplicate)) queue_.push_back(frame);
     if (has(FaultKind::kReorder) && !held_) {
@@ -185,7 +235,11 @@ class Emulator::Client final : public net::WebSocketHandler {
   std::size_t next_fault_ = 0;
   std::vector<FaultKind> for_next_trade_;
   std::optional<std::string> held_;  // until the next trade is sent
-  bool is_cut_ = false;
+  std::optional<net::CloseWebSocket> goodbye_;
+  bool next_drips_ = false;  // the first of queue_
+  std::string dripping_;     // what is left of it
+  std::size_t drip_bytes_ = 0;
+  Duration next_drip_{};
   bool is_mute_ = false;
   Duration silent_until_{};
 };
@@ -210,7 +264,11 @@ void Emulator::begin() {
     // Venues stamp in ms at best; so do we, that all of them can word the same time.
     const Timestamp now = floor_to(clock_.now(), milliseconds(1));
     for (std::size_t i = 0; i < trades_.size(); ++i) {
-      trades_[i].ts_event = floor_to(now + offsets_[i], milliseconds(1));
+      const bool is_ahead = std::ranges::any_of(options_.faults, [&](const Fault& fault) {
+        return fault.kind == FaultKind::kSkew && lasts(offsets_[i] - fault.at, kSkewFor);
+      });
+      trades_[i].ts_event =
+          floor_to(now + offsets_[i] + (is_ahead ? kSkew : Duration{}), milliseconds(1));
     }
   }
   if (options_.on_begin) options_.on_begin(trades_);
@@ -241,7 +299,31 @@ void Emulator::wait_for_next(Duration max) {
                   [&] { return !had_begun && began_.has_value(); });
 }
 
+bool Emulator::is_refusing(FaultKind kind) const {
+  const auto now = played();
+  return now && std::ranges::any_of(options_.faults, [&](const Fault& fault) {
+           return fault.kind == kind && lasts(*now - fault.at, kRefuseFor);
+         });
+}
+
+namespace {
+
+net::HttpResponse too_many() {
+  return {.status = 429,
+          .content_type = "application/json",
+          .body = R"({"code":-1003,"msg":"Too many requests."})",
+          .headers = {{"Retry-After", "1"}}};
+}
+
+}  // namespace
+
 net::HttpResponse Emulator::on_request(const net::HttpRequest& request) {
+  if (is_refusing(FaultKind::kRefuse)) return too_many();
+  if (is_refusing(FaultKind::kQuota)) {
+    return {.status = 200,
+            .content_type = "application/json",
+            .body = R"({"error":"quota exceeded","message":"You have asked too often today."})"};
+  }
   if (emulation_.answer != nullptr) {
     auto answer = emulation_.answer(request.path, request.query, std::span(trades_).first(due()));
     return {.status = answer.status,
@@ -255,6 +337,7 @@ net::HttpResponse Emulator::on_request(const net::HttpRequest& request) {
 
 std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> Emulator::on_upgrade(
     const net::HttpRequest& request) {
+  if (is_refusing(FaultKind::kRefuse)) return std::unexpected(too_many());
   std::string target = request.path;
   for (const auto& [name, value] : request.query) {
     target += fmt::format("{}{}={}", target.contains('?') ? '&' : '?', name, value);

@@ -29,6 +29,13 @@ enum class FaultKind {
   kDrop,       // the next trade does not come
   kMalformed,  // half of a frame comes before the next trade
   kUnknown,    // a message that no client knows comes
+  kOversized,  // a message larger than clients take comes
+  kRenamed,    // a field of the next trade has another name
+  kKick,       // the venue ends the connection, as it does after a day
+  kSkew,       // for three seconds the venue's clock is two ahead: all that is said has its time
+  kDrip,       // the next trade comes in pieces, for a second or more
+  kRefuse,     // for three seconds REST and new connections get 429, with Retry-After
+  kQuota,      // for three seconds REST answers 200 with an error for a body
 };
 
 struct Fault {
@@ -38,7 +45,8 @@ struct Fault {
 
 // "cut@5s". Errors: kInvalidArgument, naming the kinds.
 Result<Fault> parse_fault(std::string_view text);
-// So many faults of all kinds, spread over `length`; the same for a seed.
+// So many faults of all kinds, spread over the first nine tenths of `length`, so that a client can
+// see what it has missed; the same for a seed.
 std::vector<Fault> make_faults(std::size_t count, Duration length, std::uint64_t seed);
 
 struct EmulatorOptions {
@@ -67,6 +75,7 @@ class Emulator final : public net::HttpHandler {
 
  private:
   class Client;
+  bool is_refusing(FaultKind kind) const;  // now
   void begin();                            // the play, if it has not begun
   std::optional<Duration> played() const;  // how long it lasts now; nothing: it has not begun
   std::size_t due() const;                 // trades that have happened

@@ -218,14 +218,21 @@ bool begins_like_sql(std::string_view text) {
   return false;
 }
 
-void add_run(CLI::App& app, std::vector<std::string>& what) {
+void add_insecure(CLI::App& command, bool& insecure) {
+  command.add_flag("--insecure", insecure,
+                   "Let other machines reach it without TLS, if it listens where they can: "
+                   "everybody on the way reads along");
+}
+
+void add_run(CLI::App& app, RunArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "run", "Run a pipeline, of a file or of live symbols, and show it in the browser");
   command
-      .add_option("what", what,
+      .add_option("what", arguments.what,
                   "A pipeline file (docs/reference/config.md), or symbols as venue:symbol, which "
                   "are kept in var/live")
       ->required();
+  add_insecure(command, arguments.insecure);
   command.footer(
       "SIGTERM or Ctrl-C: what came in is stored, then it stops; a second one stops it at once, "
       "and\n"
@@ -315,13 +322,21 @@ void add_emulate(CLI::App& app, EmulateArguments& arguments) {
       ->capture_default_str();
   command.add_option("--fault", arguments.faults,
                      "Such as cut@5s, any number of times: cut, mute, stall, duplicate, reorder, "
-                     "drop, malformed, unknown; since the play began");
+                     "drop, malformed, unknown, oversized, renamed, kick, skew, drip, 429, quota; "
+                     "since the play began");
   command.add_option("--faults", arguments.random_faults, "So many at random");
   command.add_option("--seed", arguments.seed, "Of those; the same seed, the same faults")
+      ->capture_default_str();
+  command.add_option("--mute", arguments.mute, "How long each of that kind lasts")
       ->capture_default_str();
   command.add_option(
       "--capture", arguments.capture,
       "Write what a client that misses nothing gets to this file; 'replay' reads it");
+  CLI::Option* const certificate = command.add_option(
+      "--tls-certificate", arguments.tls_certificate, "Serve wss and https as this (PEM)");
+  CLI::Option* const key =
+      command.add_option("--tls-key", arguments.tls_key, "Its key (PEM)")->needs(certificate);
+  certificate->needs(key);
   command.footer(
       "The play begins when the first client has asked for symbols; what was traded comes with "
       "the\n"
@@ -361,8 +376,11 @@ void add_demo(CLI::App& app, DemoArguments& arguments) {
   command.add_option("--speed", arguments.speed, "Market seconds in a second")
       ->check(kSpeed)
       ->capture_default_str();
-  command.add_option("--port", arguments.port,
-                     "Port on 127.0.0.1; without it 8273, or the next that is free");
+  CLI::Option* const port = command.add_option(
+      "--port", arguments.port, "Port on 127.0.0.1; without it 8273, or the next that is free");
+  command.add_option("--listen", arguments.listen, "ADDRESS:PORT of this machine, in its place")
+      ->excludes(port);
+  add_insecure(command, arguments.insecure);
   command.add_option("--state", arguments.state, "Folder of the demo's tape and store")
       ->capture_default_str();
   command.add_option("--data", arguments.data, "Folder of the recorded day");
@@ -507,7 +525,7 @@ int main(int argc, char** argv) {
   add_ingest(app, ingest_arguments);
   EmulateArguments emulate_arguments;
   add_emulate(app, emulate_arguments);
-  std::vector<std::string> run_arguments;
+  RunArguments run_arguments;
   add_run(app, run_arguments);
   QueryArguments query_arguments;
   add_query(app, query_arguments);

@@ -28,12 +28,21 @@ tape::embedded::EmbeddedTapeOptions embedded_tape_options(const config::TapeConf
           .free_stop_bytes = config.free_stop_bytes};
 }
 
+Result<std::optional<net::TlsIdentity>> tls_identity(const config::ApiConfig& config,
+                                                     Timestamp now) {
+  if (config.tls_certificate.empty()) return std::nullopt;
+  auto identity = net::TlsIdentity::read(config.tls_certificate, config.tls_key, now);
+  if (!identity) return std::unexpected(identity.error().within("[api]"));
+  return *std::move(identity);
+}
+
 Needs needs_of(const config::Config& config) {
   return {.tape_directory = config.tape.dir,
           .free_warn_bytes = config.tape.free_warn_bytes,
           .free_stop_bytes = config.tape.free_stop_bytes,
           .address = config.api.listen.address,
-          .port = config.api.listen.port};
+          .port = config.api.listen.port,
+          .has_tls = !config.api.tls_certificate.empty()};
 }
 
 }  // namespace tapedeck::app

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <tuple>
 
 #include "api/server.hpp"
 #include "api/token_gate.hpp"
@@ -286,15 +287,19 @@ std::optional<std::vector<const config::FeedConfig*>> other_symbols(const config
   return others;
 }
 
-void reload(const std::string& file, CurrentConfig& current, pipeline::Deck& deck, Log& log) {
-  auto config = load_config(file);
+void reload(const std::string& file, bool insecure, CurrentConfig& current, pipeline::Deck& deck,
+            Log& log) {
+  auto config = load_config(file, insecure);
   if (!config) {
     log.error("the file was read again and is not used: the pipeline runs on as before",
               {{"error", config.error().message}});
     return;
   }
-  if (config->api.listen != current.get().api.listen) {
-    log.warning("another [api] listen address takes a restart of the program");
+  const auto served = [](const config::ApiConfig& api) {
+    return std::tie(api.listen, api.tls_certificate, api.tls_key);
+  };
+  if (served(config->api) != served(current.get().api)) {
+    log.warning("another [api] listen address or certificate takes a restart of the program");
   }
   log.info("the file was read again: the pipeline goes on with it", {{"file", file}});
   const auto others = other_symbols(current.get(), *config);
@@ -350,10 +355,12 @@ Result<config::Config> config_of(const std::vector<std::string>& words) {
   return config;
 }
 
-Status run_config(const std::string& source, const config::Config& config, bool is_file) {
+Status run_config(const std::string& source, const config::Config& config, bool is_file,
+                  bool insecure) {
   const Signals signals{SIGINT, SIGTERM, SIGHUP};
   const SystemClock clock;
   Log log(clock, config.log.format, config.log.level);
+  TD_ASSIGN(auto tls, tls_identity(config.api, clock.now()));
   const auto disk = real_disk();
   CurrentConfig current(config);
   Metrics metrics;
@@ -377,8 +384,9 @@ Status run_config(const std::string& source, const config::Config& config, bool 
                  .token = token,
                  .viewer_token = config.api.viewer_token,
                  .metrics_token = config.api.metrics_token,
-                 // The file was refused where it must not be so.
-                 .insecure = config.api.insecure || real_machine()->is_container(),
+                 .tls = std::move(tls),
+                 .insecure = config.api.insecure || insecure,
+                 .is_container = real_machine()->is_container(),
                  .hosts = config.api.hosts.value_or(std::vector<std::string>()),
                  .trusted_proxies = config.api.trusted_proxies.value_or(std::vector<std::string>()),
                  .base_path = config.api.base_path.value_or(""),
@@ -393,7 +401,7 @@ Status run_config(const std::string& source, const config::Config& config, bool 
   while (true) {
     const int signal = signals.next(kLookEvery);
     if (signal == SIGINT || signal == SIGTERM) break;
-    if (signal == SIGHUP && is_file) reload(source, current, deck, log);
+    if (signal == SIGHUP && is_file) reload(source, insecure, current, deck, log);
     if (const auto why = deck.failure()) {
       ingest.open(false);
       return fail(ErrorCode::kIo, *why);
@@ -406,13 +414,14 @@ Status run_config(const std::string& source, const config::Config& config, bool 
 
 }  // namespace
 
-int run(const std::vector<std::string>& what) {
+int run(const RunArguments& arguments) {
+  const std::vector<std::string>& what = arguments.what;
   const bool is_file =
       what.size() == 1 && what.front() != kIngestVenue && !live_symbol(what.front());
-  const auto config = is_file ? load_config(what.front()) : config_of(what);
+  const auto config = is_file ? load_config(what.front(), arguments.insecure) : config_of(what);
   if (!config) return report(config.error());
   const std::string source = fmt::format("{}", fmt::join(what, " "));
-  if (const Status status = run_config(source, *config, is_file); !status) {
+  if (const Status status = run_config(source, *config, is_file, arguments.insecure); !status) {
     return report(status.error());
   }
   return kExitOk;

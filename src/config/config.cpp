@@ -209,6 +209,12 @@ Options<ApiConfig> api_options() {
              "What opens them to read only. Without it there are no viewers."),
       option("metrics_token", SecretSource{}, &C::metrics_token,
              "What reads /metrics and nothing else."),
+      option("tls_certificate", Text{}, &C::tls_certificate,
+             "With these two, HTTPS and WSS and nothing else: a file (PEM) with the server's "
+             "certificate first and those that lead to an authority behind it. It answers to the "
+             "names that the certificate has."),
+      option("tls_key", PrivateFile{}, &C::tls_key,
+             "The certificate's key (PEM), without a passphrase. A renewed one takes a restart."),
       option(
           "insecure", Flag{}, &C::insecure,
           "Whether other machines may reach an address without TLS; they still need a token. In a "
@@ -405,18 +411,25 @@ void check(const BarsConfig& bars, const std::vector<BarsConfig>& before, const 
 }
 
 void check(const ApiConfig& api, const std::vector<ApiConfig>&, const Place& place) {
+  if (stands(place, "tls_certificate") != stands(place, "tls_key")) {
+    place_of(place, {"tls_certificate", "tls_key"})
+        .error("TLS needs both, tls_certificate and tls_key: write the other one too");
+    return;
+  }
   const std::string& address = api.listen.address;
-  if (address.starts_with("127.") || address == "::1") return;
+  if (address.starts_with("127.") || address == "::1" || stands(place, "tls_certificate")) return;
   const bool is_all = address == "0.0.0.0" || address == "::";
-  if (!api.insecure && !(is_all && place.surroundings().is_container)) {
+  const Surroundings& around = place.surroundings();
+  if (!api.insecure && !around.insecure && !(is_all && around.is_container)) {
     place_of(place, {"listen"})
-        .error(fmt::format("other machines can reach {} and there is no encryption: use 127.0.0.1 "
-                           "behind a proxy with TLS, or write insecure = true",
+        .error(fmt::format("other machines can reach {} and there is no encryption: write "
+                           "tls_certificate and tls_key, use 127.0.0.1 behind a proxy with TLS, or "
+                           "write insecure = true",
                            address));
   } else {
     place_of(place, {"listen"})
-        .warning(fmt::format("other machines can reach {} and there is no encryption: use "
-                             "127.0.0.1, or a proxy with TLS",
+        .warning(fmt::format("other machines can reach {} and there is no encryption: write "
+                             "tls_certificate and tls_key, or use 127.0.0.1, or a proxy with TLS",
                              address));
   }
 }

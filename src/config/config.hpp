@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/result.hpp"
 #include "base/time.hpp"
 #include "market/bar.hpp"
 
@@ -106,11 +107,16 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+// "127.0.0.1:8273" or "[::1]:8273". Errors: kInvalidArgument.
+Result<Endpoint> parse_endpoint(std::string_view text);
+
 struct ApiConfig {
   Endpoint listen{"127.0.0.1", 8273};
   Secret token;  // empty: made at the first start
   Secret viewer_token;
   Secret metrics_token;
+  std::string tls_certificate;  // files; empty: no TLS
+  std::string tls_key;
   bool insecure = false;
   std::optional<std::vector<std::string>> hosts;
   std::optional<std::vector<std::string>> trusted_proxies;
@@ -170,6 +176,7 @@ struct Surroundings {
   std::function<std::optional<std::string>(const std::string& name)> environment;
   std::vector<VenueRules> venues;
   bool is_container = false;  // which may listen on all interfaces
+  bool insecure = false;      // said on the command line; as in [api]
 };
 
 // The environment of this process.

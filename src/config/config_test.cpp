@@ -412,6 +412,48 @@ TEST_F(ConfigTest, BeyondLoopbackMustBeMeant) {
               HasSubstr("x.toml:2:10: warning: api.listen: other machines can reach 0.0.0.0"));
 }
 
+TEST_F(ConfigTest, TlsIsEnoughBeyondLoopback) {
+  const std::string listen = "[api]\nlisten = \"192.168.1.7:443\"\n";
+  const std::string certificate = "tls_certificate = \"deck.pem\"\n";
+  const std::string key = "tls_key = \"deck.key\"\n";
+  const ParsedConfig parsed = parse(listen + certificate + key);
+  EXPECT_THAT(parsed.problems, IsEmpty());
+  EXPECT_EQ(parsed.config.api.tls_certificate, "deck.pem");
+  EXPECT_EQ(parsed.config.api.tls_key, "deck.key");
+  EXPECT_THAT(problem(listen + certificate),
+              HasSubstr("x.toml:3:19: api.tls_certificate: TLS needs both"));
+  EXPECT_THAT(problem("[api]\n" + key), HasSubstr("api.tls_key: TLS needs both"));
+}
+
+TEST_F(ConfigTest, TheKeyOfTlsIsForItsOwnerAlone) {
+  const std::string path = testing::TempDir() + "tapedeck-config-test.key";
+  std::ofstream(path) << "key";
+  const std::string text = "[api]\ntls_certificate = \"deck.pem\"\ntls_key = \"" + path + "\"\n";
+  using std::filesystem::perms;
+  std::filesystem::permissions(path, perms::owner_read | perms::group_read);
+  const ParsedConfig open = parse(text);
+  EXPECT_TRUE(open.usable());
+  ASSERT_EQ(open.problems.size(), 1u);
+  EXPECT_THAT(to_string(open.problems[0]), HasSubstr("api.tls_key: others may read"));
+  std::filesystem::permissions(path, perms::owner_read);
+  EXPECT_THAT(parse(text).problems, IsEmpty());
+  std::filesystem::remove(path);
+}
+
+TEST_F(ConfigTest, WhatIsInsecureMayBeSaidOutside) {
+  const Surroundings said{.environment = {}, .venues = {}, .insecure = true};
+  EXPECT_TRUE(parse_config("[api]\nlisten = \"192.168.1.7:80\"\n", "x.toml", said).usable());
+}
+
+TEST(ParseEndpoint, IsAnAddressAndAPort) {
+  EXPECT_EQ(*parse_endpoint("127.0.0.1:8273"), (Endpoint{"127.0.0.1", 8273}));
+  EXPECT_EQ(*parse_endpoint("[::1]:0"), (Endpoint{"::1", 0}));
+  for (const char* wrong : {"", ":", "8273", "localhost:1", "127.0.0.1:", "127.0.0.1:65536",
+                            "::1:8273", "[::1]", "127.0.0.1:80x"}) {
+    EXPECT_FALSE(parse_endpoint(wrong)) << wrong;
+  }
+}
+
 TEST_F(ConfigTest, AContainerMayListenOnAllInterfaces) {
   for (const char* all : {"0.0.0.0:80", "[::]:80"}) {
     const ParsedConfig parsed = parse(fmt::format("[api]\nlisten = \"{}\"\n", all), true);

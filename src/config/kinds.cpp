@@ -76,6 +76,8 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   return bytes;
 }
 
+bool is_open_to_others(const struct stat& info) { return (info.st_mode & 077) != 0; }
+
 // The content of a file of at most a few thousand bytes, and whether others than its owner may
 // read it.
 struct SecretFile {
@@ -101,8 +103,12 @@ Result<SecretFile> read_secret_file(const std::string& path) {
   if (got < 0) return cannot("reading failed");
   if (static_cast<std::size_t>(got) > kBytesMax) return cannot("it is longer than a secret is");
   file.content.assign(bytes.data(), static_cast<std::size_t>(got));
-  file.open_to_others = (info.st_mode & 077) != 0;
+  file.open_to_others = is_open_to_others(info);
   return file;
+}
+
+void warn_of_others(const Place& place, std::string_view path) {
+  place.warning(fmt::format("others may read '{}': chmod 600 it", path));
 }
 
 }  // namespace
@@ -255,29 +261,9 @@ std::string ListenAt::show(const Value& value) const {
 std::optional<Endpoint> ListenAt::read(const Place& place) const {
   const auto text = Text().read(place);
   if (!text) return std::nullopt;
-  const auto wrong = [&](std::string_view what) {
-    return place.error(fmt::format("'{}': {}: write \"127.0.0.1:8273\" or \"[::1]:8273\"",
-                                   text->substr(0, 64), what));
-  };
-  const auto colon = text->rfind(':');
-  std::string address = text->substr(0, colon);
-  if (colon == text->npos || address.empty()) return wrong("an address and a port are needed");
-  in6_addr parsed{};
-  if (address.starts_with('[') && address.ends_with(']')) {
-    address = address.substr(1, address.size() - 2);
-    if (::inet_pton(AF_INET6, address.c_str(), &parsed) != 1) {
-      return wrong("what is in brackets is no IPv6 address");
-    }
-  } else if (::inet_pton(AF_INET, address.c_str(), &parsed) != 1) {
-    return wrong("no address of a machine, as names are not looked up");
-  }
-  const std::string_view port = std::string_view(*text).substr(colon + 1);
-  Endpoint endpoint{.address = std::move(address)};
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
-  if (error != std::errc{} || end != port.data() + port.size()) {
-    return wrong("the port is a whole number, 0 to 65535");
-  }
-  return endpoint;
+  auto endpoint = parse_endpoint(*text);
+  if (!endpoint) return place.error(endpoint.error().message);
+  return *std::move(endpoint);
 }
 
 std::optional<Secret> SecretSource::read(const Place& place) const {
@@ -302,9 +288,7 @@ std::optional<Secret> SecretSource::read(const Place& place) const {
   } else {
     auto file = read_secret_file(name);
     if (!file) return place.error(file.error().message);
-    if (file->open_to_others) {
-      place.warning(fmt::format("others may read '{}': chmod 600 it", name));
-    }
+    if (file->open_to_others) warn_of_others(place, name);
     value = std::move(file->content);
     while (value.ends_with('\n') || value.ends_with('\r')) value.pop_back();
     if (value.empty()) return place.error(fmt::format("the file '{}' is empty", name));
@@ -313,6 +297,41 @@ std::optional<Secret> SecretSource::read(const Place& place) const {
     return place.error(fmt::format("what '{}' holds is more than one line of text", name));
   }
   return Secret(std::move(value));
+}
+
+std::optional<std::string> PrivateFile::read(const Place& place) const {
+  auto path = Text().read(place);
+  if (!path) return std::nullopt;
+  struct stat info{};
+  if (::stat(path->c_str(), &info) == 0 && is_open_to_others(info)) warn_of_others(place, *path);
+  return path;
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  const auto wrong = [&](std::string_view what) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}': {}: write \"127.0.0.1:8273\" or \"[::1]:8273\"",
+                            text.substr(0, 64), what));
+  };
+  const auto colon = text.rfind(':');
+  std::string address(text.substr(0, colon));
+  if (colon == text.npos || address.empty()) return wrong("an address and a port are needed");
+  in6_addr parsed{};
+  if (address.starts_with('[') && address.ends_with(']')) {
+    address = address.substr(1, address.size() - 2);
+    if (::inet_pton(AF_INET6, address.c_str(), &parsed) != 1) {
+      return wrong("what is in brackets is no IPv6 address");
+    }
+  } else if (::inet_pton(AF_INET, address.c_str(), &parsed) != 1) {
+    return wrong("no address of a machine, as names are not looked up");
+  }
+  const std::string_view port = text.substr(colon + 1);
+  Endpoint endpoint{.address = std::move(address)};
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+  if (error != std::errc{} || end != port.data() + port.size()) {
+    return wrong("the port is a whole number, 0 to 65535");
+  }
+  return endpoint;
 }
 
 }  // namespace tapedeck::config

@@ -87,7 +87,10 @@ class Place {
 struct Text {
   using Value = std::string;
   std::string describe() const { return "text"; }
-  std::string show(const Value& value) const { return fmt::format("\"{}\"", value); }
+  // Nothing for an empty one, which cannot be written.
+  std::string show(const Value& value) const {
+    return value.empty() ? value : fmt::format("\"{}\"", value);
+  }
   std::optional<Value> read(const Place& place) const;
 };
 
@@ -181,6 +184,14 @@ struct SecretSource {
   using Value = Secret;
   std::string describe() const { return "secret: \"env:NAME\" or \"file:PATH\""; }
   std::string show(const Value&) const { return {}; }
+  std::optional<Value> read(const Place& place) const;
+};
+
+// A file that only its owner may read. That it is right is seen when it is read.
+struct PrivateFile {
+  using Value = std::string;
+  std::string describe() const { return "file that only its owner may read"; }
+  std::string show(const Value& value) const { return Text().show(value); }
   std::optional<Value> read(const Place& place) const;
 };
 

@@ -854,6 +854,8 @@ TEST_P(TlsServerTest, ADrippingHandshakeDoesNotMoveItsDeadline) {
   dripping.send("\x16\x03\x01\x3f\xff");  // a record of 16 KiB begins
   EXPECT_TRUE(eventually([&] {
     dripping.send("x");
+    // Without it the whole record would be there in time.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return refusals("slow_handshake") == 2;
   }));
   EXPECT_TRUE(silent.read_end());

@@ -307,6 +307,7 @@ void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first, 
   Gap gap{.symbol = symbol, .first = first, .last = last};
   gap.too_late = before.value_or(clock_.now());
   gap.since = gap.too_late - gap.step;
+  gap.behind = gap.too_late;
   gaps_.push_back(std::move(gap));
 }
 
@@ -405,14 +406,23 @@ void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
 bool LiveSource::look_elsewhere(Gap& gap, const Came& came) {
   if (++gap.looks >= kLooksMax) return false;
   const Timestamp asked = gap.since;
+  if (gap.back.ns > 0) {
+    gap.back = gap.back * 2;
+    gap.since = gap.behind - gap.back;
+    return gap.back <= kClockStepMax;
+  }
   if (came.is_empty || came.first > gap.first) {
     gap.too_late = std::min(gap.too_late, asked);
   } else if (came.last < gap.first) {
     gap.too_early = std::max(gap.too_early.value_or(came.last_time), came.last_time);
   } else {
-    // It begins before the gap. What it does not have of it is nowhere, unless it ends too soon.
+    // It begins before the gap, and does not have it: it ends too soon, or the venue's clock was
+    // set back in between, and with it the order of time.
     gap.since = came.last_time - nanoseconds(1);
-    return came.last < gap.last && gap.since > asked;
+    if (came.last < gap.last && gap.since > asked) return true;
+    gap.back = milliseconds(500);
+    gap.since = gap.behind - gap.back;
+    return true;
   }
   if (!gap.too_early) {
     gap.since = gap.since - gap.step;  // each time further back, so that any time is reached soon

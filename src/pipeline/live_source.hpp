@@ -55,6 +55,8 @@ class LiveSource final : public feeds::Source {
 
   // How often a venue is asked by time for one gap, until it is found.
   static constexpr int kLooksMax = 100;
+  // By how much a venue's clock may be set back for that to find all the same.
+  static constexpr Duration kClockStepMax = seconds(16);
 
   // How often it says that all that was received is handed on.
   static constexpr Duration kMarkEvery = seconds(1);
@@ -144,6 +146,8 @@ class LiveSource final : public feeds::Source {
     std::optional<Timestamp> too_early{};
     Duration step = minutes(1);  // by which the next look goes further back
     int looks = 0;
+    Timestamp behind{};  // of the trade behind it
+    Duration back{};     // before that, when its neighbours' times were of no help
   };
   // What an answer had, of any id.
   struct Came {

@@ -451,7 +451,6 @@ TEST_F(RepairTest, OfALongGapTheNewestAreFetched) {
 // A venue that is asked by time, of whose trades one is a second.
 class RepairByTimeTest : public RepairTest {
  protected:
-  static constexpr std::uint64_t kAnswerMax = 100;
   void start_by_time() {
     protocol_.repair->target = nullptr;
     protocol_.repair->target_since = [](std::string_view symbol, Timestamp since) {
@@ -460,8 +459,9 @@ class RepairByTimeTest : public RepairTest {
     start_with([this](const std::string& url) {
       const std::int64_t since = std::stoll(url.substr(url.find('=') + 1));
       std::string ids;
-      for (std::uint64_t id = 1, count = 0; id <= 100'000 && count < kAnswerMax; ++id) {
-        if (second_of(id) <= since || id == lost_) continue;
+      for (std::uint64_t id = 1, count = 0; id <= 100'000 && count < answer_max_; ++id) {
+        const bool is_ahead = id >= ahead_.first && id <= ahead_.second;
+        if (second_of(id) + (is_ahead ? 8 : 0) <= since || id == lost_) continue;
         ids += fmt::format("{} ", id);
         ++count;
       }
@@ -478,7 +478,9 @@ class RepairByTimeTest : public RepairTest {
     for (; first <= last; ++first) all.push_back(first);
     return all;
   }
+  std::uint64_t answer_max_ = 100;
   std::uint64_t lost_ = 0;
+  std::pair<std::uint64_t, std::uint64_t> ahead_;  // ids of which the venue's clock was 8 s ahead
 };
 
 TEST_F(RepairByTimeTest, FromTheTimeOfTheTradeBehind) {
@@ -506,13 +508,23 @@ TEST_F(RepairByTimeTest, WithoutATimeItIsFoundToo) {
   EXPECT_THAT(lines_.back(), HasSubstr("missed trades were fetched"));
 }
 
+TEST_F(RepairByTimeTest, BehindAClockThatWasSetBack) {
+  ahead_ = {99'920, 99'929};
+  answer_max_ = 14;
+  start_by_time();
+  source_->missing(series_, venue_, 99'930, 99'939, time_of(99'940));
+  run_for(seconds(20));
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades were fetched"));
+  EXPECT_THAT(std::set<std::uint64_t>(heard_.repaired.begin(), heard_.repaired.end()).size(), 10u);
+}
+
 TEST_F(RepairByTimeTest, WhatTheVenueHasNotStaysMissing) {
   lost_ = 99'985;
   start_by_time();
   source_->missing(series_, venue_, 99'980, 99'989, time_of(99'990));
   run_for(minutes(10));
   EXPECT_EQ(heard_.repaired.size(), 9u);
-  EXPECT_EQ(asked_.size(), 1u);
+  EXPECT_EQ(asked_.size(), 7u);
   EXPECT_THAT(lines_.back(), HasSubstr("missed trades stay missing"));
   source_->missing(series_, venue_, 1, 3, time_of(4));
   run_for(minutes(10));

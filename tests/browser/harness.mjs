@@ -37,24 +37,21 @@ export async function freePort() {
 /** A running `tapedeck demo` with a state folder of its own. */
 export class Demo {
   static async start({ speed, args = [] }) {
-    const demo = new Demo();
-    demo.port = await freePort();
-    demo.state = await mkdtemp(join(tmpdir(), 'tapedeck-browser-'));
-    demo.output = '';
-    demo.process = spawn(
-      programPath,
-      [
-        'demo',
-        '--port',
-        String(demo.port),
-        '--state',
-        demo.state,
-        '--speed',
-        String(speed),
-        ...args,
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+    const port = await freePort();
+    const state = await mkdtemp(join(tmpdir(), 'tapedeck-browser-'));
+    return Demo.of(
+      ['demo', '--port', String(port), '--state', state, '--speed', String(speed), ...args],
+      { port, state },
     );
+  }
+
+  /** The program with these arguments. `state`, a folder, goes with it. */
+  static async of(args, { port, state }) {
+    const demo = new Demo();
+    demo.port = port;
+    demo.state = state;
+    demo.output = '';
+    demo.process = spawn(programPath, args, { cwd: state, stdio: ['ignore', 'pipe', 'pipe'] });
     demo.exited = new Promise((resolve) => {
       demo.process.once('exit', (code, signal) => resolve({ code, signal }));
       demo.process.once('error', (error) => resolve({ code: null, signal: null, error }));
@@ -78,7 +75,7 @@ export class Demo {
       const timer = setTimeout(() => fail(`no address within ${kStartMs} ms`), kStartMs);
       const read = (chunk) => {
         this.output += chunk;
-        const found = /http:\/\/127\.0\.0\.1:\d+\/\?token=[\w.~-]+(?=\s)/.exec(this.output);
+        const found = /https?:\/\/[\w.]+:\d+\/\?token=[\w.~-]+(?=\s)/.exec(this.output);
         if (!found) return;
         clearTimeout(timer);
         resolve(found[0]);

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""tests/e2e/faults_test.py: what live feeds do with the rarer faults of venues, over TLS too.
+
+`tapedeck emulate` is the venue, as in live_test.py. At the end each venue has a session of many
+faults at random, without and with `kill -9` of the program: what was traded is on the tape, or
+known as a gap.
+
+    [TAPEDECK_BIN=build/release/tapedeck] [TAPEDECK_FAULTS=12] [TAPEDECK_FAULTS_S=12]
+        python3 tests/e2e/faults_test.py
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "replay"))
+import certificate
+import product
+from live_test import LENGTH_MS, REPAIRED, SYMBOLS, LiveCase, missing_of, trades_of
+
+FAULTS = int(os.environ.get("TAPEDECK_FAULTS", "12"))  # of a session
+FAULTS_S = float(os.environ.get("TAPEDECK_FAULTS_S", "12"))  # that it lasts
+KILLS = max(3, FAULTS // 10)
+
+
+def setUpModule():
+    product.require_binary()
+
+
+class FaultsTest(LiveCase):
+    def test_venues_over_tls(self):
+        trusted, key = certificate.make(self.folder)
+        tls = ("--tls-certificate", trusted, "--tls-key", key)
+        venues = [self.emulate(venue, *tls, "--fault", "drop@2s") for venue in SYMBOLS]
+        for venue in venues:
+            self.assertRegex(venue.url, "^wss://")
+        self.write_pipeline(*venues, more=f'ca_file = "{trusted}"\n')
+        with self.running() as service:
+            self.until_played(service, venues)
+            mended = lambda: all(not s.startswith(REPAIRED) for s, _ in missing_of(self.tape))
+            service.until("repairs over https", mended)
+            self.assertEqual(service.stop(), 0)
+        self.assert_true_and_whole(venues)
+
+    def test_a_certificate_that_is_not_trusted(self):
+        certificate_file, key = certificate.make(self.folder)
+        venue = self.emulate("kraken", "--tls-certificate", certificate_file, "--tls-key", key)
+        plain = self.emulate("binance")
+        self.write_pipeline(venue, plain)
+        with self.running() as service:
+            self.until_played(service, [plain])
+            self.assertIn("certificate", service.log())
+            self.assertEqual(service.stop(), 0)
+        self.assertEqual({series for series, _ in trades_of(self.tape)}, {"binance/trade/BTCUSDT"})
+
+    def played(self, venue, *faults):
+        """A venue with these faults, played to its end: what the program said, and its status."""
+        # So slow that it still trades when the program is back.
+        options = ["--speed", "0.5", *(word for fault in faults for word in ("--fault", fault))]
+        emulator = self.emulate(venue, *options)
+        self.write_pipeline(emulator)
+        with self.running() as service:
+            self.until_played(service, [emulator])
+            if venue in REPAIRED:
+                service.until("repairs", lambda: not missing_of(self.tape))
+            status = service.status()
+            self.assertEqual(service.stop(), 0)
+        lost = self.assert_true_and_whole([emulator])
+        if venue in REPAIRED:
+            self.assertEqual(lost, 0)
+            self.assert_bars_are_the_truths(emulator)
+        return service.log(), status
+
+    def test_rarer_faults(self):
+        for name in SYMBOLS:
+            with self.subTest(name):
+                self.setUp()
+                faults = "oversized@1s renamed@2500ms skew@3s drip@3500ms kick@4s".split()
+                log, status = self.played(name, *faults)
+                self.assertIn("more came than is allowed", log)
+                self.assertIn("a day old", log)
+                # The one with another name, whole, and no other.
+                self.assertEqual(status["quarantine"]["reasons"], {"missing_field": "1"})
+
+    def test_who_is_asked_to_stay_away_stays_away(self):
+        log, _ = self.played("binance", "drop@500ms", "429@500ms", "cut@700ms")
+        self.assertIn("too many attempts", log)
+        log, _ = self.played_again("coinbase", "drop@500ms", "429@600ms")
+        self.assertIn("the venue answered 429", log)
+
+    def played_again(self, *arguments):
+        self.setUp()
+        return self.played(*arguments)
+
+    def session(self, name, kills=()):
+        """Many faults at random: what is missing in the end, by its ids."""
+        speed = LENGTH_MS / 1000 / FAULTS_S
+        options = ("--faults", FAULTS, "--seed", 7, "--speed", speed, "--mute", "2s")
+        venue = self.emulate(name, *map(str, options))
+        self.write_pipeline(venue)
+        ends = None
+        for after_s in kills:
+            with self.running() as service:
+                service.until("trades", lambda: os.path.exists(venue.capture))
+                ends = ends or time.monotonic() + FAULTS_S
+                time.sleep(after_s)
+                service.send(signal.SIGKILL)
+                service.process.wait()
+        with self.running() as service:
+            service.until("trades", lambda: os.path.exists(venue.capture))
+            ends = ends or time.monotonic() + FAULTS_S
+            time.sleep(max(0, ends - time.monotonic()))
+            is_live = lambda: service.status()["feeds"][0]["state"] == "live"
+            service.until("the feed is connected", is_live)
+            if name in REPAIRED:
+                service.until("repairs", lambda: not missing_of(self.tape))
+            self.assertEqual(service.stop(), 0)
+        self.assert_true_and_whole([venue])
+        there, truth = trades_of(self.tape), trades_of(os.path.join(self.folder, f"truth-{name}"))
+        if name in REPAIRED:
+            # What was traded after the last trade that came, nobody can know of.
+            unknown = [int(truth[key][0]) for key in set(truth) - set(there)]
+            second = 10**9
+            before = min(unknown) // second * second if unknown else None
+            self.assert_bars_are_the_truths(venue, before=before)
+        missing = missing_of(self.tape)
+        print(
+            f"{name}: {FAULTS} faults in {FAULTS_S:.0f} s, {len(kills)} kills: "
+            f"{len(there)} trades, {len(missing)} known to be missing"
+        )
+
+    def test_many_faults(self):
+        for name in SYMBOLS:
+            with self.subTest(name):
+                self.setUp()
+                self.session(name)
+
+    def test_many_faults_and_kills(self):
+        rng = random.Random(5)
+        for name in SYMBOLS:
+            with self.subTest(name):
+                self.setUp()
+                self.session(name, [rng.random() * FAULTS_S / KILLS for _ in range(KILLS)])
+
+
+if __name__ == "__main__":
+    unittest.main()
