@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -295,48 +296,80 @@ void wait_for(const char* what, const Progress& progress, Condition condition, D
   }
 }
 
+// The whole program in one process: a feed of that rate, tape, bars, store and API.
+class Served {
+ public:
+  Served(const LiveArguments& arguments, const Progress& progress)
+      : disk_(real_disk()), log_(kClock, LogFormat::kText, LogLevel::kWarning) {
+    or_exit(disk_->create_directories(arguments.directory));
+    const auto make_run =
+        [this, &arguments, &progress](
+            std::uint64_t,
+            std::function<void()> on_change) -> Result<std::unique_ptr<pipeline::Pipeline>> {
+      pipeline::PipelineParts parts;
+      parts.catalog = std::make_unique<market::Catalog>();
+      parts.quarantine = std::make_unique<quality::Quarantine>();
+      TD_ASSIGN(parts.tape,
+                tape::embedded::open_embedded_tape(*disk_, kClock, *parts.catalog,
+                                                   {.directory = arguments.directory + "/tape"}));
+      TD_ASSIGN(parts.store,
+                store::embedded::open_sqlite_store(*disk_, arguments.directory + "/store.db"));
+      parts.feeds.push_back(
+          {.id = "bench",
+           .source = std::make_unique<PacedSource>(arguments, progress, *parts.catalog)});
+      const pipeline::PipelineOptions options{.specs = {{.interval = minutes(1)}},
+                                              .bars_kept_max = pipeline::kBarsBesideStore,
+                                              .metrics = &metrics_};
+      return std::make_unique<pipeline::Pipeline>(std::move(parts), tables_, kClock, options,
+                                                  std::move(on_change));
+    };
+    deck_.emplace(pipeline::PlayStatus{}, pipeline::Deck::NextRun::kGoesOn, make_run, log_);
+    or_exit(deck_->start());
+    server_ = or_exit(api::start_api({.port = 0, .token = Secret(kToken)}, *deck_, *deck_, *deck_,
+                                     metrics_, log_));
+  }
+
+  const pipeline::Deck& deck() const { return *deck_; }
+  std::uint16_t port() const { return server_->port(); }
+  Secret url_with_token() const { return server_->url_with_token(); }
+  Metrics& metrics() { return metrics_; }
+  void close() { server_.reset(); }
+
+ private:
+  const std::unique_ptr<Disk> disk_;
+  Log log_;
+  Metrics metrics_;
+  const market::ConditionTables tables_;
+  std::optional<pipeline::Deck> deck_;
+  std::unique_ptr<api::ApiServer> server_;
+};
+
 }  // namespace
 
-void live(const LiveArguments& arguments) {
-  const auto disk = real_disk();
-  or_exit(disk->create_directories(arguments.directory));
-  Log log(kClock, LogFormat::kText, LogLevel::kWarning);
-  Metrics metrics;
-  const market::ConditionTables tables;
+void page(const LiveArguments& arguments) {
   Progress progress;
-  const auto make_run =
-      [&](std::uint64_t,
-          std::function<void()> on_change) -> Result<std::unique_ptr<pipeline::Pipeline>> {
-    pipeline::PipelineParts parts;
-    parts.catalog = std::make_unique<market::Catalog>();
-    parts.quarantine = std::make_unique<quality::Quarantine>();
-    TD_ASSIGN(parts.tape,
-              tape::embedded::open_embedded_tape(*disk, kClock, *parts.catalog,
-                                                 {.directory = arguments.directory + "/tape"}));
-    TD_ASSIGN(parts.store,
-              store::embedded::open_sqlite_store(*disk, arguments.directory + "/store.db"));
-    parts.feeds.push_back(
-        {.id = "bench",
-         .source = std::make_unique<PacedSource>(arguments, progress, *parts.catalog)});
-    const pipeline::PipelineOptions options{.specs = {{.interval = minutes(1)}},
-                                            .bars_kept_max = pipeline::kBarsBesideStore,
-                                            .metrics = &metrics};
-    return std::make_unique<pipeline::Pipeline>(std::move(parts), tables, kClock, options,
-                                                std::move(on_change));
-  };
-  pipeline::Deck deck({}, pipeline::Deck::NextRun::kGoesOn, make_run, log);
-  or_exit(deck.start());
-  auto server =
-      or_exit(api::start_api({.port = 0, .token = Secret(kToken)}, deck, deck, deck, metrics, log));
+  progress.subscribed = arguments.series;  // it begins at once
+  const Served served(arguments, progress);
+  fmt::print("{{\"address\":\"{}\"}}\n", served.url_with_token().reveal());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  if (const auto why = served.deck().failure()) die(*why);
+}
+
+void live(const LiveArguments& arguments) {
+  Progress progress;
+  Served served(arguments, progress);
+  const pipeline::Deck& deck = served.deck();
   const std::uint64_t total = arguments.rate * arguments.duration_s;
   wait_for(
       "the first trades", progress,
       [&] { return deck.status().durable_offset.value >= arguments.series; }, kPatience);
   std::vector<double> latencies_ms, frames_bytes;
   latencies_ms.reserve(total);
-  auto client = or_exit(net::WebSocketClient::start({}, kClock, metrics));
+  auto client = or_exit(net::WebSocketClient::start({}, kClock, served.metrics()));
   or_exit(client->connect(
-      {.url = Secret(fmt::format("ws://127.0.0.1:{}/api/v1/live", server->port())),
+      {.url = Secret(fmt::format("ws://127.0.0.1:{}/api/v1/live", served.port())),
        .headers = {{"Authorization", Secret(fmt::format("Bearer {}", kToken))}}},
       std::make_unique<Watcher>(arguments.series, progress, latencies_ms, frames_bytes)));
   wait_for(
@@ -363,7 +396,7 @@ void live(const LiveArguments& arguments) {
   crowd.reset();
   const double cpu = cpu_s() - cpu_before_s;
   client.reset();
-  server.reset();
+  served.close();
   if (const auto why = deck.failure()) die(*why);
   fmt::print(
       R"({{"trades":{},"arrived":{},"rate":{},"series":{},"messages":{},"message_bytes":{:.0f},)"

@@ -22,6 +22,7 @@ RATE = 10_000
 LIVE_SERIES = 20
 CROWD = 1000
 WANTED_REQUESTS_S = 10_000
+TICK_TO_PIXEL_MS = 250  # the target, of the p99
 CONNECTIONS = 32  # one alone may ask 5000 times a second
 STORED_SERIES = 500
 BARS_ASKED = 500
@@ -136,6 +137,7 @@ class Serving:
         self.memory_target_mb = memory_target_mb
         self.live_runs = []
         self.crowd_runs = []
+        self.page_runs = []
 
     def all(self):
         """As Bench.all()."""
@@ -144,6 +146,10 @@ class Serving:
             "live_p99_ms": ("ms", "fdatasync", False, lambda: self.live("live_p99_ms", "p99_ms")),
             "crowd_p50_ms": ("ms", "alone", False, lambda: self.crowd("crowd_p50_ms", "p50_ms")),
             "crowd_p99_ms": ("ms", "alone", False, lambda: self.crowd("crowd_p99_ms", "p99_ms")),
+            "tick_to_pixel_p50_ms": ("ms", "target", False, lambda: self.tick_to_pixel(
+                "tick_to_pixel_p50_ms", "p50_ms")),
+            "tick_to_pixel_p99_ms": ("ms", "target", False, lambda: self.tick_to_pixel(
+                "tick_to_pixel_p99_ms", "p99_ms")),
             "range_query_ms": ("ms", "sqlite", False, self.range_query),
             "cold_start_ms": ("ms", "empty", False, self.cold_start),
             "rss_mb": ("MB", "target", False, self.memory),
@@ -198,6 +204,35 @@ class Serving:
             crowd_bytes=middle([said["crowd_bytes"] for said in crowded]),
             cpu_s=middle([said["cpu_s"] for said in crowded]),
             cpu_alone_s=middle([said["cpu_s"] for said in alone]))
+    def tick_to_pixel(self, name, quantile):
+        """A real Chromium, on this machine, that has the page open."""
+        seconds = 3 if self.bench.options.quick else 20
+        while len(self.page_runs) < self.bench.options.runs:
+            self.progress(f"page: run {len(self.page_runs) + 1} of {self.bench.options.runs}")
+            # Longer than the browser takes to start and to look.
+            with subprocess.Popen(
+                    [self.bench.options.td_bench, "page", "--dir", self.bench.fresh("page"),
+                     "--rate", str(RATE), "--series", str(LIVE_SERIES), "--seconds",
+                     str(seconds + 60)],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as served:
+                try:
+                    address = json.loads(served.stdout.readline())["address"]
+                    done = subprocess.run(
+                        ["node", ROOT / "bench/page_bench.mjs", address, str(seconds)],
+                        stdout=subprocess.PIPE, text=True, check=False, timeout=seconds + 120)
+                finally:
+                    served.kill()
+            if done.returncode != 0:
+                raise Failed("the browser did not measure: see above")
+            self.page_runs.append(json.loads(done.stdout))
+        runs = self.page_runs
+        return lines.line_of(
+            name, "ms", [said[quantile] for said in runs], f"{TICK_TO_PIXEL_MS} ms, the target",
+            [TICK_TO_PIXEL_MS], trades_per_s=RATE, series=LIVE_SERIES,
+            worst_ms=max(said["max_ms"] for said in runs),
+            paints=middle([said["paints"] for said in runs]),
+            frames_per_s=middle([said["frames_per_s"] for said in runs]),
+            script_ms_per_s=middle([said["script_ms_per_s"] for said in runs]))
 
     def http(self, name, target):
         per_s, latencies, cpu_us = [], [], []

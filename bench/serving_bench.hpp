@@ -19,6 +19,8 @@ struct LiveArguments {
 // fdatasync in the same folder took meanwhile. Beside that client there may be a crowd, each of
 // which watches the bars of one series: a tenth never reads, a tenth vanishes.
 void live(const LiveArguments& arguments);
+// The same program without the client: prints its address, and serves until standard input ends.
+void page(const LiveArguments& arguments);
 
 struct LoadArguments {
   std::uint16_t port = 0;

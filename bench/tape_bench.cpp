@@ -475,6 +475,14 @@ int main(int argc, char** argv) {
   watching->add_option("--crowd", watched.crowd, "clients beside it")->check(CLI::Range(0, 1000));
   watching->callback([&] { live(watched); });
 
+  LiveArguments shown;
+  auto* showing = app.add_subcommand("page", "a feed whose page is open in a browser");
+  showing->add_option("--dir", shown.directory)->required();
+  showing->add_option("--rate", shown.rate, "trades a second")->check(CLI::PositiveNumber);
+  showing->add_option("--seconds", shown.duration_s)->check(CLI::PositiveNumber);
+  showing->add_option("--series", shown.series)->check(CLI::Range(1, 64));
+  showing->callback([&] { page(shown); });
+
   LoadArguments asked;
   auto* asking = app.add_subcommand("load", "asks a running program over HTTP");
   asking->add_option("--port", asked.port)->required();

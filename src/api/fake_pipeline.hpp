@@ -43,6 +43,7 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
   pipeline::Quality known_quality;
   Timestamp market_time{};
   Result<store::Table> table = store::Table{};
+  Offset bars_gone;  // as LiveTable::Bars::gone
 
   // Puts a bar in, in place of one with its ts_open, and moves the offset up to the bar's.
   void put(const market::Bar& changed) {
@@ -115,11 +116,7 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     std::erase_if(page.bars, [&](const market::Bar& b) {
       return (query.start && b.ts_open < *query.start) || (query.end && b.ts_open >= *query.end);
     });
-    for (const std::string& name : indicators) {
-      page.indicators.push_back({name, {page.bars.size(), "1.5"}});
-      if (!page.bars.empty()) page.indicators.back().values.front().reset();
-    }
-    if (!indicators.empty()) page.indicator_anchor = Timestamp{7};
+    add_indicators(page, indicators);
     return page;
   }
 
@@ -161,9 +158,13 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
   }
 
   Result<pipeline::BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec&,
-                                       Offset since) const override {
+                                       Offset since,
+                                       std::span<const std::string> indicators) const override {
     std::lock_guard lock(mutex_);
-    return page_since(series, since);
+    TD_ASSIGN(pipeline::BarPage page, page_since(series, since));
+    page.limited = since.value < bars_gone.value;
+    add_indicators(page, indicators);
+    return page;
   }
 
   std::unique_ptr<Subscription> subscribe(std::function<void()> on_change) override {
@@ -221,6 +222,14 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
   }
 
  private:
+  static void add_indicators(pipeline::BarPage& page, std::span<const std::string> indicators) {
+    for (const std::string& name : indicators) {
+      page.indicators.push_back({name, {page.bars.size(), "1.5"}});
+      if (!page.bars.empty()) page.indicators.back().values.front().reset();
+    }
+    if (!indicators.empty()) page.indicator_anchor = Timestamp{7};
+  }
+
   Result<pipeline::BarPage> page_since(const market::SeriesKey& series, Offset since) const {
     if (bars_error_) return std::unexpected(*bars_error_);
     if (series != key) {

@@ -25,6 +25,25 @@ void append_spec(std::string& out, const market::SeriesKey& series, const market
          to_string(spec.session), to_string(spec.source), to_string(spec.adjusted));
 }
 
+std::string instant_or_null(std::optional<Timestamp> t) {
+  return t ? fmt::format("\"{}\"", t->ns) : "null";
+}
+
+// ,"indicators":[...],"indicator_anchor":...
+void append_indicators(std::string& out, const pipeline::BarPage& page) {
+  out += ",\"indicators\":[";
+  for (const auto& column : page.indicators) {
+    append(out, "{}{}", &column == page.indicators.data() ? "" : ",", json_quote(column.name));
+  }
+  append(out, "],\"indicator_anchor\":{}", instant_or_null(page.indicator_anchor));
+}
+
+// "bars":[...], and of which indicators their columns are
+void append_bars(std::string& out, const market::BarSpec& spec, const pipeline::BarPage& page) {
+  append(out, "\"bars\":{}", bar_rows({}, spec, page));
+  if (!page.indicators.empty()) append_indicators(out, page);
+}
+
 // {"type":...,"id":...,"run":...,"offset":...,
 std::string begin_frame(const FrameHead& head, std::uint64_t run, Offset offset) {
   std::string out = fmt::format("{{\"type\":\"{}\",", head.type);
@@ -35,10 +54,6 @@ std::string begin_frame(const FrameHead& head, std::uint64_t run, Offset offset)
 
 std::string end_frame(std::string out, std::string_view status) {
   return status.empty() ? out + '}' : out + fmt::format(",\"status\":{}}}", status);
-}
-
-std::string instant_or_null(std::optional<Timestamp> t) {
-  return t ? fmt::format("\"{}\"", t->ns) : "null";
 }
 
 void append_tape(std::string& out, const pipeline::PlayStatus& status) {
@@ -175,12 +190,7 @@ std::string bars_head(const BarRequest& request, const pipeline::BarPage& page,
          instant_or_null(request.query.start), instant_or_null(request.query.end), market_time.ns,
          page.bars.size(), final, complete, revised, unapplied,
          page.bars.size() == request.query.limit);
-  if (request.indicators.empty()) return out;
-  out += ",\"indicators\":[";
-  for (const auto& column : page.indicators) {
-    append(out, "{}{}", &column == page.indicators.data() ? "" : ",", json_quote(column.name));
-  }
-  append(out, "],\"indicator_anchor\":{}", instant_or_null(page.indicator_anchor));
+  if (!request.indicators.empty()) append_indicators(out, page);
   return out;
 }
 
@@ -202,7 +212,7 @@ std::string sql_head(const store::Table& table) {
 std::string bars_frame(const FrameHead& head, const market::BarSpec& spec,
                        const pipeline::BarPage& page, std::string_view status) {
   std::string out = begin_frame(head, page.run, page.offset);
-  append(out, "\"bars\":{}", bar_rows({}, spec, page));
+  append_bars(out, spec, page);
   return end_frame(std::move(out), status);
 }
 
@@ -211,7 +221,7 @@ std::string bars_snapshot_frame(const FrameHead& head, const market::SeriesKey& 
                                 std::string_view status) {
   std::string out = begin_frame(head, page.run, page.offset);
   append_spec(out, series, spec);
-  append(out, "\"bars\":{}", bar_rows({}, spec, page));
+  append_bars(out, spec, page);
   return end_frame(std::move(out), status);
 }
 

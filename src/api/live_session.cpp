@@ -64,8 +64,9 @@ std::string LiveSource::status() const { return status_json(play.status(), versi
 Result<std::unique_ptr<Subscription>> Subscription::open(LiveSource& source, std::string id,
                                                          LiveQuery query) {
   std::unique_ptr<Subscription> made(new Subscription(source, std::move(id), std::move(query)));
-  TD_ASSIGN(const Change now, made->change("", kNever));  // is there such a thing at all?
-  made->run_ = now.run;
+  const auto now = made->change("", kNever);  // is there such a thing at all?
+  if (!now && now.error().code != ErrorCode::kBusy) return std::unexpected(now.error());
+  made->run_ = now ? now->run : source.play.status().run;
   return made;
 }
 
@@ -98,12 +99,12 @@ Result<Subscription::Change> Subscription::change(std::string_view type, Offset 
   const std::string status = id_.empty() && is_first ? source_.status() : std::string();
   switch (query_.channel) {
     case LiveChannel::kBars: {
-      TD_ASSIGN(const auto page, source_.live.bars_since(query_.series, query_.spec, since));
-      // With as many changes as Live keeps, older ones may be missing.
+      TD_ASSIGN(const auto page,
+                source_.live.bars_since(query_.series, query_.spec, since, query_.indicators));
       return Change{.run = page.run,
                     .offset = page.offset,
                     .is_empty = page.bars.empty(),
-                    .is_whole = page.bars.size() < pipeline::Live::kBarsKept,
+                    .is_whole = !page.limited,
                     .frame = type == "snapshot" ? bars_snapshot_frame(head, query_.series,
                                                                       query_.spec, page, status)
                                                 : bars_frame(head, query_.spec, page, status)};

@@ -158,14 +158,13 @@ TEST_F(LiveSessionTest, ResumesWithNothingNew) {
 }
 
 TEST_F(LiveSessionTest, ASnapshotWhereResumingCannotBeWhole) {
-  for (std::uint64_t i = 1; i <= pipeline::Live::kBarsKept; ++i) {
-    fake_.put(bar(static_cast<std::int64_t>(i), "10", i));
-  }
+  for (std::uint64_t i = 1; i <= 10; ++i) fake_.put(bar(static_cast<std::int64_t>(i), "10", i));
+  fake_.bars_gone = Offset(1);
   open(LiveQuery::Resume{2, Offset(5)});  // of another run
   EXPECT_THAT(next(), StartsWith("{\"type\":\"snapshot\""));
   open(LiveQuery::Resume{1, Offset(5000)});  // from the future: of another program
   EXPECT_THAT(next(), StartsWith("{\"type\":\"snapshot\""));
-  open(LiveQuery::Resume{1, Offset(0)});  // more may have changed than is kept
+  open(LiveQuery::Resume{1, Offset(0)});  // more has changed than is kept
   EXPECT_THAT(next(), StartsWith("{\"type\":\"snapshot\""));
   open(LiveQuery::Resume{1, Offset(1)});
   EXPECT_THAT(next(), StartsWith("{\"type\":\"resumed\""));
@@ -252,6 +251,37 @@ TEST_F(LiveSessionTest, WatchesSeveralThingsAtOnce) {
   EXPECT_EQ(next(), "{\"type\":\"unsubscribed\",\"id\":\"list\"}");
   fake_.put(bar(1, "12", 8));
   EXPECT_EQ(next_after_wake(), "");  // no trade came
+}
+
+TEST_F(LiveSessionTest, BarsComeWithTheIndicatorsThatWereAskedFor) {
+  fake_.put(bar(0, "10", 5));
+  fake_.put(bar(1, "11", 6));
+  open_empty();
+  session_->on_message(R"({"type":"subscribe","id":"c","channel":"bars","series":"lean/trade/SPY",)"
+                       R"-("indicators":"sma(20),macd(12,26,9)"})-");
+  EXPECT_THAT(next(), AllOf(StartsWith("{\"type\":\"snapshot\",\"id\":\"c\""),
+                            HasSubstr("\"sma(20)\":null,\"macd(12,26,9)\":null}"),
+                            HasSubstr("\"sma(20)\":\"1.5\",\"macd(12,26,9)\":\"1.5\"}"),
+                            HasSubstr("],\"indicators\":[\"sma(20)\",\"macd(12,26,9)\"],"
+                                      "\"indicator_anchor\":\"7\"}")));
+  fake_.put(bar(2, "12", 7));
+  EXPECT_THAT(next_after_wake(),
+              AllOf(StartsWith("{\"type\":\"bars\""), HasSubstr("\"indicators\":[")));
+  session_->on_message(
+      R"-({"type":"subscribe","id":"l","channel":"last","indicators":"sma(20)"})-");
+  EXPECT_THAT(next(), HasSubstr("parameter 'indicators' is not known here"));
+}
+
+TEST_F(LiveSessionTest, ASnapshotWaitsForIndicatorsThatAreBeingCounted) {
+  fake_.put(bar(0, "10", 5));
+  fake_.fail_bars(Error{ErrorCode::kBusy, "being counted"});
+  open_empty();
+  session_->on_message(R"({"type":"subscribe","id":"c","channel":"bars","series":"lean/trade/SPY",)"
+                       R"-("indicators":"sma(20)"})-");
+  EXPECT_EQ(next(), "");
+  EXPECT_EQ(next_after_wake(), "");
+  fake_.fail_bars(std::nullopt);
+  EXPECT_THAT(next_after_wake(), StartsWith("{\"type\":\"snapshot\",\"id\":\"c\""));
 }
 
 TEST_F(LiveSessionTest, EachSubscriptionResumesOnItsOwn) {

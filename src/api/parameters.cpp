@@ -127,6 +127,11 @@ class Parameters {
     return {};
   }
 
+  std::vector<std::string> indicators() const {
+    const auto text = find("indicators");
+    return text && !text->empty() ? split_indicators(*text) : std::vector<std::string>();
+  }
+
   Result<std::optional<LiveQuery::Resume>> resume() const {
     constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
     TD_ASSIGN(const auto run, number<std::uint64_t>("run", 0, kMost));
@@ -237,9 +242,7 @@ Result<BarRequest> parse_bar_query(const net::Fields& query, Timestamp now) {
   TD_ASSIGN(bars.as_of, parameters.instant("as_of", request.form.zone, now));
   TD_ASSIGN(const auto limit, parameters.number<std::size_t>("limit", 1, kBarsLimitMax));
   bars.limit = limit.value_or(kBarsLimitMax);
-  if (const auto text = parameters.find("indicators"); text && !text->empty()) {
-    request.indicators = split_indicators(*text);
-  }
+  request.indicators = parameters.indicators();
   return request;
 }
 
@@ -321,10 +324,11 @@ Result<pipeline::Rows> parse_ingest(const net::HttpRequest& request) {
 
 Result<LiveQuery> parse_live_query(const net::Fields& query) {
   TD_ASSIGN(const Parameters parameters,
-            Parameters::of(query, names({"series", "run", "resume"}, kSpecNames)));
+            Parameters::of(query, names({"series", "indicators", "run", "resume"}, kSpecNames)));
   LiveQuery live;
   TD_ASSIGN(live.series, parameters.series());
   TD_ASSIGN(live.spec, parameters.spec(live.series));
+  live.indicators = parameters.indicators();
   TD_ASSIGN(live.resume, parameters.resume());
   return live;
 }
@@ -337,7 +341,7 @@ Result<LiveQuery> parse_subscription(const net::Fields& fields) {
   TD_ASSIGN(const LiveChannel channel, parse_channel(named->second));
   Names known{"channel", "run", "resume"};
   if (channel != LiveChannel::kLast) known.push_back("series");
-  if (channel == LiveChannel::kBars) known = names({}, known, kSpecNames);
+  if (channel == LiveChannel::kBars) known = names({"indicators"}, known, kSpecNames);
   TD_ASSIGN(const Parameters parameters, Parameters::of(fields, known));
   LiveQuery live{.channel = channel};
   if (channel != LiveChannel::kLast) {
@@ -345,6 +349,7 @@ Result<LiveQuery> parse_subscription(const net::Fields& fields) {
   }
   if (channel == LiveChannel::kBars) {
     TD_ASSIGN(live.spec, parameters.spec(live.series));
+    live.indicators = parameters.indicators();
   }
   TD_ASSIGN(live.resume, parameters.resume());
   return live;

@@ -69,15 +69,16 @@ std::string_view to_string(LiveChannel channel);
 
 struct LiveQuery {
   LiveChannel channel = LiveChannel::kBars;
-  market::SeriesKey series;  // not of kLast
-  market::BarSpec spec;      // of kBars
+  market::SeriesKey series;               // not of kLast
+  market::BarSpec spec;                   // of kBars
+  std::vector<std::string> indicators{};  // of kBars
   struct Resume {
     std::uint64_t run = 0;
     Offset offset;  // trades before it are known to the client
   };
   std::optional<Resume> resume;
 };
-// series, interval, conditions, session, source, adjusted, run, resume: bars.
+// series, interval, conditions, session, source, adjusted, indicators, run, resume: bars.
 Result<LiveQuery> parse_live_query(const net::Fields& query);
 // Those, and channel; each channel takes what it needs.
 Result<LiveQuery> parse_subscription(const net::Fields& fields);

@@ -852,10 +852,12 @@ TEST_P(TlsServerTest, ADrippingHandshakeDoesNotMoveItsDeadline) {
   LoopbackClient silent(port());
   LoopbackClient dripping(port());
   dripping.send("\x16\x03\x01\x3f\xff");  // a record of 16 KiB begins
+  auto next = std::chrono::steady_clock::now();
   EXPECT_TRUE(eventually([&] {
-    dripping.send("x");
-    // Without it the whole record would be there in time.
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (std::chrono::steady_clock::now() >= next) {  // or the whole record would be there in time
+      dripping.send("x");
+      next += std::chrono::milliseconds(1);
+    }
     return refusals("slow_handshake") == 2;
   }));
   EXPECT_TRUE(silent.read_end());

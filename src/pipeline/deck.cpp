@@ -52,6 +52,8 @@ Deck::~Deck() {
     if (now.run != nullptr) run_->driver.stop();
   }
   changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  put(nullptr);  // while there is all that it calls
 }
 
 Status Deck::start() {
@@ -103,14 +105,6 @@ std::vector<market::Series> Deck::instruments() const {
   const auto count = static_cast<std::uint32_t>(catalog.series_count());
   for (std::uint32_t id = 0; id < count; ++id) series.push_back(catalog.series(SeriesId(id)));
   return series;
-}
-
-Result<BarPage> Deck::bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
-                                 Offset since) const {
-  TD_ASSIGN(const Reading now, reading_of_a_run());
-  TD_ASSIGN(BarPage page, now.run->pipeline->live().bars_since(series, spec, since));
-  page.run = now.run->number;
-  return page;
 }
 
 std::unique_ptr<Live::Subscription> Deck::subscribe(std::function<void()> on_change) {
@@ -223,6 +217,7 @@ Result<std::unique_ptr<Deck::Run>> Deck::make_run(std::uint64_t number) {
   }
   if (from) run->pipeline->play_from(*from);
   TD_TRY(run->pipeline->prepare());
+  run->indicators = std::make_unique<LiveIndicators>(*run->pipeline, [this] { announce(); });
   return run;
 }
 

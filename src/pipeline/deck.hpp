@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "pipeline/history.hpp"
 #include "pipeline/live.hpp"
+#include "pipeline/live_indicators.hpp"
 #include "pipeline/pipeline.hpp"
 #include "pipeline/play.hpp"
 
@@ -56,7 +57,8 @@ class Deck final : public History, public Live, public Play {
   Result<TapeQuality> tape_quality() const override;
   Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override;
   Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
-                             Offset since) const override;
+                             Offset since,
+                             std::span<const std::string> indicators = {}) const override;
   Result<TradePage> trades_since(const market::SeriesKey& series, Offset since) const override;
   LastPage last_since(Offset since) const override;
   std::unique_ptr<Subscription> subscribe(std::function<void()> on_change) override;
@@ -70,6 +72,7 @@ class Deck final : public History, public Live, public Play {
   struct Run {
     std::uint64_t number = 0;
     std::unique_ptr<Pipeline> pipeline;
+    std::unique_ptr<LiveIndicators> indicators;  // over its bars
     ThreadedDriver driver;
   };
   // What whoever holds it reads from is there for so long.

@@ -49,6 +49,26 @@ Result<TradePage> Deck::trades(const TradeQuery& query) const {
   return page;
 }
 
+Result<BarPage> Deck::bars_since(const market::SeriesKey& key, const market::BarSpec& spec,
+                                 Offset since, std::span<const std::string> indicators) const {
+  TD_ASSIGN(const Reading now, reading_of_a_run());
+  const Pipeline& pipeline = *now.run->pipeline;
+  TD_TRY(pipeline.live().check(spec));
+  BarPage page;
+  if (!find_series(pipeline.catalog(), key)) {
+    page.offset = pipeline.live().applied();  // its first trade may come
+  } else if (indicators.empty()) {
+    TD_ASSIGN(LiveTable::Bars kept, pipeline.live().bars_since(key, spec, since));
+    page.offset = kept.applied;
+    page.limited = kept.gone > since;
+    page.bars = std::move(kept.bars);
+  } else {
+    TD_ASSIGN(page, now.run->indicators->bars_since(key, spec, since, indicators));
+  }
+  page.run = now.run->number;
+  return page;
+}
+
 Result<TradePage> Deck::trades_since(const market::SeriesKey& key, Offset since) const {
   TD_ASSIGN(const Reading now, reading_of_a_run());
   const Pipeline& pipeline = *now.run->pipeline;

@@ -1,9 +1,11 @@
 #include "pipeline/deck.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 
 #include "pipeline/fakes_test.hpp"
 #include "tape/passing/passing_tape.hpp"
@@ -26,14 +28,16 @@ class DeckTest : public testing::Test {
       PipelineParts parts;
       parts.catalog = std::make_unique<market::Catalog>();
       parts.quarantine = std::make_unique<quality::Quarantine>();
-      parts.feeds.push_back(
-          {.id = "fake",
-           .source = std::make_unique<FakeSource>(in_order(fake_trades(*parts.catalog, 500))),
-           .pace = pace_});
+      parts.feeds.push_back({.id = "fake",
+                             .source = std::make_unique<FakeSource>(
+                                 in_order_ ? in_order(fake_trades(*parts.catalog, trades_))
+                                           : fake_trades(*parts.catalog, trades_)),
+                             .pace = pace_});
       parts.tape = tape::passing::make_passing_tape();
       parts.store = std::make_unique<FakeStore>();
       return std::make_unique<Pipeline>(std::move(parts), kNoTables, clock_,
-                                        PipelineOptions{.specs = {{}}}, std::move(on_change));
+                                        PipelineOptions{.specs = {query_.spec}},
+                                        std::move(on_change));
     };
   }
   static std::vector<market::Trade> in_order(std::vector<market::Trade> trades) {
@@ -52,8 +56,9 @@ class DeckTest : public testing::Test {
   Log log_;
   std::uint64_t failing_run_ = 0;
   std::optional<Pace> pace_;
-  const store::BarQuery query_{
-      .series = {"fake", "trade", "S0"}, .spec = {}, .start = {}, .end = {}};
+  std::size_t trades_ = 500;
+  bool in_order_ = true;
+  store::BarQuery query_{.series = {"fake", "trade", "S0"}, .spec = {}, .start = {}, .end = {}};
 };
 
 TEST_F(DeckTest, PlaysToItsEndAndAgain) {
@@ -151,6 +156,81 @@ TEST_F(DeckTest, AFailedNextRunLeavesNothingToReadAndSaysSo) {
   EXPECT_EQ(deck.status().error, "no room for a run");
   EXPECT_EQ(deck.bars(query_).error().code, ErrorCode::kUnavailable);
   EXPECT_TRUE(deck.instruments().empty());
+}
+
+// What is pushed, put together, is what is stored: also where late trades correct bars, and bars go
+// that the live table kept.
+TEST_F(DeckTest, IndicatorsOfTheNewestBarsAreThoseOfAllBars) {
+  in_order_ = false;
+  trades_ = 20'000;
+  query_.spec.interval = seconds(1);
+  const std::vector<std::string> names{"ema(50)", "macd", "vwap", "sma(5)"};
+  Deck deck({}, Deck::NextRun::kAnew, factory(), log_);
+  ASSERT_TRUE(deck.start());
+  struct Shown {
+    market::Bar bar;
+    std::vector<std::optional<std::string>> values;
+    bool operator==(const Shown&) const = default;
+  };
+  std::map<Timestamp, Shown> shown, stored;
+  const auto put = [](const BarPage& page, std::map<Timestamp, Shown>& into) {
+    for (std::size_t i = 0; i < page.bars.size(); ++i) {
+      Shown& one = into[page.bars[i].ts_open];
+      one = {page.bars[i], {}};
+      for (const auto& column : page.indicators) one.values.push_back(column.values[i]);
+    }
+  };
+  Offset since;
+  for (bool is_over = false; !is_over || since < deck.status().durable_offset;) {
+    is_over = deck.status().state == PlayState::kEnded;
+    const auto page = deck.bars_since(query_.series, query_.spec, since, names);
+    if (!page) {
+      ASSERT_EQ(page.error().code, ErrorCode::kBusy) << page.error().message;
+      std::this_thread::yield();
+      continue;
+    }
+    put(*page, shown);
+    since = page->offset;
+  }
+  const auto all = deck.bars(query_, names);
+  ASSERT_TRUE(all) << all.error().message;
+  put(*all, stored);
+  ASSERT_GT(stored.size(), Live::kBarsKept);
+  EXPECT_EQ(all->indicators.size(), 6u);
+  // Older ones may be gone before anybody asked.
+  while (stored.size() > Live::kBarsKept) stored.erase(stored.begin());
+  while (shown.size() > stored.size()) shown.erase(shown.begin());
+  EXPECT_TRUE(shown == stored);
+  EXPECT_EQ(deck.bars_since(query_.series, query_.spec, Offset(), names)->indicator_anchor,
+            all->indicator_anchor);
+}
+
+TEST_F(DeckTest, UnknownIndicatorsAreRefused) {
+  Deck deck({}, Deck::NextRun::kAnew, factory(), log_);
+  ASSERT_TRUE(deck.start());
+  wait_for(deck, PlayState::kEnded, 1);
+  const std::vector<std::string> names{"sma(0)"};
+  EXPECT_EQ(deck.bars_since(query_.series, query_.spec, Offset(), names).error().code,
+            ErrorCode::kInvalidArgument);
+}
+
+TEST_F(DeckTest, MoreIndicatorsThanAreKeptAreCountedAnew) {
+  Deck deck({}, Deck::NextRun::kAnew, factory(), log_);
+  ASSERT_TRUE(deck.start());
+  wait_for(deck, PlayState::kEnded, 1);
+  const auto ask = [&](std::size_t length) {
+    const std::vector<std::string> names{fmt::format("sma({})", length)};
+    auto page = deck.bars_since(query_.series, query_.spec, Offset(), names);
+    while (!page && page.error().code == ErrorCode::kBusy) {
+      std::this_thread::yield();
+      page = deck.bars_since(query_.series, query_.spec, Offset(), names);
+    }
+    return page;
+  };
+  const auto first = ask(1);
+  ASSERT_TRUE(first);
+  for (std::size_t i = 2; i <= LiveIndicators::kSetsMax + 2; ++i) ASSERT_TRUE(ask(i));
+  EXPECT_EQ(ask(1)->indicators.at(0).values, first->indicators.at(0).values);
 }
 
 TEST_F(DeckTest, BarsThatAreNotKeptAreNamed) {

@@ -90,7 +90,13 @@ class FakeStore final : public store::Store {
     std::vector<market::Bar> found;
     for (const auto& [key, bar] : bars_) {
       const market::BarRow& row = bar.row;
-      if (row.series == query.series && row.spec == query.spec) found.push_back(row.bar);
+      if (row.series != query.series || row.spec != query.spec) continue;
+      if (query.start && row.bar.ts_open < *query.start) continue;
+      if (query.end && row.bar.ts_open >= *query.end) continue;
+      found.push_back(row.bar);
+    }
+    if (found.size() > query.limit) {
+      found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(query.limit));
     }
     return found;
   }

@@ -6,6 +6,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "market/conditions.hpp"
+#include "pipeline/latencies.hpp"
+
 namespace tapedeck::pipeline {
 
 using market::Batch;
@@ -43,7 +46,8 @@ std::string thread_name(std::string_view id) {
 
 FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine,
                      BatchQueue& out, const Clock& clock, std::size_t batch_events,
-                     OnDuplicate on_duplicate, std::function<std::uint64_t()> committed)
+                     OnDuplicate on_duplicate, std::function<std::uint64_t()> committed,
+                     Latencies* latencies)
     : part_(std::move(part)),
       name_(thread_name(part_.id)),
       seen_(seen),
@@ -52,6 +56,7 @@ FeedStage::FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quara
       clock_(clock),
       batch_events_(batch_events),
       on_duplicate_(std::move(on_duplicate)),
+      latencies_(latencies),
       repairs_(part_.source->repairs()),
       committed_(std::move(committed)) {
   if (part_.pace) wanted_speed_ = part_.pace->speed;
@@ -73,6 +78,7 @@ Result<Step> FeedStage::step() {
     // A source that breaks has told so through refuse(); others flow on.
     source_ended_ = !more || !*more;
   }
+  const bool is_live = latencies_ != nullptr && !source_state().empty();
   std::optional<Duration> wait;
   while (!held_.empty()) {
     const auto* trade = std::get_if<Trade>(&held_.front());
@@ -86,6 +92,9 @@ Result<Step> FeedStage::step() {
       market_time_ns_ = std::max(market_time_ns_.load(), ts_event.ns);
     }
     if (trade != nullptr) {
+      // Of what is fetched later or played again the clocks tell nothing.
+      const bool is_repaired = (trade->conditions & market::kRepaired) != 0;
+      if (is_live && !is_repaired) latencies_->received(*trade);
       put(*trade);
     } else if (other != nullptr) {
       std::visit([this](const auto& event) { put(event); }, *other);

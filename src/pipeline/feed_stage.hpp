@@ -83,6 +83,8 @@ struct FeedCounts {
   std::atomic<std::uint64_t> refused{0};
 };
 
+class Latencies;
+
 class FeedStage final : public Stage, private feeds::EventSink {
  public:
   // A play says what time it is there: once a market second, and at most so often.
@@ -97,7 +99,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   // durable, for sources that await it.
   FeedStage(FeedPart part, SeenEvents& seen, quality::Quarantine& quarantine, BatchQueue& out,
             const Clock& clock, std::size_t batch_events, OnDuplicate on_duplicate = {},
-            std::function<std::uint64_t()> committed = {});
+            std::function<std::uint64_t()> committed = {}, Latencies* latencies = nullptr);
 
   std::string_view name() const override { return name_; }
   Result<Step> step() override;
@@ -151,6 +153,7 @@ class FeedStage final : public Stage, private feeds::EventSink {
   const Clock& clock_;
   const std::size_t batch_events_;
   const OnDuplicate on_duplicate_;
+  Latencies* const latencies_;          // null: nobody asks
   std::optional<Duration> play_began_;  // by the clock's elapsed()
   Timestamp last_mark_{};
 

@@ -31,6 +31,7 @@ struct BarPage {
   std::vector<market::Bar> bars;  // ascending by ts_open
   std::vector<IndicatorColumn> indicators{};
   std::optional<Timestamp> indicator_anchor{};  // the first bar that they count
+  bool limited = false;  // of Live: some that changed since then are no longer kept
 };
 
 struct TradeQuery {

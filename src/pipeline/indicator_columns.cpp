@@ -4,10 +4,7 @@
 
 #include <algorithm>
 
-#include "indicators/indicator.hpp"
-
 namespace tapedeck::pipeline {
-namespace {
 
 using indicators::Indicator;
 
@@ -27,21 +24,30 @@ Result<std::vector<Indicator>> make_indicators(std::span<const std::string> text
   return made;
 }
 
+std::vector<std::string> column_names(const Indicator& indicator) {
+  std::vector<std::string> names;
+  const auto outputs = indicator.outputs();
+  const std::string name = to_string(indicator.spec());
+  for (const std::string_view output : outputs) {
+    names.push_back(outputs.size() == 1 ? name : fmt::format("{}.{}", name, output));
+  }
+  return names;
+}
+
+namespace {
+
 void add_columns(BarPage& page, std::vector<Indicator>& indicators,
                  std::span<const market::Bar> bars) {
   const std::size_t before = bars.size() - page.bars.size();
   for (Indicator& indicator : indicators) {
     const std::size_t first = page.indicators.size();
-    const auto outputs = indicator.outputs();
-    const std::string name = to_string(indicator.spec());
-    for (const std::string_view output : outputs) {
-      page.indicators.push_back(
-          {outputs.size() == 1 ? name : fmt::format("{}.{}", name, output), {}});
+    for (std::string& name : column_names(indicator)) {
+      page.indicators.push_back({std::move(name), {}});
     }
     for (std::size_t i = 0; i < bars.size(); ++i) {
       const indicators::Values values = indicator.add(bars[i]);
       if (i < before) continue;
-      for (std::size_t output = 0; output < outputs.size(); ++output) {
+      for (std::size_t output = 0; output < indicator.outputs().size(); ++output) {
         const auto& value = values[output];
         page.indicators[first + output].values.push_back(
             value ? std::optional(indicators::to_string(*value)) : std::nullopt);

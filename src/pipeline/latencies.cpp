@@ -7,16 +7,23 @@ namespace tapedeck::pipeline {
 Histogram& stage_histogram(Metrics& metrics, const char* stage) {
   return metrics.histogram(
       "tapedeck_stage_seconds",
-      "How long a stage takes: durable, from the hand of the feed to the disk; "
-      "bar, from there to the published bar; pushed, from there to the socket "
-      "of a client.",
+      "How long a stage takes: venue, from the venue's time of a trade until it was received, by "
+      "two clocks; received, from there to the hand of the feed; durable, from there to the disk; "
+      "bar, from there to the published bar; pushed, from there to the socket of a client.",
       {{"stage", stage}});
 }
 
 Latencies::Latencies(Metrics& metrics, const Clock& clock)
     : clock_(clock),
+      venue_(stage_histogram(metrics, "venue")),
+      received_(stage_histogram(metrics, "received")),
       durable_(stage_histogram(metrics, "durable")),
       bar_(stage_histogram(metrics, "bar")) {}
+
+void Latencies::received(const market::Trade& trade) {
+  venue_.observe(trade.ts_recv - trade.ts_event);
+  received_.observe(clock_.now() - trade.ts_recv);
+}
 
 void Latencies::durable(Duration taken, const tape::TapeView& tape) {
   const Duration at = now();

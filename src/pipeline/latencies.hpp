@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/metrics.hpp"
+#include "market/trade.hpp"
 #include "tape/tape.hpp"
 
 namespace tapedeck::pipeline {
@@ -18,6 +19,8 @@ class Latencies {
   Latencies(Metrics& metrics, const Clock& clock);
 
   Duration now() const { return clock_.elapsed(); }
+  // The feed of a venue hands a trade on. Wall clocks: the venue's, then ours.
+  void received(const market::Trade& trade);
   // What the tape's stage took at `taken` has become durable.
   void durable(Duration taken, const tape::TapeView& tape);
   // Bars of the events of the partition before `applied` are published.
@@ -31,6 +34,8 @@ class Latencies {
   };
 
   const Clock& clock_;
+  Histogram& venue_;
+  Histogram& received_;
   Histogram& durable_;
   Histogram& bar_;
   std::mutex mutex_;

@@ -14,11 +14,15 @@ class Live {
  public:
   virtual ~Live() = default;
 
-  // The bars of this series that changed by trades at or after `since`, whole values. With `since`
-  // 0: all that are kept in memory (the newest kBarsKept of each bar series).
+  // The bars of this series that changed by trades at or after `since`, whole values, with the
+  // columns of each text of `indicators` as History::bars has them: a bar whose column changed is
+  // one that changed. With `since` 0: all that are kept in memory (the newest kBarsKept of each bar
+  // series). Errors: kInvalidArgument; kBusy where the bars before are still being counted: it is
+  // told as a change when they are.
   static constexpr std::size_t kBarsKept = 1024;
   virtual Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
-                                     Offset since) const = 0;
+                                     Offset since,
+                                     std::span<const std::string> indicators = {}) const = 0;
 
   // The trades of this series at or after `since`, ascending by offset; of those the newest
   // kTradesKept. `limited`: some are no longer kept. Errors: kNotFound.

@@ -6,16 +6,26 @@
 
 namespace tapedeck::pipeline {
 
-LiveTable::LiveTable(std::vector<market::BarSpec> specs, std::function<void()> on_change)
-    : specs_(std::move(specs)), on_change_(std::move(on_change)) {}
+LiveTable::LiveTable(std::vector<market::BarSpec> specs, std::function<void()> on_change,
+                     ReadStored read_stored)
+    : specs_(std::move(specs)),
+      on_change_(std::move(on_change)),
+      read_stored_(std::move(read_stored)) {}
+
+void LiveTable::KeptBars::drop_old() {
+  while (bars.size() > Live::kBarsKept) {
+    gone = std::max(gone, bars.begin()->second.offset);
+    bars.erase(bars.begin());
+  }
+}
 
 void LiveTable::publish(std::span<const store::BarResult> results, Offset applied) {
   {
     std::lock_guard lock(mutex_);
     for (const auto& [row, state] : results) {
-      Bars& bars = bars_[{row.series, row.spec}];
-      bars.insert_or_assign(row.bar.ts_open, row.bar);
-      if (bars.size() > Live::kBarsKept) bars.erase(bars.begin());
+      KeptBars& kept = bars_[{row.series, row.spec}];
+      kept.bars.insert_or_assign(row.bar.ts_open, row.bar);
+      kept.drop_old();
     }
     applied_ = std::max(applied_, applied);
   }
@@ -66,17 +76,42 @@ Offset LiveTable::last_since(Offset since,
   return applied_;
 }
 
-Result<BarPage> LiveTable::bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
-                                      Offset since) const {
+Result<LiveTable::Bars> LiveTable::bars_since(const market::SeriesKey& series,
+                                              const market::BarSpec& spec, Offset since) const {
   TD_TRY(check(spec));
+  TD_TRY(read_stored(series, spec));
   std::lock_guard lock(mutex_);
-  BarPage page{.run = 0, .offset = applied_, .bars = {}};
-  const auto found = bars_.find({series, spec});
-  if (found == bars_.end()) return page;
-  for (const auto& [ts_open, bar] : found->second) {
-    if (bar.offset > since) page.bars.push_back(bar);
+  Bars found{.applied = applied_, .bars = {}, .gone = {}};
+  const auto kept = bars_.find({series, spec});
+  if (kept == bars_.end()) return found;
+  found.gone = kept->second.gone;
+  for (const auto& [ts_open, bar] : kept->second.bars) {
+    if (bar.offset > since) found.bars.push_back(bar);
   }
-  return page;
+  return found;
+}
+
+Status LiveTable::read_stored(const market::SeriesKey& series, const market::BarSpec& spec) const {
+  if (!read_stored_) return {};
+  {
+    std::lock_guard lock(mutex_);
+    const auto kept = bars_.find({series, spec});
+    if (kept != bars_.end() && kept->second.stored_are_read) return {};
+  }
+  TD_ASSIGN(const auto stored, read_stored_(series, spec, Live::kBarsKept));
+  std::lock_guard lock(mutex_);
+  KeptBars& kept = bars_[{series, spec}];
+  kept.stored_are_read = true;
+  // What is here already is newer. Of older ones only this is known: when they changed at last.
+  for (const market::Bar& bar : stored) kept.bars.try_emplace(bar.ts_open, bar);
+  if (stored.size() == Live::kBarsKept) kept.gone = applied_;
+  kept.drop_old();
+  return {};
+}
+
+Offset LiveTable::applied() const {
+  std::lock_guard lock(mutex_);
+  return applied_;
 }
 
 Status LiveTable::check(const market::BarSpec& spec) const {

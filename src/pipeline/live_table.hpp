@@ -1,5 +1,6 @@
 // src/pipeline/live_table.hpp: the newest bars of each bar series and the newest trades of each
 // series, in memory.
+// Bars from before it was made are read from the store when they are first asked for.
 // Thread: any. Memory: at most Live::kBarsKept bars of each bar series, Live::kTradesKept trades of
 // each series.
 #pragma once
@@ -20,16 +21,26 @@ namespace tapedeck::pipeline {
 
 class LiveTable {
  public:
-  LiveTable(std::vector<market::BarSpec> specs, std::function<void()> on_change);
+  // The newest `max` bars that are stored, ascending.
+  using ReadStored = std::function<Result<std::vector<market::Bar>>(
+      const market::SeriesKey& series, const market::BarSpec& spec, std::size_t max)>;
+
+  LiveTable(std::vector<market::BarSpec> specs, std::function<void()> on_change,
+            ReadStored read_stored = {});
 
   void publish(std::span<const store::BarResult> results, Offset applied);
   // Before the bars that they change are published; that one tells of the change. `first`: offset
   // of the first.
   void publish_trades(std::span<const market::Trade> trades, Offset first);
 
-  // As Live::bars_since, without the run.
-  Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
-                             Offset since) const;
+  struct Bars {
+    Offset applied;
+    std::vector<market::Bar> bars;  // ascending
+    Offset gone;                    // bars that are not kept have changed up to here
+  };
+  // As Live::bars_since.
+  Result<Bars> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
+                          Offset since) const;
   struct KeptTrade {
     market::Trade trade;
     Offset offset;
@@ -45,12 +56,23 @@ class LiveTable {
   Offset last_since(Offset since, const std::function<bool(const market::Trade&)>& may_count,
                     const std::function<void(const market::Trade&, Offset)>& visit) const;
 
+  // Trades before it are shown.
+  Offset applied() const;
+
   const std::vector<market::BarSpec>& specs() const { return specs_; }
   // Says which bar series there are, where `spec` is none of them.
   Status check(const market::BarSpec& spec) const;
 
  private:
-  using Bars = std::map<Timestamp, market::Bar>;
+  struct KeptBars {
+    std::map<Timestamp, market::Bar> bars;
+    Offset gone;
+    bool stored_are_read = false;
+
+    void drop_old();
+  };
+  Status read_stored(const market::SeriesKey& series, const market::BarSpec& spec) const;
+
   struct SeriesTrades {
     std::deque<KeptTrade> kept;  // ascending by offset
     std::optional<Offset> gone;  // of the newest that is no longer kept
@@ -58,8 +80,9 @@ class LiveTable {
 
   const std::vector<market::BarSpec> specs_;
   const std::function<void()> on_change_;
+  const ReadStored read_stored_;
   mutable std::mutex mutex_;
-  std::map<std::pair<market::SeriesKey, market::BarSpec>, Bars> bars_;
+  mutable std::map<std::pair<market::SeriesKey, market::BarSpec>, KeptBars> bars_;
   Offset applied_;
   std::vector<SeriesTrades> trades_;  // by SeriesId
 };

@@ -23,7 +23,11 @@ Pipeline::Pipeline(PipelineParts parts, const market::ConditionTables& tables, c
       latencies_(options_.metrics == nullptr
                      ? nullptr
                      : std::make_unique<Latencies>(*options_.metrics, clock_)),
-      live_(options_.specs, std::move(on_change)),
+      live_(options_.specs, std::move(on_change),
+            [store = parts_.store.get()](const market::SeriesKey& series,
+                                         const market::BarSpec& spec, std::size_t max) {
+              return store->bars({.series = series, .spec = spec, .limit = max});
+            }),
       to_tape_(kBatchesQueuedMax),
       to_store_(kBatchesQueuedMax, StoreStage::kResultsMax) {
   TD_CHECK(!parts_.store || options_.window_threads == 1);
@@ -45,7 +49,7 @@ Status Pipeline::prepare() {
   for (FeedPart& part : parts_.feeds) {
     feeds_.push_back(std::make_unique<FeedStage>(
         std::move(part), seen_, *parts_.quarantine, to_tape_, clock_, options_.batch_events,
-        on_duplicate, [this] { return tape_stage_->committed(); }));
+        on_duplicate, [this] { return tape_stage_->committed(); }, latencies_.get()));
   }
   tape_stage_ = std::make_unique<TapeStage>(
       to_tape_, *parts_.tape,

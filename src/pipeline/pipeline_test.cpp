@@ -282,9 +282,9 @@ TEST(Pipeline, TheLiveTableHoldsWhatTheStoreHolds) {
   const auto page = life.pipeline->live().bars_since(series, {}, Offset());
   ASSERT_TRUE(page);
   EXPECT_EQ(page->bars, *life.store->bars({.series = series, .spec = {}, .start = {}, .end = {}}));
-  EXPECT_EQ(page->offset, life.pipeline->tape().durable_end(PartitionId()));
+  EXPECT_EQ(page->applied, life.pipeline->tape().durable_end(PartitionId()));
   for (const market::Bar& bar : page->bars) EXPECT_TRUE(bar.is_final);
-  const auto none = life.pipeline->live().bars_since(series, {}, page->offset);
+  const auto none = life.pipeline->live().bars_since(series, {}, page->applied);
   EXPECT_TRUE(none->bars.empty());
   const auto unknown = life.pipeline->live().bars_since(series, {.interval = hours(1)}, Offset());
   ASSERT_FALSE(unknown);
@@ -344,7 +344,7 @@ TEST(Pipeline, ChangesSinceAnOffsetAddUpToTheWhole) {
   const auto follow = [&] {
     const auto page = life->pipeline->live().bars_since(series, {}, seen);
     for (const market::Bar& bar : page->bars) client.insert_or_assign(bar.ts_open, bar);
-    seen = page->offset;
+    seen = page->applied;
   };
   life.emplace(disk, follow);
   ASSERT_TRUE(life->run());

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,9 +15,9 @@ const require = createRequire(new URL('../../web/package.json', import.meta.url)
 const { chromium } = require('playwright-core');
 const axeSource = require('axe-core').source;
 
-const kRoot = fileURLToPath(new URL('../../', import.meta.url));
-export const programPath = process.env.TAPEDECK_BIN ?? join(kRoot, 'build/release/tapedeck');
-export const screenshotsPath = process.env.TAPEDECK_SCREENSHOTS ?? join(kRoot, 'build/screenshots');
+export const projectPath = fileURLToPath(new URL('../../', import.meta.url));
+export const programPath = process.env.TAPEDECK_BIN ?? join(projectPath, 'build/release/tapedeck');
+export const screenshotsPath = process.env.TAPEDECK_SCREENSHOTS ?? join(projectPath, 'build/screenshots');
 
 /** Why the tests cannot run, for node:test's `skip`. A program that was named must be there. */
 export const skipReason =
@@ -34,38 +34,32 @@ export async function freePort() {
   return port;
 }
 
-/** A running `tapedeck demo` with a state folder of its own. */
-export class Demo {
-  static async start({ speed, args = [] }) {
-    const port = await freePort();
-    const state = await mkdtemp(join(tmpdir(), 'tapedeck-browser-'));
-    return Demo.of(
-      ['demo', '--port', String(port), '--state', state, '--speed', String(speed), ...args],
-      { port, state },
-    );
-  }
-
-  /** The program with these arguments. `state`, a folder, goes with it. */
-  static async of(args, { port, state }) {
-    const demo = new Demo();
-    demo.port = port;
-    demo.state = state;
-    demo.output = '';
-    demo.process = spawn(programPath, args, { cwd: state, stdio: ['ignore', 'pipe', 'pipe'] });
-    demo.exited = new Promise((resolve) => {
-      demo.process.once('exit', (code, signal) => resolve({ code, signal }));
-      demo.process.once('error', (error) => resolve({ code: null, signal: null, error }));
+/** A running `tapedeck`, in a folder of its own, once it has printed its address. */
+export class Program {
+  /** `arguments_`: of the folder. */
+  static async start(arguments_) {
+    const program = new Program();
+    program.state = await mkdtemp(join(tmpdir(), 'tapedeck-browser-'));
+    program.output = '';
+    program.process = spawn(programPath, await arguments_(program.state), {
+      cwd: program.state,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    program.exited = new Promise((resolve) => {
+      program.process.once('exit', (code, signal) => resolve({ code, signal }));
+      program.process.once('error', (error) => resolve({ code: null, signal: null, error }));
     });
     try {
-      demo.address = await demo.printedAddress();
+      program.address = await program.printedAddress();
     } catch (error) {
-      await demo.stop();
+      await program.stop();
       throw error;
     }
-    const url = new URL(demo.address);
-    demo.origin = url.origin;
-    demo.token = url.searchParams.get('token');
-    return demo;
+    const url = new URL(program.address);
+    program.origin = url.origin;
+    program.port = Number(url.port);
+    program.token = url.searchParams.get('token');
+    return program;
   }
 
   printedAddress() {
@@ -75,7 +69,7 @@ export class Demo {
       const timer = setTimeout(() => fail(`no address within ${kStartMs} ms`), kStartMs);
       const read = (chunk) => {
         this.output += chunk;
-        const found = /https?:\/\/[\w.]+:\d+\/\?token=[\w.~-]+(?=\s)/.exec(this.output);
+        const found = /https?:\/\/[\w.]+:\d+\/\S*\?token=[\w.~-]+(?=\s)/.exec(this.output);
         if (!found) return;
         clearTimeout(timer);
         resolve(found[0]);
@@ -106,6 +100,15 @@ export class Demo {
     return end;
   }
 }
+
+/** `tapedeck demo` with a state folder of its own. */
+export const Demo = {
+  async start({ speed, args = [] }) {
+    const port = String(await freePort());
+    const own = ['--port', port, '--speed', String(speed)];
+    return Program.start((folder) => ['demo', '--state', folder, ...own, ...args]);
+  },
+};
 
 /** Carries bytes between the browser and the program until it is cut. */
 export class Wire {
@@ -164,9 +167,9 @@ export class Wire {
 
 /**
  * A headless Chromium. With `via`, connections to the program's port go through that wire, while
- * the page keeps the program's own origin.
+ * the page keeps the program's own origin. `names`: addresses of hosts.
  */
-export function launchBrowser({ port, via } = {}) {
+export function launchBrowser({ port, via, names = {} } = {}) {
   const args = [
     '--headless',
     '--no-sandbox',
@@ -179,7 +182,9 @@ export function launchBrowser({ port, via } = {}) {
   ];
   // A page that was put in place of the program's comes from nowhere, as the browser sees it.
   if (process.env.TAPEDECK_PAGE) args.push('--disable-features=LocalNetworkAccessChecks');
-  if (via) args.push(`--host-resolver-rules=MAP 127.0.0.1:${port} 127.0.0.1:${via.port}`);
+  const rules = Object.entries(names).map(([name, address]) => `MAP ${name} ${address}`);
+  if (via) rules.push(`MAP 127.0.0.1:${port} 127.0.0.1:${via.port}`);
+  if (rules.length > 0) args.push(`--host-resolver-rules=${rules.join(',')}`);
   const executablePath = process.env.TAPEDECK_CHROMIUM ?? '/usr/bin/chromium';
   return chromium.launch({ executablePath, args });
 }
@@ -230,6 +235,46 @@ function isOwn(address, demo) {
 
 export const stateOf = (page) => page.evaluate(() => window.tapedeck.state());
 export const barsOf = (page) => page.evaluate(() => window.tapedeck.bars());
+
+const kSizes = [
+  { width: 320, height: 720 },
+  { width: 800, height: 1024 },
+  { width: 1280, height: 800 },
+  { width: 2560, height: 1300 },
+];
+
+/** Takes one picture per size and scheme; answers with [file, horizontal overflow in pixels]. */
+export async function takeShots(page, folder, name) {
+  await mkdir(folder, { recursive: true });
+  const taken = [];
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    for (const size of kSizes) {
+      await page.setViewportSize(size);
+      await page.evaluate(
+        () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+      );
+      const file = join(folder, `${name}-${size.width}-${colorScheme}.png`);
+      await page.screenshot({ path: file, fullPage: size.width < 1000 });
+      const overflow = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      taken.push([file, overflow]);
+    }
+  }
+  return taken;
+}
+
+/** Light and dark nothing serious for axe, and nothing wider than its window, narrow to wide. */
+export async function assertGoodEverywhere(page, name) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await seriousFindings(page), [], colorScheme);
+  }
+  for (const [file, overflow] of await takeShots(page, screenshotsPath, name)) {
+    assert.equal(overflow, 0, `${file} is wider than its window`);
+  }
+}
 
 /** What a person could not use, as axe sees it: serious and critical findings. */
 export async function seriousFindings(page) {

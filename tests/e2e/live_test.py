@@ -213,6 +213,10 @@ class LiveTest(LiveCase):
             self.until_played(service, venues)
             feeds = {feed["id"]: feed["state"] for feed in service.status()["feeds"]}
             self.assertEqual(feeds, {f"{venue}/{venue}": "live" for venue in SYMBOLS})
+            metrics = service.get("/metrics")
+            for stage in ("venue", "received", "durable", "bar"):
+                count = rf'tapedeck_stage_seconds_count{{stage="{stage}"}} [1-9]'
+                self.assertRegex(metrics, count)
             self.assertEqual(service.stop(), 0)
         self.assertEqual(self.assert_true_and_whole(venues), 0)
 

@@ -1,17 +1,12 @@
 // web/src/api.ts: the requests of the page. Each answers a value or a Failure, and none throws.
 // Addresses are relative to the page, which may stand below a path of its own.
 
-import type { BarsWithStudies } from './figures_page';
 import type { Diagnosis, Socket, SocketEvents } from './live';
 import { routesOf, type Route } from './routes';
-import type { StudyAnswer } from './study_values';
-import type { StudyPoint } from './chart';
-import { secondsOf } from './time';
 import type {
   BarQuery,
   BarsAnswer,
   Completeness,
-  DecimalText,
   EmptyAnswer,
   InstrumentsAnswer,
   Nanoseconds,
@@ -74,8 +69,15 @@ function fieldsOf(query: BarQuery, range: BarRange): URLSearchParams {
   return fields;
 }
 
-export function getBars(query: BarQuery, range: BarRange = {}): Promise<Answer<BarsAnswer>> {
-  return request(`api/v1/bars?${fieldsOf(query, range)}`);
+/** Each bar with these indicators, "sma(20)": see studyAt(). */
+export function getBars(
+  query: BarQuery,
+  range: BarRange = {},
+  studies: readonly string[] = [],
+): Promise<Answer<BarsAnswer>> {
+  const fields = fieldsOf(query, range);
+  if (studies.length > 0) fields.set('indicators', studies.join(','));
+  return request(`api/v1/bars?${fields}`);
 }
 
 /** One SELECT over the tables of the store. */
@@ -86,42 +88,6 @@ export function select(statement: string, limit: number): Promise<Answer<SqlAnsw
 /** Why there is no bar where none is. */
 export function getEmpty(query: BarQuery, range: BarRange): Promise<Answer<EmptyAnswer>> {
   return request(`api/v1/bars/empty?${fieldsOf(query, range)}`);
-}
-
-/** Bars with indicators at each, by "sma(20)" or "macd(12,26,9).signal". */
-export async function getBarsWithStudies(
-  query: BarQuery,
-  names: readonly string[],
-  range: BarRange,
-): Promise<Answer<BarsWithStudies>> {
-  const fields = fieldsOf(query, range);
-  if (names.length > 0) fields.set('indicators', names.join(','));
-  const answer = await request<BarsAnswer & { indicators?: string[] }>(`api/v1/bars?${fields}`);
-  if (!answer.ok) return answer;
-  const { bars, indicators, offset } = answer.value;
-  // A column has a name that no field of a bar has.
-  const columns = bars as unknown as Record<string, DecimalText | null>[];
-  const studies = (indicators ?? []).map((name): [string, (DecimalText | null)[]] => [
-    name,
-    columns.map((bar) => bar[name] ?? null),
-  ]);
-  return { ok: true, value: { bars, offset, studies: new Map(studies) } };
-}
-
-/** The values of indicators alone. */
-export async function getStudies(
-  query: BarQuery,
-  names: readonly string[],
-  range: BarRange,
-): Promise<Answer<StudyAnswer>> {
-  const answer = await getBarsWithStudies(query, names, range);
-  if (!answer.ok) return answer;
-  const times = answer.value.bars.map(({ ts_open }) => secondsOf(ts_open));
-  const points = [...answer.value.studies].map(([name, texts]): [string, StudyPoint[]] => [
-    name,
-    texts.map((text, index) => ({ time: times[index]!, text })),
-  ]);
-  return { ok: true, value: { offset: answer.value.offset, points: new Map(points) } };
 }
 
 /** The newest trades from `start` on and before `end`, the newest first. */

@@ -3,7 +3,6 @@
 import {
   diagnose,
   getBars,
-  getBarsWithStudies,
   getEmpty,
   getInstruments,
   getMetrics,
@@ -12,7 +11,6 @@ import {
   getRoutes,
   getStatus,
   getStored,
-  getStudies,
   getTrades,
   isViewer,
   openSocket,
@@ -20,7 +18,7 @@ import {
   select,
   type BarRange,
 } from './api';
-import { BarBook, type Entry } from './bars';
+import { BarBook, studyAt, type Entry } from './bars';
 import { BarChart, type Newest } from './chart';
 import { Segments } from './controls';
 import { DataPage } from './data_page';
@@ -48,11 +46,10 @@ import {
   type Kind,
   type View,
 } from './selection';
-import { linesOf } from './studies';
+import { linesOf, nameOf } from './studies';
 import { RegularHours } from './sessions';
 import type { Shown } from './status_line';
 import { StudyMenu } from './study_menu';
-import { StudyValues } from './study_values';
 import { nextTheme, setTheme, storedTheme } from './theme';
 import { intervalSeconds, nextDate, secondsOf, Zone } from './time';
 import { Transport } from './transport';
@@ -79,6 +76,7 @@ let newest: Newest = { last: null, close: null };
 /** The bars of chosen dates; the live ones go on beside them. */
 const past = new BarBook();
 let pastAsked = '';
+let pastShown = '';
 let keepsRegular = false;
 const quotes = new Map<string, Quote>();
 const lasts = new Map<string, LastRow>();
@@ -105,14 +103,11 @@ const live = new LiveClient(
       newest = { last: null, close: null };
       empties.forget();
       chart.reset();
-      // A new run does not know its series before their first trades.
-      if (live.book.last()) values.barsChanged(true);
     },
     bars: (change) => {
       if (showsPast()) return;
       if (change.inserted) empties.forget();
       chart.apply(change);
-      values.barsChanged(change.inserted || change.changed.some(({ bar }) => bar.revision > 0));
     },
     last: (rows, whole) => {
       if (whole) lasts.clear();
@@ -167,9 +162,7 @@ const pipeline = new PipelinePage({
 });
 const data = new DataPage({ select, now: () => performance.now() });
 const figures = new FiguresPage({
-  // Without indicators the program has none, and the picture of the means shows the close alone.
-  fetch: (query, names, range) =>
-    getBarsWithStudies(query, routes.has('GET /api/v1/bars?indicators') ? names : [], range),
+  fetch: getBars,
   choose: (series) => choose({ series }),
 });
 const prints = new Prints({
@@ -182,26 +175,6 @@ const empties = new EmptyTimes(getEmpty, (times) => {
   pointedEmpty = times.find(({ time }) => time === pointedEmpty?.time) ?? null;
   chart.setEmpty(times);
 });
-const values = new StudyValues(
-  getStudies,
-  {
-    all: (key, points) => {
-      chart.setStudy(key, points);
-      showLegend();
-    },
-    newest: (key, points) => {
-      chart.updateStudy(key, points);
-      showLegend();
-    },
-    refused: (why) => deck.showProblem(`No indicators: ${why}`),
-  },
-  (delayMs, callback) => setTimeout(callback, delayMs),
-  {
-    to: () => (showsPast() ? null : live.offset()),
-    barsFrom: (time) => book().times().filter((one) => one >= time).length,
-  },
-);
-
 const rounds = new QuoteRounds(getBars, (series, quote) => {
   if (quote) quotes.set(series, quote);
   else quotes.delete(series);
@@ -297,41 +270,45 @@ function showChoice(): void {
   chart.setInterval(view.interval);
   chart.setKind(view.kind);
   const before = live.query();
-  const same =
-    before &&
-    (Object.keys(query) as (keyof typeof query)[]).every((key) => before[key] === query[key]);
-  if (!same) {
-    if (before && (before.conditions !== query.conditions || before.session !== query.session)) {
-      rounds.setSeries(instruments.map(({ series }) => series));
-      void askQuotes();
-    }
-    live.watch(query);
+  if (before && (before.conditions !== query.conditions || before.session !== query.session)) {
+    rounds.setSeries(instruments.map(({ series }) => series));
+    void askQuotes();
   }
+  const lines = linesOf(view.studies);
+  chart.setStudies(lines);
+  legend.setStudies(lines);
+  live.watch(query, studyNames());
   chart.setBook(book());
   if (showsPast()) void loadPast();
-  else pastAsked = '';
+  else pastAsked = pastShown = '';
   const mixed = query.session === 'extended' && instrument.calendar !== '24x7';
   empties.watch(
     routes.has('GET /api/v1/bars/empty') && query.interval !== '1d' ? query : null,
     rangeOf(view),
   );
   hours.watch(mixed && keepsRegular ? query : null, rangeOf(view));
-  const lines = routes.has('GET /api/v1/bars?indicators') ? linesOf(view.studies) : [];
-  chart.setStudies(lines);
-  legend.setStudies(lines);
-  values.watch(query, rangeOf(view), lines);
+}
+
+/** As the API knows the chosen indicators. */
+function studyNames(): string[] {
+  return [...new Set(view.studies.map(nameOf))];
 }
 
 /** The bars of the chosen dates, once for each choice. */
 async function loadPast(): Promise<void> {
   const query = queryFor(view, instruments);
   const range = rangeOf(view);
-  const asked = JSON.stringify([query, range]);
+  const asked = JSON.stringify([query, range, studyNames()]);
   if (!query || asked === pastAsked) return;
+  // The same bars stay until they come with the other indicators.
+  const same = JSON.stringify([query, range]);
+  if (same !== pastShown) {
+    past.reset([]);
+    chart.reset();
+  }
+  pastShown = same;
   pastAsked = asked;
-  past.reset([]);
-  chart.reset();
-  const answer = await getBars(query, range);
+  const answer = await getBars(query, range, studyNames());
   if (asked !== pastAsked) return;
   deck.showProblem(answer.ok ? '' : `No bars of these dates: ${answer.failure.message}`);
   if (answer.ok) past.reset(answer.value.bars);
@@ -424,7 +401,7 @@ function pointedTexts(): BarText[] {
 
 function showLegend(): void {
   const shown = shownEntry();
-  legend.show(pointedTexts(), barStyle(), (key) => (shown ? values.at(key, shown.time) : null));
+  legend.show(pointedTexts(), barStyle(), (key) => (shown ? studyAt(shown.bar, key) : null));
 }
 
 function showBars(): void {
@@ -515,7 +492,6 @@ function showRoutes(offered: ReadonlySet<Route>, viewer: boolean): void {
   routes = new Set([...offered].filter((route) => !viewer || !route.startsWith('POST ')));
   transport.setRoutes(routes);
   byId('to-data').hidden = !routes.has('GET /api/v1/sql');
-  byId('menu-indicators').hidden = !routes.has('GET /api/v1/bars?indicators');
   prints.offer(routes.has('GET /api/v1/trades'));
 }
 
@@ -581,11 +557,13 @@ tameMenus();
 /** For tests and scripts: what the page holds. Copies; nothing here changes the page. */
 const hook = Object.freeze({
   bars: (): Bar[] => book().entries().map(({ bar }) => ({ ...bar })),
-  /** The values drawn of one study, by the API's name of its column. */
+  /** What is drawn of one study, by the API's name of its column. */
   study: (key: string) => chart.studyPoints(key),
+  /** When what the newest painted bar holds was known; null before the first one. */
+  painted: () => newest.last?.bar.ts_known ?? null,
   state: () => ({
     connection: live.connection(),
-    query: live.query(),
+    query: live.query() && { ...live.query(), indicators: live.studies().join(',') },
     run: live.run(),
     offset: live.offset(),
     counters: { ...live.counters },

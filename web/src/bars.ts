@@ -13,8 +13,14 @@ export interface Entry {
 export interface BarChange {
   /** Ascending. */
   changed: Entry[];
-  /** True when a bar was put between two that were there before. */
+  /** True when a bar was put between two that were there before, or the oldest ones went. */
   inserted: boolean;
+}
+
+/** An indicator at a bar, by the API's name of its column; null while it warms up. */
+export function studyAt(bar: Bar, key: string): DecimalText | null {
+  // A column has a name that no field of a bar has.
+  return (bar as unknown as Record<string, DecimalText | null | undefined>)[key] ?? null;
 }
 
 const kPlacesSample = 500;
@@ -24,6 +30,9 @@ export class BarBook {
   // Made when asked for; null: not made since the last change.
   private times_: number[] | null = null;
   private revised_: number[] | null = null;
+
+  /** Of more than twice `barsMax` only the newest `barsMax` stay. */
+  constructor(private readonly barsMax_ = Infinity) {}
 
   entries(): readonly Entry[] {
     return this.entries_;
@@ -92,6 +101,11 @@ export class BarBook {
       if (bar.revision > 0) this.revised_ = null;
       this.entries_.splice(at, replaces ? 1 : 0, entry);
       changed.set(entry.time, entry);
+    }
+    if (this.entries_.length > 2 * this.barsMax_) {
+      this.entries_.splice(0, this.entries_.length - this.barsMax_);
+      this.times_ = this.revised_ = null;
+      inserted = true;
     }
     return { changed: [...changed.values()].sort((a, b) => a.time - b.time), inserted };
   }

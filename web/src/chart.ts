@@ -27,7 +27,7 @@ import {
 } from 'lightweight-charts';
 
 import { tickLabel, zonedScale } from './axis';
-import type { BarBook, BarChange, Entry } from './bars';
+import { studyAt, type BarBook, type BarChange, type Entry } from './bars';
 import type { EmptyTime } from './empty_times';
 import type { Kind } from './selection';
 import { extendedRuns, sessionShade, type SessionOf } from './sessions';
@@ -53,16 +53,9 @@ export interface ChartEvents {
   drawn(newest: Newest): void;
 }
 
-/** A value of a study; null where it has none. */
-export interface StudyPoint {
-  time: number;
-  text: DecimalText | null;
-}
-
 interface DrawnStudy {
   line: StudyLine;
   series: ISeriesApi<'Line', Time> | ISeriesApi<'Histogram', Time>;
-  points: StudyPoint[];
 }
 
 const kLineStyles = {
@@ -170,6 +163,7 @@ export class BarChart {
   setBook(book: BarBook): void {
     if (this.book_ === book) return;
     this.book_ = book;
+    this.backToLive_ = true;
     this.reset();
   }
 
@@ -199,7 +193,7 @@ export class BarChart {
     this.schedule();
   }
 
-  /** Draws these studies, each from the values that setStudy() brings. */
+  /** Draws these studies, from the values that the bars come with. */
   setStudies(lines: readonly StudyLine[]): void {
     const wanted = new Set(lines.map(({ key }) => key));
     // A pane goes with its last series, and the panes below it move up.
@@ -209,34 +203,21 @@ export class BarChart {
       this.studies_.delete(key);
     }
     for (const line of lines) {
-      if (!this.studies_.has(line.key)) this.addStudy(line);
+      if (this.studies_.has(line.key)) continue;
+      this.addStudy(line);
+      this.rebuild_ = true;
+      this.schedule();
     }
     this.stretch();
   }
 
-  /** All values of one output, ascending; of bars that the book holds, to keep one time axis. */
-  setStudy(key: string, points: readonly StudyPoint[]): void {
-    const study = this.studies_.get(key);
-    if (!study) return;
-    study.points = [...points];
-    study.series.setData(study.points.map((point) => this.studyData(study.line, point)));
-  }
-
-  /** Newer values of one output; not before the last that it holds. */
-  updateStudy(key: string, points: readonly StudyPoint[]): void {
-    const study = this.studies_.get(key);
-    if (!study) return;
-    for (const point of points) {
-      const last = study.points[study.points.length - 1];
-      if (last && point.time < last.time) continue;
-      if (last?.time === point.time) study.points.pop();
-      study.points.push(point);
-      study.series.update(this.studyData(study.line, point));
-    }
-  }
-
-  studyPoints(key: string): StudyPoint[] {
-    return (this.studies_.get(key)?.points ?? []).map((point) => ({ ...point }));
+  /** What is drawn of one study; null where it has no value. */
+  studyPoints(key: string): { time: number; value: number | null }[] {
+    const data = this.studies_.get(key)?.series.data() ?? [];
+    return data.map((one) => ({
+      time: one.time as number,
+      value: 'value' in one ? one.value : null,
+    }));
   }
 
   setInterval(interval: Interval): void {
@@ -275,9 +256,8 @@ export class BarChart {
       wickDownColor: down,
     });
     this.closes_.applyOptions({ color: this.colours_.strong });
-    for (const { line, series, points } of this.studies_.values()) {
+    for (const { line, series } of this.studies_.values()) {
       series.applyOptions({ color: this.colours_[line.tone] });
-      series.setData(points.map((point) => this.studyData(line, point)));
     }
     this.rebuild_ = true;
     this.schedule();
@@ -286,7 +266,7 @@ export class BarChart {
   /** The book was replaced as a whole. */
   reset(): void {
     this.rebuild_ = true;
-    this.backToLive_ = true;
+    if (this.book_.entries().length === 0) this.backToLive_ = true;
     this.cursor_ = null;
     this.schedule();
   }
@@ -422,6 +402,9 @@ export class BarChart {
       );
       this.closes_.setData(entries.map((entry) => this.close(entry)));
       this.volumes_.setData(entries.map((entry) => this.volume(entry)));
+      for (const { line, series } of this.studies_.values()) {
+        series.setData(entries.map((entry) => this.studyData(line, entry)));
+      }
     } else {
       for (const time of [...this.pending_].sort((a, b) => a - b)) {
         const entry = this.book_.find(time);
@@ -430,6 +413,9 @@ export class BarChart {
         this.candles_.update(this.candle(entry), historical);
         this.closes_.update(this.close(entry), historical);
         this.volumes_.update(this.volume(entry), historical);
+        for (const { line, series } of this.studies_.values()) {
+          series.update(this.studyData(line, entry), historical);
+        }
       }
     }
     this.setMarks();
@@ -559,7 +545,7 @@ export class BarChart {
         axisLabelVisible: false,
       });
     }
-    this.studies_.set(line.key, { line, series, points: [] });
+    this.studies_.set(line.key, { line, series });
   }
 
   /** The pane that has a study of that kind already, or the next one. */
@@ -592,9 +578,10 @@ export class BarChart {
 
   private studyData(
     line: StudyLine,
-    { time, text }: StudyPoint,
+    { time, bar }: Entry,
   ): LineData<Time> | HistogramData<Time> | WhitespaceData<Time> {
     const at = time as UTCTimestamp;
+    const text = studyAt(bar, line.key);
     if (text === null) return { time: at };
     const value = Number(text);
     if (line.drawn !== 'histogram') return { time: at, value };

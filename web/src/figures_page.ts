@@ -17,7 +17,7 @@ import {
 
 import type { Answer, BarRange } from './api';
 import { tickLabel, zonedScale } from './axis';
-import { BarBook, type Entry } from './bars';
+import { BarBook, studyAt, type Entry } from './bars';
 import { byId, make, setText } from './dom';
 import {
   compare,
@@ -30,21 +30,14 @@ import {
 } from './format';
 import { resolveColours } from './theme';
 import { intervalSeconds, type Zone } from './time';
-import type { Bar, BarQuery, DecimalText, Instrument, Offset } from './types';
-
-export interface BarsWithStudies {
-  bars: Bar[];
-  offset: Offset;
-  /** By "sma(20)". */
-  studies: Map<string, (DecimalText | null)[]>;
-}
+import type { Bar, BarQuery, BarsAnswer, DecimalText, Instrument } from './types';
 
 export interface FiguresWorld {
   fetch(
     query: BarQuery,
-    names: readonly string[],
     range: BarRange,
-  ): Promise<Answer<BarsWithStudies>>;
+    studies: readonly string[],
+  ): Promise<Answer<BarsAnswer>>;
   choose(series: string): void;
 }
 
@@ -108,7 +101,6 @@ export class FiguresPage {
   private readonly csv_ = byId<HTMLAnchorElement>('figures-csv');
   private readonly book_ = new BarBook();
   private pictures_: Picture[] = [];
-  private studies_: BarsWithStudies['studies'] = new Map();
   private zone_: Zone | null = null;
   private asked_ = '';
   private busy_ = false;
@@ -137,13 +129,12 @@ export class FiguresPage {
     this.select_.value = query.series;
     this.csv_.href = csvAddress(query, range, zone);
     this.busy_ = true;
-    const answer = await this.world_.fetch(query, kStudies, { ...range, limit: kBarsMax });
+    const answer = await this.world_.fetch(query, { ...range, limit: kBarsMax }, kStudies);
     if (asked !== this.asked_) return;
     this.busy_ = false;
     setText(this.note_, answer.ok ? noteText(query, answer.value.bars) : answer.failure.message);
     if (!answer.ok) return;
     this.book_.reset(answer.value.bars);
-    this.studies_ = answer.value.studies;
     this.draw(query, anew);
   }
 
@@ -164,8 +155,8 @@ export class FiguresPage {
       entry.bar.close === null ? at(entry) : { ...at(entry), value: Number(entry.bar.close) },
     );
     const study = (name: string): object[] =>
-      entries.map((entry, index) => {
-        const text = this.studies_.get(name)?.[index] ?? null;
+      entries.map((entry) => {
+        const text = studyAt(entry.bar, name);
         return text === null ? at(entry) : { ...at(entry), value: Number(text) };
       });
     const candles = entries.map((entry) => {
@@ -314,6 +305,10 @@ export class FiguresPage {
         ],
       },
     ] as Picture[];
+    // All bars stay in view, however wide the window becomes.
+    for (const { chart } of this.pictures_) {
+      chart.timeScale().subscribeSizeChange(() => chart.timeScale().fitContent());
+    }
   }
 }
 

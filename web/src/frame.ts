@@ -4,6 +4,7 @@ import type { Frame, Status } from './types';
 
 const kWhole = /^-?\d{1,19}$/;
 const kOffset = /^\d{1,20}$/;
+const kReal = /^-?\d+(\.\d+)?(e[-+]?\d+)?$/;
 const kDecimal = /^-?\d+(\.\d+)?$/;
 
 type Fields = Record<string, unknown>;
@@ -42,9 +43,13 @@ export function parseFrame(text: string): Frame | null {
 }
 
 function isData(value: Fields): boolean {
+  const columns = value.indicators ?? [];
+  if (!areAll(columns, (name) => typeof name === 'string')) return false;
+  const isWhole = (bar: unknown): boolean =>
+    isBar(bar) && (columns as string[]).every((name) => isStudy((bar as Fields)[name]));
   return (
     isOffset(value.offset) &&
-    (areAll(value.bars, isBar) || areAll(value.last, isLast) || areAll(value.trades, isTrade))
+    (areAll(value.bars, isWhole) || areAll(value.last, isLast) || areAll(value.trades, isTrade))
   );
 }
 
@@ -103,6 +108,10 @@ function isTrade(value: unknown): boolean {
 
 function isPrice(value: unknown): boolean {
   return value === null || isMatch(kDecimal, value);
+}
+
+function isStudy(value: unknown): boolean {
+  return value === null || isMatch(kReal, value);
 }
 
 function isFields(value: unknown): value is Fields {

@@ -81,11 +81,13 @@ interface Subscription {
 const kSilenceMs = 5_000;
 const kBackoffFirstMs = 250;
 const kBackoffMaxMs = 8_000;
+// As many as a snapshot has.
+const kBarsMax = 1_024;
 // A subscription that is refused may be granted later: its instrument comes with its first trade.
 const kAskAgainMs = 2_000;
 
 export class LiveClient {
-  readonly book = new BarBook();
+  readonly book = new BarBook(kBarsMax);
   readonly counters: LiveCounters = {
     snapshots: 0,
     resumes: 0,
@@ -96,6 +98,7 @@ export class LiveClient {
   };
 
   private query_: BarQuery | null = null;
+  private studies_: readonly string[] = [];
   private connection_: Connection = 'idle';
   private refusal_ = '';
   private status_: Status | null = null;
@@ -145,12 +148,24 @@ export class LiveClient {
     if (this.connection_ === 'idle') this.connect('connecting');
   }
 
-  /** Shows the bars of `query` from now on. */
-  watch(query: BarQuery): void {
+  /** The names of the indicators that come with the bars. */
+  studies(): readonly string[] {
+    return this.studies_;
+  }
+
+  /** Shows the bars of `query` from now on, with these indicators. */
+  watch(query: BarQuery, studies: readonly string[] = []): void {
+    const before = this.query_;
+    const names = Object.keys(query) as (keyof BarQuery)[];
+    const same = before !== null && names.every((name) => before[name] === query[name]);
+    const indicators = studies.join(',');
+    if (same && indicators === this.studies_.join(',')) return;
     this.query_ = query;
+    this.studies_ = studies;
     this.cancelAskAgain_();
-    this.replace('bars', { ...query });
-    this.forget('bars');
+    this.replace('bars', { ...query, ...(indicators && { indicators }) });
+    // The same bars stay until they come with the other indicators.
+    if (!same) this.forget('bars');
     if (this.connection_ === 'refused') this.setConnection('connecting');
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { BarBook, studyAt } from './bars';
 import { LiveClient, type Diagnosis, type Socket, type SocketEvents } from './live';
 import type { Bar, BarQuery, LastRow, Status, TradeRow } from './types';
 
@@ -322,6 +323,48 @@ test('another query asks for its own snapshot and hears no more of the old one',
   assert.equal(world.client.connection(), 'live');
   assert.equal(world.sockets.length, 1);
   assert.equal(world.client.counters.foreign, 1);
+});
+
+const withStudy = (minute: number, close: string, value: string | null): Bar =>
+  ({ ...bar(minute, close), 'sma(2)': value }) as Bar;
+
+test('the same bars stay until they come with other indicators', () => {
+  const world = liveWorld();
+  const before = world.socket.asked();
+  assert.equal(before.indicators, undefined);
+  world.client.watch(kQuery, ['sma(2)', 'macd(12,26,9)']);
+  assert.equal(world.socket.asked().indicators, 'sma(2),macd(12,26,9)');
+  assert.deepEqual(world.closes(), ['1', '2']);
+  assert.deepEqual(world.log, []);
+  world.socket.get({
+    ...snapshot(1, '11', [withStudy(0, '1', null), withStudy(1, '3', '2')]),
+    indicators: ['sma(2)'],
+  });
+  assert.deepEqual(world.log, ['reset 2']);
+  const values = world.client.book.entries().map((entry) => studyAt(entry.bar, 'sma(2)'));
+  assert.deepEqual(values, [null, '2']);
+  const asked = world.socket.sent.length;
+  world.client.watch({ ...kQuery }, ['sma(2)', 'macd(12,26,9)']);
+  assert.equal(world.socket.sent.length, asked, 'nothing else was asked for');
+});
+
+test('an indicator that is no number costs the connection', () => {
+  const world = liveWorld();
+  const frame = delta(1, '11', [withStudy(1, '3', 'none')]);
+  world.socket.get({ ...frame, indicators: ['sma(2)'] });
+  assert.equal(world.client.counters.malformed, 1);
+});
+
+test('of the oldest bars no more are kept than make sense', () => {
+  const book = new BarBook(3);
+  book.reset([1, 2, 3, 4, 5, 6].map((minute) => bar(minute, '1')));
+  assert.equal(book.entries().length, 6);
+  assert.equal(book.times().length, 6);
+  assert.equal(book.apply([bar(7, '1')]).inserted, true, 'all is to be drawn again');
+  assert.equal(book.entries().length, 3);
+  assert.deepEqual(book.times(), book.entries().map(({ time }) => time));
+  assert.equal(book.apply([bar(8, '1')]).inserted, false);
+  assert.equal(book.entries().length, 4);
 });
 
 test('hears no more of an old socket', () => {

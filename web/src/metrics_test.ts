@@ -41,6 +41,10 @@ test('metrics are read with their labels, and belong to a stage', () => {
   const queue = { name: 'pipeline_queue_bytes', labels: 'queue=store', kind: 'gauge', value: 0 };
   assert.equal(stageOf(queue as never), 'store');
   assert.equal(stageOf({ ...queue, labels: '' } as never), null);
+  const stages = ['venue', 'received', 'durable', 'bar', 'pushed'].map((stage) =>
+    stageOf({ ...queue, name: 'stage_seconds', labels: `stage=${stage}` } as never),
+  );
+  assert.deepEqual(stages, ['feeds', 'feeds', 'tape', 'windows', 'api']);
 });
 
 test('a quantile is the bound that holds that share', () => {

@@ -41,11 +41,24 @@ export function stageOf({ name, labels }: Sample): Stage | null {
     net: 'api',
     http: 'api',
     live: 'api',
+    venue: 'feeds',
+    received: 'feeds',
+    durable: 'tape',
+    pushed: 'api',
   };
   // The pipeline's own carry the stage as a label.
   const label = /(?:stage|queue|to)=([a-z]+)/.exec(labels)?.[1] ?? '';
   return known[room] ?? known[label] ?? null;
 }
+
+/** What the histograms of the stages measure, by their label. */
+const kLatencies: Readonly<Record<string, string>> = {
+  venue: 'Venue to here',
+  received: 'Received to taken',
+  durable: 'Taken to durable',
+  bar: 'Durable to bar',
+  pushed: 'Bar to browser',
+};
 
 export interface PipelineWorld {
   metrics(): Promise<Answer<string>>;
@@ -210,8 +223,10 @@ export class PipelinePage {
     const recent = quantile(since, 0.5) === null ? (buckets ?? []) : since;
     const [half, most] = [quantile(recent, 0.5), quantile(recent, 0.99)];
     const of = /=([\w-]+)/.exec(labels)?.[1];
+    const what = name === 'stage_seconds' ? kLatencies[of ?? ''] : undefined;
+    const words = `${wordsOf(name).replace(/ seconds$/, '')}${of ? ` ${of}` : ''}`;
     return {
-      name: `${wordsOf(name).replace(/ seconds$/, '')}${of ? ` ${of}` : ''}, p50 / p99`,
+      name: `${what ?? words}, p50 / p99`,
       value: half === null || most === null ? '–' : `${boundText(half)} / ${boundText(most)}`,
     };
   }

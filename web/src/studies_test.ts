@@ -3,7 +3,6 @@ import { test } from 'node:test';
 
 import { routesOf } from './routes';
 import { extendedRuns, RegularHours } from './sessions';
-import { StudyValues } from './study_values';
 import {
   defaultStudies,
   linesOf,
@@ -53,58 +52,6 @@ test('lengths as a person writes them', () => {
 test('the second of a kind differs in its dashes', () => {
   const dashes = linesOf(studiesOfText('sma', '20 50 200')!).map(({ dash }) => dash);
   assert.deepEqual(dashes, ['solid', 'dashed', 'dotted']);
-});
-
-test('values come from the answer, all first, then the newest', async () => {
-  const asked: (number | undefined)[] = [];
-  const told: string[] = [];
-  let resume = (): void => {};
-  let price = 1;
-  let offset = '10';
-  const values = new StudyValues(
-    async (_query, names, range) => {
-      asked.push(range.limit);
-      assert.deepEqual(names, ['sma(20)']);
-      const points = new Map([['sma(20)', [{ time: 60, text: String(price) }]]]);
-      return { ok: true, value: { offset, points } };
-    },
-    {
-      all: (key, points) => told.push(`all ${key} ${points[0]!.text}`),
-      newest: (key, points) => told.push(`newest ${key} ${points[0]!.text}`),
-      refused: (why) => told.push(why),
-    },
-    (_delay, callback) => (resume = callback),
-    { to: () => '10', barsFrom: (time) => (time === 60 ? 1 : 0) },
-  );
-  const settle = (): Promise<void> => new Promise((done) => setImmediate(done));
-  values.watch(kQuery, {}, linesOf([standardStudy('sma')]));
-  await settle();
-  assert.equal(values.at('sma(20)', 60), '1');
-  price = 2;
-  values.barsChanged();
-  values.barsChanged();
-  await settle();
-  assert.equal(asked.length, 1, 'not before the pause is over');
-  resume();
-  await settle();
-  assert.equal(values.at('sma(20)', 60), '2');
-  values.barsChanged(true);
-  resume();
-  await settle();
-  assert.deepEqual(asked, [undefined, 3, undefined]);
-  assert.deepEqual(told, ['all sma(20) 1', 'newest sma(20) 2', 'all sma(20) 2']);
-  assert.equal(values.at('sma(20)', 120), null);
-  offset = '9';
-  values.barsChanged();
-  resume();
-  await settle();
-  offset = '10';
-  resume();
-  await settle();
-  assert.equal(asked.length, 5, 'again, since the answer was behind what is drawn');
-  resume();
-  await settle();
-  assert.equal(asked.length, 5);
 });
 
 test('hours outside the regular session are runs of neighbours', () => {
