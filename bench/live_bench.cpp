@@ -348,7 +348,7 @@ class Served {
 
 void page(const LiveArguments& arguments) {
   Progress progress;
-  progress.subscribed = arguments.series;  // it begins at once
+  progress.may_begin = true;  // at once
   const Served served(arguments, progress);
   fmt::print("{{\"address\":\"{}\"}}\n", served.url_with_token().reveal());
   std::fflush(stdout);
@@ -377,7 +377,7 @@ void live(const LiveArguments& arguments) {
       kPatience);
   const double cpu_before_s = cpu_s();
   std::optional<Crowd> crowd;
-  if (arguments.crowd > 0) crowd.emplace(server->port(), arguments);
+  if (arguments.crowd > 0) crowd.emplace(served.port(), arguments);
   progress.may_begin = true;
   SyncProbe probe(arguments.directory + "/sync");
   wait_for(
