@@ -268,13 +268,9 @@ std::expected<std::unique_ptr<net::WebSocketHandler>, HttpResponse> Api::on_upgr
   if (!is_there) {
     return refuse(error_response("not_found", "the WebSocket is at /api/v1/live"));
   }
-  std::optional<LiveQuery> query;
-  if (!request.query.empty()) {
-    auto parsed = parse_live_query(request.query);
-    if (!parsed) return refuse(error_response(parsed.error()));
-    query = *std::move(parsed);
-  }
-  auto session = LiveSession::open(live_source_, std::move(query));
+  auto address = parse_live_address(request.query);
+  if (!address) return refuse(error_response(address.error()));
+  auto session = LiveSession::open(live_source_, *std::move(address));
   if (!session) return refuse(error_response(session.error()));
   count(request, kPath, 101, 0);
   return *std::move(session);

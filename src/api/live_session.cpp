@@ -176,18 +176,13 @@ std::string Subscription::announce_run(std::uint64_t run) {
 
 // ---- LiveSession
 
-Result<std::unique_ptr<LiveSession>> LiveSession::open(LiveSource& source,
-                                                       std::optional<LiveQuery> query) {
-  std::unique_ptr<LiveSession> session(new LiveSession(source));
-  if (query) {
-    TD_ASSIGN(auto subscription, Subscription::open(source, {}, *std::move(query)));
+Result<std::unique_ptr<LiveSession>> LiveSession::open(LiveSource& source, LiveAddress address) {
+  std::unique_ptr<LiveSession> session(new LiveSession(source, address.every));
+  if (address.query) {
+    TD_ASSIGN(auto subscription, Subscription::open(source, {}, *std::move(address.query)));
     session->subscriptions_.push_back(std::move(subscription));
   }
   return session;
-}
-
-LiveSession::LiveSession(LiveSource& source) : source_(source) {
-  source_.sessions_open.set(++source_.session_count);
 }
 
 LiveSession::~LiveSession() { source_.sessions_open.set(--source_.session_count); }
@@ -280,12 +275,22 @@ net::WebSocketStep LiveSession::next() {
     source_.statuses.add();
     return status_frame(source_.status());
   }
+  const Duration now = source_.clock.elapsed();
+  if (has_begun && !is_in_round_ && now < next_round_) {
+    if (std::ranges::none_of(subscriptions_, [](const auto& s) { return s->is_due(); })) {
+      return std::monostate{};
+    }
+    return net::Later{next_round_ - now};
+  }
   for (std::size_t i = 0; i < subscriptions_.size(); ++i) {
     turn_ = (turn_ + 1) % subscriptions_.size();
     auto frame = subscriptions_[turn_]->next();
     if (!frame) return net::CloseWebSocket{1011, frame.error().message};
-    if (*frame) return std::move(**frame);
+    if (!*frame) continue;
+    if (!std::exchange(is_in_round_, true)) next_round_ = now + every_;
+    return std::move(**frame);
   }
+  is_in_round_ = false;
   return std::monostate{};
 }
 

@@ -71,7 +71,8 @@ class Subscription {
     is_due_ = true;
     if (!changed_at_) changed_at_ = changed_at;
   }
-  bool has_begun() const { return has_begun_; }  // its first frame has been taken
+  bool has_begun() const { return has_begun_; }           // its first frame has been taken
+  bool is_due() const { return is_due_ || !has_begun_; }  // there may be a frame
   // The next frame, if there is any now. An error that does not pass ends the socket.
   Result<std::optional<std::string>> next();
 
@@ -110,8 +111,7 @@ class LiveSession final : public net::WebSocketHandler {
   static constexpr std::size_t kMessagesPerTick = 100;
 
   // With the subscription that the address asks for; or none yet. Errors: as Subscription's.
-  static Result<std::unique_ptr<LiveSession>> open(LiveSource& source,
-                                                   std::optional<LiveQuery> query);
+  static Result<std::unique_ptr<LiveSession>> open(LiveSource& source, LiveAddress address);
   ~LiveSession() override;
 
   void on_wake() override;
@@ -120,7 +120,9 @@ class LiveSession final : public net::WebSocketHandler {
   net::WebSocketStep next() override;
 
  private:
-  explicit LiveSession(LiveSource& source);
+  LiveSession(LiveSource& source, Duration every) : source_(source), every_(every) {
+    source_.sessions_open.set(++source_.session_count);
+  }
   Status obey(std::string_view text, std::string& id);
   void reply(std::string frame);
 
@@ -130,6 +132,9 @@ class LiveSession final : public net::WebSocketHandler {
   std::deque<std::string> replies_;
   std::size_t messages_ = 0;  // since the last tick
   bool status_is_due_ = false;
+  const Duration every_;      // from one round of changes to the next
+  bool is_in_round_ = false;  // what is due is being sent
+  Duration next_round_{};     // not before, by the clock
   std::optional<net::CloseWebSocket> end_;
 };
 

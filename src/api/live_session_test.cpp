@@ -17,12 +17,13 @@ using testing::StartsWith;
 class LiveSessionTest : public testing::Test {
  protected:
   void open(std::optional<LiveQuery::Resume> resume = {}) {
-    auto session =
-        LiveSession::open(source_, LiveQuery{.series = fake_.key, .spec = {}, .resume = resume});
+    auto session = LiveSession::open(
+        source_,
+        {.query = LiveQuery{.series = fake_.key, .spec = {}, .resume = resume}, .every = every_});
     ASSERT_TRUE(session) << session.error().message;
     session_ = *std::move(session);
   }
-  void open_empty() { session_ = *LiveSession::open(source_, std::nullopt); }
+  void open_empty() { session_ = *LiveSession::open(source_, {}); }
   // The next message, or "" for none and "closed CODE REASON" for the end.
   std::string next() {
     const net::WebSocketStep step = session_->next();
@@ -30,6 +31,7 @@ class LiveSessionTest : public testing::Test {
     if (const auto* end = std::get_if<net::CloseWebSocket>(&step)) {
       return "closed " + std::to_string(end->code) + " " + end->reason;
     }
+    if (const auto* later = std::get_if<net::Later>(&step)) return "in " + to_string(later->wait);
     return "";
   }
   std::string next_after_wake() {
@@ -38,6 +40,7 @@ class LiveSessionTest : public testing::Test {
   }
   std::int64_t open_sessions() { return metrics_.gauge("tapedeck_api_live_sessions", "").value(); }
 
+  Duration every_{};
   FakePipeline fake_;
   Metrics metrics_;
   LastValues last_{fake_, fake_};
@@ -347,9 +350,29 @@ TEST_F(LiveSessionTest, SubscriptionsAndMessagesAreLimited) {
   EXPECT_THAT(next(), StartsWith("closed 1008"));
 }
 
+TEST_F(LiveSessionTest, TellsNoMoreOftenThanItWasAsked) {
+  every_ = milliseconds(50);
+  fake_.put(bar(0, "10", 5));
+  open();
+  EXPECT_THAT(next(), StartsWith("{\"type\":\"snapshot\""));
+  EXPECT_EQ(next(), "");
+  clock_.advance(milliseconds(20));
+  EXPECT_EQ(next_after_wake(), "in 30ms");  // there may be something
+  fake_.put(bar(0, "11", 6));
+  fake_.put(bar(0, "12", 7));
+  EXPECT_EQ(next_after_wake(), "in 30ms");
+  clock_.advance(milliseconds(30));
+  EXPECT_THAT(next(), HasSubstr("\"close\":\"12\""));
+  EXPECT_EQ(next(), "");
+  EXPECT_EQ(next(), "");  // nothing is due
+  clock_.advance(milliseconds(60));
+  fake_.put(bar(0, "13", 8));
+  EXPECT_THAT(next_after_wake(), HasSubstr("\"close\":\"13\""));  // at once after a quiet time
+}
+
 TEST_F(LiveSessionTest, DoesNotOpenOnAnUnknownSeries) {
   const auto session = LiveSession::open(
-      source_, LiveQuery{.series = {"lean", "trade", "XYZ"}, .spec = {}, .resume = {}});
+      source_, {.query = LiveQuery{.series = {"lean", "trade", "XYZ"}, .spec = {}, .resume = {}}});
   ASSERT_FALSE(session);
   EXPECT_EQ(session.error().code, ErrorCode::kNotFound);
   EXPECT_EQ(open_sessions(), 0);

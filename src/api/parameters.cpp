@@ -13,6 +13,7 @@ namespace tapedeck::api {
 namespace {
 
 constexpr std::size_t kShownBytesMax = 64;  // of what was given, in a message
+constexpr Duration kEveryMax = minutes(1);
 
 std::string shown(std::string_view given) {
   return fmt::format("'{}'{}", given.substr(0, kShownBytesMax),
@@ -322,15 +323,29 @@ Result<pipeline::Rows> parse_ingest(const net::HttpRequest& request) {
   return rows;
 }
 
-Result<LiveQuery> parse_live_query(const net::Fields& query) {
-  TD_ASSIGN(const Parameters parameters,
-            Parameters::of(query, names({"series", "indicators", "run", "resume"}, kSpecNames)));
+Result<LiveAddress> parse_live_address(const net::Fields& query) {
+  TD_ASSIGN(
+      const Parameters parameters,
+      Parameters::of(query, names({"every", "series", "indicators", "run", "resume"}, kSpecNames)));
+  LiveAddress address;
+  if (const auto every = parameters.find("every")) {
+    const auto parsed = parse_duration(*every);
+    if (!parsed || parsed->ns < 0 || *parsed > kEveryMax) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("parameter every: {} is not a time of at most {}: use 50ms, or 1s",
+                              shown(*every), to_string(kEveryMax)));
+    }
+    address.every = *parsed;
+    if (query.size() == 1) return address;
+  }
+  if (query.empty()) return address;
   LiveQuery live;
   TD_ASSIGN(live.series, parameters.series());
   TD_ASSIGN(live.spec, parameters.spec(live.series));
   live.indicators = parameters.indicators();
   TD_ASSIGN(live.resume, parameters.resume());
-  return live;
+  address.query = std::move(live);
+  return address;
 }
 
 Result<LiveQuery> parse_subscription(const net::Fields& fields) {

@@ -78,8 +78,14 @@ struct LiveQuery {
   };
   std::optional<Resume> resume;
 };
-// series, interval, conditions, session, source, adjusted, indicators, run, resume: bars.
-Result<LiveQuery> parse_live_query(const net::Fields& query);
+// Of the address of a live socket.
+struct LiveAddress {
+  std::optional<LiveQuery> query{};  // nothing: it will subscribe by messages
+  Duration every{};                  // changes come no more often
+};
+// every; and series, interval, conditions, session, source, adjusted, indicators, run, resume:
+// bars.
+Result<LiveAddress> parse_live_address(const net::Fields& query);
 // Those, and channel; each channel takes what it needs.
 Result<LiveQuery> parse_subscription(const net::Fields& fields);
 

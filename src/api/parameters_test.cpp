@@ -177,22 +177,35 @@ TEST(Subscription, EachChannelTakesWhatItNeeds) {
 }
 
 TEST(LiveQuery, ResumesWithBothOrNeither) {
-  const auto fresh = parse_live_query({kSeries});
+  const auto fresh = parse_live_address({kSeries});
   ASSERT_TRUE(fresh);
-  EXPECT_FALSE(fresh->resume);
+  EXPECT_FALSE(fresh->query->resume);
   const auto resumed =
-      parse_live_query({kSeries, {"run", "2"}, {"resume", "18446744073709551615"}});
+      parse_live_address({kSeries, {"run", "2"}, {"resume", "18446744073709551615"}});
   ASSERT_TRUE(resumed);
-  EXPECT_EQ(resumed->resume->run, 2u);
-  EXPECT_EQ(resumed->resume->offset, Offset(18446744073709551615u));
+  EXPECT_EQ(resumed->query->resume->run, 2u);
+  EXPECT_EQ(resumed->query->resume->offset, Offset(18446744073709551615u));
   for (const net::Fields& query :
        {net::Fields{kSeries, {"run", "2"}}, net::Fields{kSeries, {"resume", "5"}}}) {
-    const auto half = parse_live_query(query);
+    const auto half = parse_live_address(query);
     ASSERT_FALSE(half);
     EXPECT_THAT(half.error().message, HasSubstr("belong together"));
   }
-  EXPECT_FALSE(parse_live_query({kSeries, {"run", "one"}, {"resume", "5"}}));
-  EXPECT_FALSE(parse_live_query({kSeries, {"limit", "5"}}));
+  EXPECT_FALSE(parse_live_address({kSeries, {"run", "one"}, {"resume", "5"}}));
+  EXPECT_FALSE(parse_live_address({kSeries, {"limit", "5"}}));
+}
+
+TEST(LiveAddress, SaysHowOften) {
+  EXPECT_FALSE(parse_live_address({})->query);
+  EXPECT_EQ(parse_live_address({})->every, Duration());
+  const auto alone = parse_live_address({{"every", "50ms"}});
+  ASSERT_TRUE(alone);
+  EXPECT_FALSE(alone->query);
+  EXPECT_EQ(alone->every, milliseconds(50));
+  EXPECT_TRUE(parse_live_address({{"every", "1m"}, kSeries})->query);
+  for (const char* wrong : {"", "50", "-1s", "61s", "soon"}) {
+    EXPECT_FALSE(parse_live_address({{"every", wrong}})) << wrong;
+  }
 }
 
 }  // namespace

@@ -307,14 +307,33 @@ class HttpServer::Listener {
   }
 
   void await_wake() {
-    wake_timer_.expires_at(
-        std::max(last_wake_ + chrono_of(shared_.limits.wake_interval), SteadyTime::clock::now()));
-    wake_timer_.async_wait([this](error_code ec) {
+    const auto due = next_wake();
+    wake_timer_.expires_at(std::max(due, SteadyTime::clock::now()));
+    wake_timer_.async_wait([this, due](error_code ec) {
       if (ec || is_stopping_) return;
+      // What the last one began has gone on meanwhile; to wait costs something too.
+      if (next_wake() - due > chrono_of(shared_.limits.wake_interval)) return await_wake();
       last_wake_ = SteadyTime::clock::now();
+      busy_at_last_wake_ = thread_time();
       wake_is_due_ = false;  // before asking: what changes from here on wakes again
       for (Connection* connection : shared_.connections) connection->on_wake();
     });
+  }
+
+  SteadyTime next_wake() const {
+    constexpr int kWait = 2;  // times what the last one took, with all that it began
+    const auto& limits = shared_.limits;
+    const Duration took = thread_time() - busy_at_last_wake_;
+    const Duration wait =
+        std::max(limits.wake_interval, std::min(took * kWait, limits.wake_interval_max));
+    return last_wake_ + chrono_of(wait);
+  }
+
+  // Of the processor, by the thread that asks.
+  static Duration thread_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
   }
 
   void stop() {
@@ -334,6 +353,7 @@ class HttpServer::Listener {
                              asio::io_context::executor_type>
       retry_timer_, tick_timer_, wake_timer_;
   SteadyTime last_wake_ = SteadyTime::clock::now() - chrono_of(shared_.limits.wake_interval);
+  Duration busy_at_last_wake_{};
   std::atomic<bool> wake_is_due_ = false;
   std::size_t most_open_ = 0;  // connections, since memory was given back
   bool is_stopping_ = false;

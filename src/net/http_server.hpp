@@ -36,8 +36,13 @@ struct MessagePart {
   bool is_last = false;
 };
 
+// Nothing for so long; then the handler is asked again, if nothing else had it asked before.
+struct Later {
+  Duration wait{};
+};
+
 // Nothing now, a text message or a part of one, or the end.
-using WebSocketStep = std::variant<std::monostate, std::string, MessagePart, CloseWebSocket>;
+using WebSocketStep = std::variant<std::monostate, std::string, MessagePart, Later, CloseWebSocket>;
 
 // One WebSocket. It is asked for each message when the one before it is sent, so there is never a
 // queue: a slow client simply gets newer things. Destroyed when the connection is gone.
@@ -47,7 +52,8 @@ class WebSocketHandler {
   virtual void on_wake() = 0;  // HttpServer::wake() was called
   virtual void on_tick() = 0;  // once every HttpLimits::tick
   virtual void on_message(std::string_view text) = 0;
-  // Called after each of these and after each message that was sent, never while one is being sent.
+  // Called after each of these, after each message that was sent, and when it said so; never while
+  // one is being sent.
   virtual WebSocketStep next() = 0;
 };
 
@@ -88,11 +94,14 @@ struct HttpLimits {
   std::size_t slow_requests_max = 64;  // that wait for one of them
   std::size_t waiting_threads = 8;
   std::size_t waiting_requests_max = 16;
-  Duration tls_deadline = seconds(10);        // until TLS is agreed upon
-  Duration request_deadline = seconds(15);    // for a whole request, the wait for it included
-  Duration write_stall = seconds(30);         // sending, and the client took nothing
-  Duration websocket_idle = seconds(60);      // a ping at half of it; no answer: cut
-  Duration wake_interval = milliseconds(50);  // on_wake is called no more often
+  Duration tls_deadline = seconds(10);      // until TLS is agreed upon
+  Duration request_deadline = seconds(15);  // for a whole request, the wait for it included
+  Duration write_stall = seconds(30);       // sending, and the client took nothing
+  Duration websocket_idle = seconds(60);    // a ping at half of it; no answer: cut
+  // on_wake is called no more often; and where many have much to be told, so seldom that it takes
+  // a quarter of the thread's time, but no more seldom than wake_interval_max.
+  Duration wake_interval = microseconds(500);
+  Duration wake_interval_max = milliseconds(50);
   Duration tick = seconds(1);
 };
 
@@ -122,7 +131,8 @@ class HttpServer {
   std::uint16_t port() const;
   // Begins to answer. `handler` is borrowed until the destructor. Call once.
   void serve(HttpHandler& handler);
-  // Calls on_wake of every WebSocket soon: at once after a quiet time, else after wake_interval.
+  // Calls on_wake of every WebSocket soon: at once after a quiet time, else after wake_interval
+  // or more.
   void wake();
 
  private:

@@ -670,6 +670,24 @@ TEST_P(HttpServerTest, ASlowClientIsNotQueuedForAndStopsNobody) {
   EXPECT_TRUE(quick.read_message());
 }
 
+TEST_P(HttpServerTest, AsksAgainWhenTheHandlerSaidSo) {
+  script_.steps = {Later{milliseconds(20)}, std::string("there")};
+  start();
+  LoopbackClient client(door());
+  ASSERT_EQ(client.upgrade("/live")->status, 101);
+  EXPECT_EQ(client.read_message(), "there");  // though nobody wakes it
+  {
+    std::lock_guard lock(script_.mutex);
+    script_.steps.emplace_back(Later{hours(1)});
+  }
+  server_->wake();
+  EXPECT_TRUE(eventually([&] {
+    std::lock_guard lock(script_.mutex);
+    return script_.steps.empty();
+  }));
+  server_.reset();  // and it does not wait for that
+}
+
 TEST_P(HttpServerTest, ManyWakesBecomeFew) {
   HttpServerOptions options;
   options.limits.wake_interval = seconds(3600);

@@ -49,6 +49,7 @@ class WebSocketConnection final : public Connection,
 
   void cut() override {
     is_open_ = false;
+    timer_.cancel();
     lowest().close();
     if (std::exchange(is_cut_, true)) return;
     // A closing waits until nothing is being read, and what reads a bad frame until the closing is
@@ -129,9 +130,20 @@ class WebSocketConnection final : public Connection,
       write(std::move(*text), /*is_last=*/true);
     } else if (auto* part = std::get_if<MessagePart>(&step)) {
       write(std::move(part->text), part->is_last);
+    } else if (const auto* later = std::get_if<Later>(&step)) {
+      ask_after(later->wait);
     } else if (const auto* end = std::get_if<CloseWebSocket>(&step)) {
       close(*end);
     }
+  }
+
+  void ask_after(Duration wait) {
+    if (std::exchange(is_waiting_, true)) return;
+    timer_.expires_after(chrono_of(wait));
+    timer_.async_wait([self = shared_from_this()](error_code) {
+      self->is_waiting_ = false;
+      self->pump();
+    });
   }
 
   void write(std::string text, bool is_last) {
@@ -186,6 +198,11 @@ class WebSocketConnection final : public Connection,
   bool is_closing_ = false;
   SteadyTime cut_at_;  // if it is closing still
   bool is_cut_ = false;
+  asio::basic_waitable_timer<std::chrono::steady_clock,
+                             asio::wait_traits<std::chrono::steady_clock>,
+                             asio::io_context::executor_type>
+      timer_{shared_.io};
+  bool is_waiting_ = false;  // for the timer
   std::uint64_t sent_bytes_seen_ = 0;
   SteadyTime progress_at_;
 };

@@ -79,6 +79,8 @@ interface Subscription {
 
 // The server sends a status every second; a wire that is cut without a word shows by its silence.
 const kSilenceMs = 5_000;
+/** Changes come no more often: an eye sees no more, and a chart is dear to paint. */
+const kEveryMs = 50;
 const kBackoffFirstMs = 250;
 const kBackoffMaxMs = 8_000;
 // As many as a snapshot has.
@@ -222,7 +224,7 @@ export class LiveClient {
     const generation = this.generation_;
     const current = (): boolean => generation === this.generation_;
     this.listenForSilence();
-    this.socket_ = this.world_.open('api/v1/live', {
+    this.socket_ = this.world_.open(`api/v1/live?every=${kEveryMs}ms`, {
       opened: () => {
         if (!current()) return;
         this.open_ = true;

@@ -210,7 +210,7 @@ function liveWorld(): FakeWorld {
 test('asks for a snapshot first, without a place to resume from', () => {
   const world = startedWorld();
   assert.equal(world.client.connection(), 'connecting');
-  assert.equal(world.socket.path, 'api/v1/live');
+  assert.equal(world.socket.path, 'api/v1/live?every=50ms');
   assert.equal(world.socket.asked().series, 'lean/trade/SPY');
   assert.equal(world.socket.asked().resume, undefined);
   assert.equal(world.socket.asked().run, undefined);
