@@ -3,6 +3,7 @@
 // Thread: "net" only.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
@@ -88,7 +89,7 @@ struct Shared {
   ProxyList proxies;
   HttpHandler* handler = nullptr;  // once serving
   std::unordered_set<Connection*> connections;
-  std::int64_t websocket_count = 0;
+  std::atomic<std::int64_t> websocket_count = 0;
   asio::io_context io{1};
   std::size_t large_bodies_bytes = 0;  // that are being read or answered, at most
   SlowThreads slow{"net-slow", limits.slow_threads, limits.slow_requests_max};

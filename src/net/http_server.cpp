@@ -223,7 +223,8 @@ class HttpServer::Listener {
   }
 
   void wake() {
-    if (wake_is_due_.exchange(true)) return;
+    // Who comes just now is told all that is there then.
+    if (shared_.websocket_count == 0 || wake_is_due_.exchange(true)) return;
     asio::post(shared_.io, [this] { await_wake(); });
   }
 

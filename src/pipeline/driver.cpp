@@ -51,6 +51,7 @@ void ThreadedDriver::stop() {
   std::lock_guard lock(mutex_);
   stopped_ = true;
   progress_made_.notify_all();
+  stopping_.notify_all();
 }
 
 void ThreadedDriver::wake() {
@@ -74,13 +75,18 @@ void ThreadedDriver::run_stage(Stage& stage) {
       if (!failure_) failure_ = std::move(step.error());
       stopped_ = true;
       progress_made_.notify_all();
+      stopping_.notify_all();
       return;
     }
     if (step->kind == Step::Kind::kIdle) {
       // Progress that another stage made since `seen` was read may be what this one waits for.
       const auto woken = [&] { return stopped_ || progress_ != seen; };
+      if (step->rest.ns > 0) {
+        stopping_.wait_for(lock, std::chrono::nanoseconds(step->rest.ns), [&] { return stopped_; });
+      }
       if (step->wait) {
-        progress_made_.wait_for(lock, std::chrono::nanoseconds(step->wait->ns), woken);
+        progress_made_.wait_for(lock, std::chrono::nanoseconds((*step->wait - step->rest).ns),
+                                woken);
       } else {
         progress_made_.wait(lock, woken);
       }

@@ -56,7 +56,8 @@ class ThreadedDriver final : public Driver {
 
   std::mutex mutex_;
   std::condition_variable progress_made_;
-  std::uint64_t progress_ = 0;  // rises with each step that did something
+  std::condition_variable stopping_;  // alone wakes who rests
+  std::uint64_t progress_ = 0;        // rises with each step that did something
   bool stopped_ = false;
   std::optional<Error> failure_;
 };

@@ -26,7 +26,7 @@ Result<Step> QualityStage::step() {
   }
   if (draining_) return Step::done();
   if (any) return Step::progress();
-  return last_look ? Step::done() : Step::idle();
+  return last_look ? Step::done() : Step::idle().after(kRest);
 }
 
 Status QualityStage::open() {

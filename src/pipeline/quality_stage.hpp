@@ -29,6 +29,8 @@ struct TapeQuality {
 
 class QualityStage final : public Stage {
  public:
+  static constexpr Duration kRest = milliseconds(20);
+
   // Borrows the tape and the catalog. `upstream_done`: nothing more will become durable.
   QualityStage(const tape::Tape& tape, const market::Catalog& catalog,
                std::function<bool()> upstream_done);

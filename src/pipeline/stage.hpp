@@ -18,11 +18,14 @@ struct Step {
     kDone,      // nothing will ever be to do again; not stepped any more
   };
   Kind kind = Kind::kProgress;
-  std::optional<Duration> wait{};  // kIdle only
+  // kIdle only.
+  std::optional<Duration> wait{};
+  Duration rest{};  // before that no other stage's progress wakes it: it need not see each
 
   static Step progress() { return {Kind::kProgress}; }
   static Step idle() { return {Kind::kIdle}; }
   static Step idle_for(Duration wait) { return {Kind::kIdle, wait}; }
+  Step after(Duration at_least) const { return {kind, wait, at_least}; }
   static Step done() { return {Kind::kDone}; }
 };
 

@@ -33,7 +33,9 @@ Result<Step> StoreStage::step() {
   }
   if (now - last_sync_ >= kSyncEvery) TD_TRY(sync());
   if (took) return Step::progress();
-  if (!last_look) return Step::idle_for(joined_.empty() ? kSyncEvery : next_write_ - now);
+  if (!last_look) {
+    return Step::idle_for(joined_.empty() ? kSyncEvery : next_write_ - now).after(kRest);
+  }
   TD_TRY(sync());
   return Step::done();
 }

@@ -23,6 +23,7 @@ class StoreStage final : public Stage {
   static constexpr Duration kWriteEvery = milliseconds(100);
   static constexpr std::size_t kResultsMax = 50'000;  // about; a batch is not divided
   static constexpr Duration kSyncEvery = seconds(10);
+  static constexpr Duration kRest = milliseconds(5);  // in which the windows cannot fill its queue
   // Entry of a checkpoint: what the bars in the store are made by.
   static constexpr std::string_view kDefinition = "definition";
 

@@ -48,7 +48,7 @@ Result<Step> TapeStage::step() {
 Result<Step> TapeCareStage::step() {
   if (upstream_done_()) return Step::done();
   const auto more = tape_.maintain(keep_from_());
-  return more && *more ? Step::progress() : Step::idle_for(kLookEvery);
+  return more && *more ? Step::progress() : Step::idle_for(kLookEvery).after(kRest);
 }
 
 }  // namespace tapedeck::pipeline

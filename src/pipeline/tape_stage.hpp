@@ -53,6 +53,7 @@ class TapeStage final : public Stage {
 class TapeCareStage final : public Stage {
  public:
   static constexpr Duration kLookEvery = seconds(1);
+  static constexpr Duration kRest = milliseconds(50);
 
   // `keep_from`: see Tape::maintain.
   TapeCareStage(tape::Tape& tape, std::function<bool()> upstream_done,
