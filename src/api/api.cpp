@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "api/embedded.hpp"
@@ -31,6 +32,9 @@ constexpr std::string_view kContentSecurityPolicy =
 
 constexpr std::string_view kIngest = "/api/v1/ingest";
 constexpr std::size_t kIngestBytesMax = 8 << 20;
+
+constexpr Timestamp kEarliest{std::numeric_limits<std::int64_t>::min()};
+constexpr Timestamp kLatest{std::numeric_limits<std::int64_t>::max()};
 
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kHtml = "text/html; charset=utf-8";
@@ -418,7 +422,14 @@ HttpResponse Api::bars(const HttpRequest& request) {
   if (!asked) return error_response(asked.error());
   const auto page = parts_.history.bars(asked->query, asked->indicators);
   if (!page) return error_response(page.error());
-  return table_response(asked->form, bars_head(*asked, *page, now), "bars",
+  // Of what is answered, not of what was asked for, where that is less.
+  const bool is_cut = !asked->query.start || page->bars.size() == asked->query.limit;
+  const Timestamp start = !page->bars.empty() && is_cut ? page->bars.front().ts_open
+                                                        : asked->query.start.value_or(kEarliest);
+  const auto missing =
+      parts_.history.missing(asked->query.series, start, asked->query.end.value_or(kLatest));
+  if (!missing) return error_response(missing.error());
+  return table_response(asked->form, bars_head(*asked, *page, *missing, now), "bars",
                         bar_rows(asked->form, asked->query.spec, *page));
 }
 

@@ -323,7 +323,8 @@ TEST_F(ApiTest, AnswersBars) {
                  "\"all\",\"session\":\"extended\",\"source\":\"trades\",\"adjusted\":\"raw\","
                  "\"run\":1,\"offset\":\"5\",\"coverage\":{\"start\":\"0\",\"end\":\"9\","
                  "\"market_time\":\"0\",\"bars\":1,\"final\":0,\"complete\":0,\"revised\":0,"
-                 "\"unapplied\":0,\"limited\":false,\"gaps\":null},\"bars\":[{\"ts_open\""));
+                 "\"unapplied\":0,\"limited\":false,\"gaps\":null,\"missing\":null},"
+                 "\"bars\":[{\"ts_open\""));
   EXPECT_EQ(header(response, "Cache-Control"), "no-store");
   const auto query = fake_.last_query();
   ASSERT_TRUE(query);
@@ -331,6 +332,19 @@ TEST_F(ApiTest, AnswersBars) {
   EXPECT_EQ(query->limit, 7u);
   EXPECT_EQ(query->start, Timestamp{0});
   EXPECT_EQ(query->end, Timestamp{9});
+}
+
+TEST_F(ApiTest, SaysWhatBarsMayLack) {
+  fake_.put(bar(3, "10", 5));
+  fake_.known_missing = quality::Missing{.gaps = 2, .ids = 124};
+  const auto coverage = HasSubstr("\"gaps\":2,\"missing\":\"124\"}");
+  EXPECT_THAT(get("/api/v1/bars?series=lean/trade/SPY&start=0&end=9").body, coverage);
+  EXPECT_EQ(fake_.last_missing_range, std::pair(Timestamp{0}, Timestamp{9}));
+  // Of what is answered: who asks for the newest is told of these.
+  EXPECT_THAT(get("/api/v1/bars?series=lean/trade/SPY").body, coverage);
+  EXPECT_EQ(fake_.last_missing_range.first, bar(3, "10", 5).ts_open);
+  EXPECT_THAT(get("/api/v1/bars?series=lean/trade/SPY&start=0&limit=1").body, coverage);
+  EXPECT_EQ(fake_.last_missing_range.first, bar(3, "10", 5).ts_open);
 }
 
 TEST_F(ApiTest, AnswersBarsWithIndicatorsInEveryFormat) {

@@ -145,6 +145,13 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
   }
   pipeline::Quality quality() const override { return known_quality; }
   Result<pipeline::TapeQuality> tape_quality() const override { return known_tape_quality; }
+  Result<std::optional<quality::Missing>> missing(const market::SeriesKey&, Timestamp start,
+                                                  Timestamp end) const override {
+    last_missing_range = {start, end};
+    return known_missing;
+  }
+  std::optional<quality::Missing> known_missing{};
+  mutable std::pair<Timestamp, Timestamp> last_missing_range{};
   pipeline::TapeQuality known_tape_quality;
   std::vector<pipeline::EmptyTime> known_empty;
   Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override {

@@ -172,7 +172,7 @@ std::string quality_json(const pipeline::Quality& quality) {
 }
 
 std::string bars_head(const BarRequest& request, const pipeline::BarPage& page,
-                      Timestamp market_time) {
+                      const std::optional<quality::Missing>& missing, Timestamp market_time) {
   std::string out;
   append_spec(out, request.query.series, request.query.spec);
   append(out, "\"run\":{},\"offset\":\"{}\",", page.run, page.offset.value);
@@ -186,10 +186,13 @@ std::string bars_head(const BarRequest& request, const pipeline::BarPage& page,
   }
   append(out,
          "\"coverage\":{{\"start\":{},\"end\":{},\"market_time\":\"{}\",\"bars\":{},\"final\":{},"
-         "\"complete\":{},\"revised\":{},\"unapplied\":{},\"limited\":{},\"gaps\":null}}",
+         "\"complete\":{},\"revised\":{},\"unapplied\":{},\"limited\":{},"
+         "\"gaps\":{},\"missing\":{}}}",
          instant_or_null(request.query.start), instant_or_null(request.query.end), market_time.ns,
          page.bars.size(), final, complete, revised, unapplied,
-         page.bars.size() == request.query.limit);
+         page.bars.size() == request.query.limit,
+         missing ? fmt::format("{}", missing->gaps) : "null",
+         missing ? fmt::format("\"{}\"", missing->ids) : "null");
   if (!request.indicators.empty()) append_indicators(out, page);
   return out;
 }

@@ -30,7 +30,7 @@ std::string quality_json(const pipeline::Quality& quality);
 
 // Members of what stands beside the rows, without braces: "\"series\":...,\"offset\":...".
 std::string bars_head(const BarRequest& request, const pipeline::BarPage& page,
-                      Timestamp market_time);
+                      const std::optional<quality::Missing>& missing, Timestamp market_time);
 std::string trades_head(const TradeRequest& request, const pipeline::TradePage& page);
 std::string sql_head(const store::Table& table);
 

@@ -109,7 +109,7 @@ Status query_bars(Disk& disk, const QueryArguments& arguments) {
   asked.query.limit = arguments.limit;
   TD_ASSIGN(const auto page, page_of(disk, *store, arguments.tape, asked));
   const Timestamp newest = page.bars.empty() ? Timestamp{} : page.bars.back().ts_open;
-  TD_TRY(print_table(asked.form, api::bars_head(asked, page, newest), "bars",
+  TD_TRY(print_table(asked.form, api::bars_head(asked, page, {}, newest), "bars",
                      api::bar_rows(asked.form, asked.query.spec, page)));
   fmt::print(stderr, "{} bars\n", page.bars.size());
   return {};

@@ -55,6 +55,8 @@ class Deck final : public History, public Live, public Play {
   Result<TradePage> trades(const TradeQuery& query) const override;
   Quality quality() const override;
   Result<TapeQuality> tape_quality() const override;
+  Result<std::optional<quality::Missing>> missing(const market::SeriesKey& key, Timestamp start,
+                                                  Timestamp end) const override;
   Result<store::Table> select(const std::string& sql, std::size_t rows_max) const override;
   Result<BarPage> bars_since(const market::SeriesKey& series, const market::BarSpec& spec,
                              Offset since,

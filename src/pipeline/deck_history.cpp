@@ -130,6 +130,12 @@ Result<TapeQuality> Deck::tape_quality() const {
   return now.run->pipeline->tape_quality();
 }
 
+Result<std::optional<quality::Missing>> Deck::missing(const market::SeriesKey& key, Timestamp start,
+                                                      Timestamp end) const {
+  TD_ASSIGN(const Reading now, reading_of_a_run());
+  return now.run->pipeline->missing(key, start, end);
+}
+
 Result<store::Table> Deck::select(const std::string& sql, std::size_t rows_max) const {
   TD_ASSIGN(const Reading now, reading_of_a_run());
   return now.run->pipeline->store().select(sql, rows_max);

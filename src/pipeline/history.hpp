@@ -95,6 +95,10 @@ class History {
   virtual Quality quality() const = 0;
   // How complete the tape is. Errors: kNotFound between two runs.
   virtual Result<TapeQuality> tape_quality() const = 0;
+  // Of the trades that were in a range, as quality::Completeness. Errors: kNotFound between two
+  // runs.
+  virtual Result<std::optional<quality::Missing>> missing(const market::SeriesKey& key,
+                                                          Timestamp start, Timestamp end) const = 0;
   // As Store::select.
   virtual Result<store::Table> select(const std::string& sql, std::size_t rows_max) const = 0;
 };

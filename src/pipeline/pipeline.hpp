@@ -90,6 +90,11 @@ class Pipeline {
   Offset stored() const { return store_stage_ ? store_stage_->stored(PartitionId()) : Offset(); }
   const std::vector<std::unique_ptr<FeedStage>>& feeds() const { return feeds_; }
   TapeQuality tape_quality() const { return quality_ ? quality_->look() : TapeQuality(); }
+  // As QualityStage's.
+  std::optional<quality::Missing> missing(const market::SeriesKey& key, Timestamp start,
+                                          Timestamp end) const {
+    return quality_ ? quality_->missing(key, start, end) : std::nullopt;
+  }
   Timestamp market_time() const;  // the newest of the feeds
   bool is_loading() const;        // some feed is
 

@@ -63,6 +63,12 @@ void QualityStage::add_duplicate(SeriesId series, Timestamp ts_event) {
   }
 }
 
+std::optional<quality::Missing> QualityStage::missing(const market::SeriesKey& key, Timestamp start,
+                                                      Timestamp end) const {
+  std::lock_guard lock(mutex_);
+  return completeness_.missing(key, start, end);
+}
+
 TapeQuality QualityStage::look() const {
   std::lock_guard lock(mutex_);
   TapeQuality quality{

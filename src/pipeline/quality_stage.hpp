@@ -43,6 +43,9 @@ class QualityStage final : public Stage {
 
   void add_duplicate(SeriesId series, Timestamp ts_event);
   TapeQuality look() const;
+  // As Completeness::missing.
+  std::optional<quality::Missing> missing(const market::SeriesKey& key, Timestamp start,
+                                          Timestamp end) const;
 
  private:
   Status open(PartitionId partition);

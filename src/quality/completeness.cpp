@@ -9,7 +9,10 @@ namespace tapedeck::quality {
 Result<Completeness::SeriesDays*> Completeness::series_of(SeriesId id) {
   const auto [entry, added] = series_.try_emplace(id.value);
   SeriesDays& series = entry->second;
-  if (added) series.series = &catalog_.series(id);
+  if (added) {
+    series.series = &catalog_.series(id);
+    by_key_.emplace(series.series->key, &series);
+  }
   if (series.calendar == nullptr) {
     TD_ASSIGN(series.calendar, market::find_calendar(series.series->calendar));
   }
@@ -108,21 +111,14 @@ Status Completeness::add_duplicate(SeriesId id, Timestamp ts_event) {
   return {};
 }
 
-std::vector<const Completeness::SeriesDays*> Completeness::sorted() const {
-  std::vector<const SeriesDays*> all;
-  for (const auto& [id, series] : series_) all.push_back(&series);
-  std::ranges::sort(all, {}, [](const auto& one) { return one->series->key; });
-  return all;
-}
-
 std::vector<IdGap> Completeness::gaps() const {
   std::vector<IdGap> gaps;
-  for (const SeriesDays* series : sorted()) {
+  for (const auto& [key, series] : by_key_) {
     for (const auto& [origin, runs] : series->ids) {
       const Run* before = nullptr;
       for (const auto& [first, run] : runs) {
         if (before != nullptr) {
-          gaps.push_back({.series = series->series->key,
+          gaps.push_back({.series = key,
                           .first = before->last + 1,
                           .last = first - 1,
                           .after = before->last_time,
@@ -135,18 +131,34 @@ std::vector<IdGap> Completeness::gaps() const {
   return gaps;
 }
 
+std::optional<Missing> Completeness::missing(const market::SeriesKey& key, Timestamp start,
+                                             Timestamp end) const {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end() || found->second->ids.empty()) return std::nullopt;
+  Missing missing;
+  for (const auto& [origin, runs] : found->second->ids) {
+    for (auto next = std::next(runs.begin()); next != runs.end(); ++next) {
+      const auto before = std::prev(next);
+      if (before->second.last_time >= end || next->second.first_time < start) continue;
+      ++missing.gaps;
+      missing.ids += next->first - before->second.last - 1;
+    }
+  }
+  return missing;
+}
+
 std::vector<DayQuality> Completeness::days(const std::vector<IdGap>& all_gaps) const {
   std::vector<DayQuality> days;
   auto gap = all_gaps.begin();
-  for (const SeriesDays* series : sorted()) {
+  for (const auto& [key, series] : by_key_) {
     const std::size_t first = days.size();
     for (const auto& [date, day] : series->days) {
       DayQuality& quality = days.emplace_back(day.quality);
-      quality.series = series->series->key;
+      quality.series = key;
       quality.minutes = day.minutes.count();
       if (!series->ids.empty()) quality.missing = 0;
     }
-    for (; gap != all_gaps.end() && gap->series == series->series->key; ++gap) {
+    for (; gap != all_gaps.end() && gap->series == key; ++gap) {
       const auto date = std::chrono::sys_days(series->calendar->day_of(gap->after).date);
       const auto nth = std::distance(series->days.begin(), series->days.find(date));
       *days[first + static_cast<std::size_t>(nth)].missing += gap->count();

@@ -58,6 +58,13 @@ struct IdGap {
   std::uint64_t count() const { return last - first + 1; }
 };
 
+// What is missing of a series.
+struct Missing {
+  std::uint64_t gaps = 0;
+  std::uint64_t ids = 0;
+  bool operator==(const Missing&) const = default;
+};
+
 class Completeness {
  public:
   // What bars wait for late events unless their lateness is another.
@@ -74,6 +81,10 @@ class Completeness {
   // By series key, then date. Gaps: by series key, then id.
   std::vector<DayQuality> days() const { return days(gaps()); }
   std::vector<IdGap> gaps() const;
+  // Of the gaps that touch [start, end): a trade of theirs may have been there. Nothing where the
+  // venue does not count its trades one by one, or no trade of it is known.
+  std::optional<Missing> missing(const market::SeriesKey& key, Timestamp start,
+                                 Timestamp end) const;
   // The same for who has the gaps: as gaps() gave them, with nothing added since.
   std::vector<DayQuality> days(const std::vector<IdGap>& gaps) const;
 
@@ -104,10 +115,10 @@ class Completeness {
   template <class Event>
   Status add_event(const Event& event);
   static void add_id(Runs& runs, std::uint64_t id, Timestamp t);
-  std::vector<const SeriesDays*> sorted() const;
 
   const market::Catalog& catalog_;
   std::unordered_map<std::uint32_t, SeriesDays> series_;
+  std::map<market::SeriesKey, const SeriesDays*> by_key_;
 };
 
 }  // namespace tapedeck::quality

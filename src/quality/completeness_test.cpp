@@ -179,7 +179,22 @@ TEST_F(CompletenessTest, GapsAreThoseOfAPlainSetWhateverTheOrder) {
       if (!there.contains(n)) expected.insert(n);
     }
     EXPECT_EQ(missing, expected);
+
+    // Of a range: the gaps that touch it, whole.
+    const auto first = rng.below(62), last = first + rng.below(20);
+    const auto at = [](std::uint64_t n) { return kOpen + seconds(static_cast<std::int64_t>(n)); };
+    Missing in_range;
+    for (const IdGap& gap : completeness.gaps()) {
+      if (gap.first - 1 >= last || gap.last + 1 < first) continue;
+      ++in_range.gaps;
+      in_range.ids += gap.count();
+    }
+    EXPECT_EQ(completeness.missing({"v", "trade", "X"}, at(first), at(last)), in_range);
   }
+}
+
+TEST_F(CompletenessTest, WhoDoesNotCountHasNoKnownGaps) {
+  EXPECT_FALSE(completeness_.missing({"v", "trade", "X"}, kOpen, kOpen + hours(1)));
 }
 
 }  // namespace

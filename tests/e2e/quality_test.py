@@ -159,6 +159,8 @@ class Quality(unittest.TestCase):
                     self.assertEqual(answer["problem"], "")
                     asked[what] = answer[what]
                 metrics = service.get("/metrics")
+                address = f"/api/v1/bars?series={SERIES[1]}"
+                coverage = json.loads(service.get(address))["coverage"]
             finally:
                 service.close()
         expected = expected_days(self.events)
@@ -166,6 +168,9 @@ class Quality(unittest.TestCase):
             row["duplicates"] = row["trades"]  # all came twice
         self.assertEqual([{k: str(v) for k, v in row.items()} for row in asked["days"]], expected)
         self.assertEqual(asked["gaps"], expected_gaps(self.events))
+        # Bars say how much of them is missing.
+        ids = [int(gap["missing"]) for gap in asked["gaps"] if gap["series"] == SERIES[1]]
+        self.assertEqual((coverage["gaps"], coverage["missing"]), (len(ids), str(sum(ids))))
         for name in ("missing", "reordered", "late"):
             total = sum(int(row[name]) for row in expected)
             self.assertIn(f'tapedeck_quality_{name}{{venue="v"}} {total}\n', metrics)
