@@ -339,9 +339,14 @@ class Repaired final : public feeds::EventSink {
   void event(const feeds::OtherEvent& event) override { sink_.event(event); }
   void mark(const FeedMark& mark) override { sink_.mark(mark); }
   void control() override { sink_.control(); }
-  void refuse(const feeds::Refusal& refusal) override { sink_.refuse(refusal); }
+  void refuse(const feeds::Refusal& refusal) override {
+    ++refusals_;
+    sink_.refuse(refusal);
+  }
+  std::size_t refusals() const { return refusals_; }
 
  private:
+  std::size_t refusals_ = 0;
   feeds::EventSink& sink_;
   const Note& note_;
 };
@@ -354,18 +359,14 @@ void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
   is_fetching_ = false;
   next_fetch_ = clock_.elapsed() + protocol_.repair->pause;
   if (!answer || is_worth_another_try(answer->status)) {
-    Duration wait = fetch_backoff_.next_wait({});
-    if (answer && answer->stay_away) wait = std::max(wait, *answer->stay_away);
-    next_fetch_ = clock_.elapsed() + wait;
-    log_.warning("missed trades cannot be fetched now",
-                 {{"feed", options_.feed},
-                  {"why", answer ? fmt::format("the venue answered {}", answer->status)
-                                 : answer.error().message},
-                  {"again_in_ms", wait.ns / milliseconds(1).ns}});
-    return;
+    return fetch_later(
+        answer ? fmt::format("the venue answered {}", answer->status) : answer.error().message,
+        answer && answer->stay_away ? *answer->stay_away : Duration());
   }
-  fetch_backoff_ = Backoff({}, options_.seed + 1);
-  if (answer->status != 200) return give_up(fmt::format("it answered {}", answer->status));
+  if (answer->status != 200) {
+    fetch_backoff_ = Backoff({}, options_.seed + 1);
+    return give_up(fmt::format("it answered {}", answer->status));
+  }
   Gap& gap = gaps_.front();
   Came came;
   const bool is_by_time = protocol_.repair->target == nullptr;
@@ -389,6 +390,11 @@ void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
       gap.symbol, answer->body, answer->ts_recv,
       fmt::format("{}: trades of {} fetched from {} on", options_.feed, gap.symbol, gap.first),
       sink);
+  if (came.is_empty && sink.refusals() > 0 && ++gap.strange_answers < kStrangeAnswersMax) {
+    return fetch_later("the venue answered something else than trades: see the quarantine", {});
+  }
+  gap.strange_answers = 0;
+  fetch_backoff_ = Backoff({}, options_.seed + 1);
   // From either end, as venues answer; what is between is asked for again.
   const std::uint64_t first = gap.first;
   const std::uint64_t last = gap.last;
@@ -401,6 +407,14 @@ void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
   } else if (is_by_time ? !look_elsewhere(gap, came) : gap.first == first && gap.last == last) {
     give_up("it does not have them");
   }
+}
+
+void LiveSource::fetch_later(const std::string& why, Duration at_least) {
+  const Duration wait = std::max(fetch_backoff_.next_wait({}), at_least);
+  next_fetch_ = clock_.elapsed() + wait;
+  log_.warning(
+      "missed trades cannot be fetched now",
+      {{"feed", options_.feed}, {"why", why}, {"again_in_ms", wait.ns / milliseconds(1).ns}});
 }
 
 bool LiveSource::look_elsewhere(Gap& gap, const Came& came) {

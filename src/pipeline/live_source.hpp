@@ -55,6 +55,9 @@ class LiveSource final : public feeds::Source {
 
   // How often a venue is asked by time for one gap, until it is found.
   static constexpr int kLooksMax = 100;
+  // How often in a row an answer without trades but with something else is taken for a passing
+  // trouble of the venue, such as a quota.
+  static constexpr int kStrangeAnswersMax = 20;
   // By how much a venue's clock may be set back for that to find all the same.
   static constexpr Duration kClockStepMax = seconds(16);
 
@@ -98,6 +101,7 @@ class LiveSource final : public feeds::Source {
   // Where a venue is asked by time: sets from when on to ask next. False: it is of no use.
   bool look_elsewhere(Gap& gap, const Came& came);
   void give_up(const std::string& why);
+  void fetch_later(const std::string& why, Duration at_least);
 
   const std::unique_ptr<feeds::Feed> feed_;
   const feeds::LiveProtocol protocol_;
@@ -146,8 +150,9 @@ class LiveSource final : public feeds::Source {
     std::optional<Timestamp> too_early{};
     Duration step = minutes(1);  // by which the next look goes further back
     int looks = 0;
-    Timestamp behind{};  // of the trade behind it
-    Duration back{};     // before that, when its neighbours' times were of no help
+    int strange_answers = 0;  // in a row
+    Timestamp behind{};       // of the trade behind it
+    Duration back{};          // before that, when its neighbours' times were of no help
   };
   // What an answer had, of any id.
   struct Came {

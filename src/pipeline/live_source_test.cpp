@@ -42,6 +42,7 @@ class PriceFeed final : public feeds::Feed {
   // Ids with blanks between them.
   void on_answer(std::string_view, std::string_view body, Timestamp ts_recv, std::string_view,
                  feeds::EventSink& sink) override {
+    if (body == "quota") sink.refuse({"malformed", "no list of trades", "an answer", body});
     std::istringstream ids{std::string(body)};
     for (std::uint64_t id = 0; ids >> id;) {
       sink.trade({.ts_event = kStart + seconds(static_cast<std::int64_t>(id) - 100'000),
@@ -417,6 +418,23 @@ TEST_F(RepairTest, AVenueThatAsksToStayAwayIsAskedLater) {
   ASSERT_EQ(asked_.size(), 3u);
   EXPECT_GE(asked_at_[2] - asked_at_[1], seconds(40));
   EXPECT_THAT(heard_.repaired, ElementsAre(5));
+}
+
+TEST_F(RepairTest, AnErrorThatCallsItselfSuccessIsAskedAgain) {
+  start_with([this](const std::string&) { return answer(asked_.size() < 4 ? "quota" : "5"); });
+  source_->missing(series_, venue_, 5, 5, std::nullopt);
+  run_for(minutes(2));
+  EXPECT_EQ(asked_.size(), 4u);
+  EXPECT_GT(asked_at_[3] - asked_at_[2], milliseconds(250));
+  EXPECT_THAT(heard_.repaired, ElementsAre(5));
+}
+
+TEST_F(RepairTest, ButNotForEver) {
+  start_with([](const std::string&) { return answer("quota"); });
+  source_->missing(series_, venue_, 5, 5, std::nullopt);
+  run_for(hours(2));
+  EXPECT_EQ(asked_.size(), static_cast<std::size_t>(LiveSource::kStrangeAnswersMax));
+  EXPECT_THAT(lines_.back(), HasSubstr("missed trades stay missing"));
 }
 
 TEST_F(RepairTest, WhatTheVenueHasNotStaysMissing) {
