@@ -7,6 +7,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -323,6 +324,13 @@ net::HttpResponse Emulator::on_request(const net::HttpRequest& request) {
     return {.status = 200,
             .content_type = "application/json",
             .body = R"({"error":"quota exceeded","message":"You have asked too often today."})"};
+  }
+  if (emulation_.directory != nullptr && request.path == emulation_.directory_path) {
+    std::set<std::string> symbols;
+    for (const EmulatedTrade& trade : trades_) symbols.insert(trade.symbol);
+    return {.status = 200,
+            .content_type = "application/json",
+            .body = emulation_.directory(std::vector(symbols.begin(), symbols.end()))};
   }
   if (emulation_.answer != nullptr) {
     auto answer = emulation_.answer(request.path, request.query, std::span(trades_).first(due()));

@@ -77,6 +77,9 @@ struct Emulation {
   // What its REST answers to a GET; `happened`: in the order of time. Null: it has no REST here.
   VenueAnswer (*answer)(std::string_view path, const Parameters& query,
                         std::span<const EmulatedTrade> happened) = nullptr;
+  // Its list of what is traded there, and where that is. Null: it has none here.
+  std::string_view directory_path{};
+  std::string (*directory)(std::span<const std::string> symbols) = nullptr;
 };
 
 }  // namespace tapedeck::feeds

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <map>
@@ -99,6 +100,21 @@ TEST(Sessions, ATradeComesThroughExactly) {
       EXPECT_EQ(catalog.series(got.series).key.instrument, venue.symbol);
     }
   }
+}
+
+// As cryptofeed reads it: assets apart, a first filter with the tick.
+TEST(Sessions, BinanceSaysWhatIsTraded) {
+  const std::vector<std::string> symbols{"BTCUSDT", "ETHBTC", "X"};
+  const std::string body = binance::feed_kind().emulation->directory(symbols);
+  simdjson::dom::parser parser;
+  const simdjson::dom::element said = parser.parse(body);
+  const simdjson::dom::array all = said["symbols"];
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(std::string_view(all.at(0)["baseAsset"]), "BTC");
+  EXPECT_EQ(std::string_view(all.at(0)["quoteAsset"]), "USDT");
+  EXPECT_EQ(std::string_view(all.at(1)["baseAsset"]), "ETH");
+  EXPECT_EQ(std::string_view(all.at(1)["filters"].at(0)["tickSize"]), "0.00000001");
+  EXPECT_EQ(std::string_view(all.at(2)["baseAsset"]), "X");
 }
 
 TEST(Sessions, WhatWasMissedIsAnswered) {

@@ -18,6 +18,7 @@ import unittest
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "replay"))
 sys.path.insert(0, os.path.join(TESTS, "e2e"))
+import certificate
 import product
 from live_test import Venue, trades_csv
 
@@ -38,14 +39,14 @@ class Clients(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def emulate(self, name):
+    def emulate(self, name, *options):
         """A venue, and the first trades there."""
-        venue = Venue(self.folder, name)
+        venue = Venue(self.folder, name, *options)
         self.addCleanup(venue.stop)
         rows = [line.split(",") for line in trades_csv(name).splitlines()[1 : COUNT + 1]]
         return venue, [(number, price, size) for _, price, size, number, _ in rows]
 
-    def run_client(self, python, script, *arguments):
+    def run_client(self, python, script, *arguments, trust=None):
         if not os.path.exists(python):
             self.skipTest(f"not run: {os.path.relpath(python, product.ROOT)} is not there")
         done = subprocess.run(
@@ -54,6 +55,7 @@ class Clients(unittest.TestCase):
             capture_output=True,
             text=True,
             timeout=WAIT_S,
+            env={**os.environ, **(trust or {})},
         )
         self.assertEqual(done.returncode, 0, done.stderr)
         return [tuple(line.split()) for line in done.stdout.splitlines()]
@@ -82,9 +84,12 @@ class Clients(unittest.TestCase):
     def test_cryptofeed(self):
         if CRYPTOFEED is None:
             self.skipTest("not run: TAPEDECK_CRYPTOFEED names no Python that has cryptofeed")
-        at, traded = self.emulate("binance")
-        address = at.rest_url.removeprefix("http://")
-        came = self.run_client(CRYPTOFEED, "with_cryptofeed.py", address, "BTC-USDT", COUNT)
+        trusted, key = certificate.make(self.folder)  # it takes wss and https only
+        at, traded = self.emulate("binance", "--tls-certificate", trusted, "--tls-key", key)
+        address = at.rest_url.removeprefix("https://")
+        trust = {"SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
+        client = "with_cryptofeed.py"
+        came = self.run_client(CRYPTOFEED, client, address, "BTC-USDT", COUNT, trust=trust)
         self.assert_same(came, traded)
 
 

@@ -336,7 +336,11 @@ FeedKind feed_kind() {
                                .says_goodbye = says_goodbye,
                                .repair = RepairProtocol{.url = "https://api.binance.com",
                                                         .target = repair_target}},
-          .emulation = Emulation{.path = "/stream", .open = open_session, .answer = answer},
+          .emulation = Emulation{.path = "/stream",
+                                 .open = open_session,
+                                 .answer = answer,
+                                 .directory_path = "/api/v3/exchangeInfo",
+                                 .directory = directory},
           .directory = Directory{
               .url = "https://api.binance.com",
               .target = [](std::string_view) -> std::string { return "/api/v3/ticker/price"; },

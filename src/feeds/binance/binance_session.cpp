@@ -159,4 +159,24 @@ VenueAnswer answer(std::string_view path, const Parameters& query,
   return {.status = 200, .body = fmt::format("[{}]", body)};
 }
 
+std::string directory(std::span<const std::string> symbols) {
+  // A symbol is both assets without a mark between them; these are what others are priced in.
+  constexpr std::string_view kQuotes[] = {"USDT", "USDC", "FDUSD", "TUSD", "BTC", "ETH",
+                                          "BNB",  "EUR",  "TRY",   "BRL",  "JPY"};
+  std::string body;
+  for (const std::string& symbol : symbols) {
+    const auto quote = std::ranges::find_if(kQuotes, [&](std::string_view one) {
+      return symbol.size() > one.size() && symbol.ends_with(one);
+    });
+    const std::size_t quote_size = quote == std::end(kQuotes) ? 0 : quote->size();
+    body += fmt::format(
+        R"({}{{"symbol":"{}","status":"TRADING","baseAsset":"{}","quoteAsset":"{}",)"
+        R"("isSpotTradingAllowed":true,"filters":[{{"filterType":"PRICE_FILTER",)"
+        R"("minPrice":"0.00000001","maxPrice":"1000000000","tickSize":"0.00000001"}}]}})",
+        body.empty() ? "" : ",", symbol, symbol.substr(0, symbol.size() - quote_size),
+        symbol.substr(symbol.size() - quote_size));
+  }
+  return fmt::format(R"({{"timezone":"UTC","symbols":[{}]}})", body);
+}
+
 }  // namespace tapedeck::feeds::binance

@@ -18,5 +18,7 @@ std::unique_ptr<VenueSession> open_session(std::string_view target);
 // GET /api/v3/historicalTrades.
 VenueAnswer answer(std::string_view path, const Parameters& query,
                    std::span<const EmulatedTrade> happened);
+// GET /api/v3/exchangeInfo: what clients take from it.
+std::string directory(std::span<const std::string> symbols);
 
 }  // namespace tapedeck::feeds::binance

@@ -5,6 +5,7 @@
 Prints "id price size" of the first COUNT trades and ends.
 """
 
+import asyncio
 import os
 import sys
 
@@ -14,8 +15,8 @@ from cryptofeed.defines import TRADES
 from cryptofeed.exchanges import Binance
 
 address, symbol, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-Binance.websocket_endpoints = [WebsocketEndpoint(f"ws://{address}")]
-Binance.rest_endpoints = [RestEndpoint(f"http://{address}", routes=Routes("/api/v3/exchangeInfo"))]
+Binance.websocket_endpoints = [WebsocketEndpoint(f"wss://{address}")]
+Binance.rest_endpoints = [RestEndpoint(f"https://{address}", routes=Routes("/api/v3/exchangeInfo"))]
 
 
 async def on_trade(trade, _):
@@ -29,4 +30,5 @@ async def on_trade(trade, _):
 
 handler = FeedHandler()
 handler.add_feed(Binance(symbols=[symbol], channels=[TRADES], callbacks={TRADES: on_trade}))
+asyncio.set_event_loop(asyncio.new_event_loop())  # newer uvloop makes none by itself
 handler.run()
