@@ -23,6 +23,8 @@ LIVE_SERIES = 20
 CROWD = 1000
 WANTED_REQUESTS_S = 10_000
 TICK_TO_PIXEL_MS = 250  # the target, of the p99
+SOCKET_TRADES = 1_000_000
+WANTED_SOCKET_TRADES_S = 200_000
 CONNECTIONS = 32  # one alone may ask 5000 times a second
 STORED_SERIES = 500
 BARS_ASKED = 500
@@ -150,6 +152,7 @@ class Serving:
                 "tick_to_pixel_p50_ms", "p50_ms")),
             "tick_to_pixel_p99_ms": ("ms", "target", False, lambda: self.tick_to_pixel(
                 "tick_to_pixel_p99_ms", "p99_ms")),
+            "socket_to_tape": ("trades/s", "target", False, self.socket_to_tape),
             "range_query_ms": ("ms", "sqlite", False, self.range_query),
             "cold_start_ms": ("ms", "empty", False, self.cold_start),
             "rss_mb": ("MB", "target", False, self.memory),
@@ -204,6 +207,7 @@ class Serving:
             crowd_bytes=middle([said["crowd_bytes"] for said in crowded]),
             cpu_s=middle([said["cpu_s"] for said in crowded]),
             cpu_alone_s=middle([said["cpu_s"] for said in alone]))
+
     def tick_to_pixel(self, name, quantile):
         """A real Chromium, on this machine, that has the page open."""
         seconds = 3 if self.bench.options.quick else 20
@@ -233,6 +237,50 @@ class Serving:
             paints=middle([said["paints"] for said in runs]),
             frames_per_s=middle([said["frames_per_s"] for said in runs]),
             script_ms_per_s=middle([said["script_ms_per_s"] for said in runs]))
+
+    def socket_to_tape(self):
+        """From a venue's WebSocket frames to trades that are durable; the venue is here too."""
+        trades = SOCKET_TRADES // 50 if self.bench.options.quick else SOCKET_TRADES
+        folder = self.bench.fresh("sockets")
+        folder.mkdir(parents=True)
+        with open(folder / "trades.csv", "w", encoding="utf-8") as out:
+            out.write("time,price,size,id,side\n")
+            for i in range(trades):  # of one second: as fast as the socket takes them
+                out.write(f"{1_700_000_000_000 + i * 1000 // trades},{37_000 + i % 997 / 100:.2f},"
+                          f"{(i % 9973 + 1) / 1e8:.8f},{i + 1},{'buy' if i % 2 else 'sell'}\n")
+        rates, cpu_us = [], []
+        for number in range(1, self.bench.options.runs + 1):
+            self.progress(f"socket_to_tape: run {number} of {self.bench.options.runs}")
+            with Program(self.bench.options.tapedeck, folder / "venue", "emulate", "binance",
+                         "../trades.csv", "--symbol", "BTCUSDT", "--map",
+                         "time=time:ms,price=price,size=size,id=id,side=side") as venue:
+                url = venue.until("the venue's address", lambda: re.search(
+                    r"at (ws://\S+)\n", venue.out.read_text()))[1]
+                (self.bench.fresh("sockets/run")).mkdir()
+                (folder / "run/pipeline.toml").write_text(
+                    f'[tape]\ndir = "tape"\n[store]\ndir = "store"\n[[feed]]\nid = "venue"\n'
+                    f'venue = "binance"\nsymbols = ["BTCUSDT"]\nurl = "{url}"\n'
+                    '[api]\nlisten = "127.0.0.1:0"\n[[bars]]\ninterval = "1m"\n', "utf-8")
+                with Program(self.bench.options.tapedeck, folder / "run", "run",
+                             "pipeline.toml") as program:
+                    program.find_address()
+                    connection = http.client.HTTPConnection("127.0.0.1", program.port, timeout=60)
+                    begun, durable = None, 0
+                    while durable < trades:
+                        if begun is None or time.monotonic() - begun[0] < PATIENCE_S:
+                            time.sleep(0.005)
+                        else:
+                            raise Failed(f"{durable} of {trades} trades came")
+                        status = json.loads(program.get(connection, "/api/v1/status"))
+                        durable = int(status["tape"]["durable_offset"])
+                        if begun is None and durable > 0:
+                            begun = (time.monotonic(), durable)
+                    rates.append((durable - begun[1]) / (time.monotonic() - begun[0]))
+                    cpu_us.append((program.cpu_s() + venue.cpu_s()) * 1e6 / trades)
+        return lines.line_of(
+            "socket_to_tape", "trades/s", rates, f"{WANTED_SOCKET_TRADES_S} trades/s, the target",
+            [WANTED_SOCKET_TRADES_S], trades=trades,
+            cpu_us_per_trade_of_both=lines.digits6(middle(cpu_us)))
 
     def http(self, name, target):
         per_s, latencies, cpu_us = [], [], []
