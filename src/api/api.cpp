@@ -498,10 +498,10 @@ HttpResponse Api::tape_quality(
   auto known = parts_.history.tape_quality();
   if (!known) return error_response(known.error());
   std::string rows = rows_of(*asked, *known);
-  return table_response(
-      asked->form,
-      fmt::format("\"whole\":{},\"problem\":{}", known->is_whole, json_quote(known->problem)), name,
-      std::move(rows));
+  return table_response(asked->form,
+                        fmt::format("\"whole\":{},\"behind\":\"{}\",\"problem\":{}",
+                                    known->is_whole, known->behind, json_quote(known->problem)),
+                        name, std::move(rows));
 }
 
 HttpResponse Api::sql(const HttpRequest& request) {

@@ -390,7 +390,7 @@ TEST_F(ApiTest, SaysHowCompleteTheTapeIs) {
            {.series = spy, .first = 9, .last = 9, .after = Timestamp{8}, .before = {Timestamp{9}}}},
       .is_whole = true};
   EXPECT_EQ(get("/api/v1/quality/gaps").body,
-            R"({"whole":true,"problem":"","gaps":[)"
+            R"({"whole":true,"behind":"0","problem":"","gaps":[)"
             R"({"series":"lean/trade/SPY","first_id":"4","last_id":"6","missing":"3",)"
             R"("after":"5","before":"8"},)"
             R"({"series":"lean/trade/SPY","first_id":"9","last_id":"9","missing":"1",)"
@@ -412,7 +412,8 @@ TEST_F(ApiTest, SaysHowCompleteTheTapeIs) {
   fake_.known_tape_quality.problem = "segment 3 is damaged";
   fake_.known_tape_quality.is_whole = false;
   EXPECT_TRUE(get("/api/v1/quality/days")
-                  .body.starts_with(R"({"whole":false,"problem":"segment 3 is damaged","days":[)"));
+                  .body.starts_with(
+                      R"({"whole":false,"behind":"0","problem":"segment 3 is damaged","days":[)"));
 }
 
 TEST_F(ApiTest, AnswersTrades) {

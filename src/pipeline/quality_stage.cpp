@@ -71,12 +71,13 @@ std::optional<quality::Missing> QualityStage::missing(const market::SeriesKey& k
 
 TapeQuality QualityStage::look() const {
   std::lock_guard lock(mutex_);
-  TapeQuality quality{
-      .gaps = completeness_.gaps(), .is_whole = problem_.empty(), .problem = problem_};
+  TapeQuality quality{.gaps = completeness_.gaps(), .problem = problem_};
   quality.days = completeness_.days(quality.gaps);
   for (std::uint32_t p = 0; p < tape_.partitions(); ++p) {
-    quality.is_whole = quality.is_whole && read_[p] >= tape_.durable_end(PartitionId(p));
+    const Offset durable = tape_.durable_end(PartitionId(p));
+    if (durable > read_[p]) quality.behind += durable.value - read_[p].value;
   }
+  quality.is_whole = problem_.empty() && quality.behind == 0;
   return quality;
 }
 

@@ -23,8 +23,9 @@ namespace tapedeck::pipeline {
 struct TapeQuality {
   std::vector<quality::DayQuality> days{};
   std::vector<quality::IdGap> gaps{};
-  bool is_whole = false;  // all that is durable was looked at
-  std::string problem{};  // why the rest will not be; empty: nothing
+  bool is_whole = false;     // all that is durable was looked at
+  std::uint64_t behind = 0;  // durable events that were not, a few where much comes
+  std::string problem{};     // why the rest will not be; empty: nothing
 };
 
 class QualityStage final : public Stage {

@@ -52,6 +52,9 @@ export function stageOf({ name, labels }: Sample): Stage | null {
 }
 
 /** What the histograms of the stages measure, by their label. */
+/** Where events come, some are always on their way. */
+const kBehindShown = 10_000;
+
 const kLatencies: Readonly<Record<string, string>> = {
   venue: 'Venue to here',
   received: 'Received to taken',
@@ -268,7 +271,11 @@ export class PipelinePage {
   private drawCompleteness(): void {
     const known = this.completeness_;
     if (!known) return;
-    const note = known.problem || (known.whole ? '' : 'Older events are still being looked at.');
+    const note =
+      known.problem ||
+      (Number(known.behind) < kBehindShown
+        ? ''
+        : `${formatCount(known.behind)} older events are still to be looked at.`);
     setText(byId('pipeline-days-note'), note);
     byId('pipeline-days-note').hidden = note === '';
     showRows(byId('pipeline-days'), [...known.days].reverse().map(dayRow));

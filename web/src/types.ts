@@ -124,6 +124,7 @@ export interface QualityGap {
 
 export interface Completeness {
   whole: boolean;
+  behind: string;
   problem: string;
   days: QualityDay[];
   gaps: QualityGap[];
