@@ -122,6 +122,8 @@ class LiveSession final : public net::WebSocketHandler {
  private:
   LiveSession(LiveSource& source, Duration every) : source_(source), every_(every) {
     source_.sessions_open.set(++source_.session_count);
+    // What changed when nobody listened made nobody wait.
+    if (source_.session_count == 1) source_.is_change_noted = false;
   }
   Status obey(std::string_view text, std::string& id);
   void reply(std::string frame);

@@ -397,6 +397,20 @@ TEST_F(LiveSessionTest, CountsHowLongAChangeTakesToTheClient) {
   EXPECT_EQ(pushed.sum_ns(), 4000u);
 }
 
+TEST_F(LiveSessionTest, WhatChangedBeforeAnybodyListenedTookNoTime) {
+  const Histogram& pushed = metrics_.histogram("tapedeck_stage_seconds", "", {{"stage", "pushed"}});
+  fake_.put(bar(0, "10", 5));
+  source_.note_change();
+  clock_.advance(hours(1));
+  open();
+  next();
+  fake_.put(bar(0, "11", 6));
+  source_.note_change();
+  clock_.advance(microseconds(4));
+  EXPECT_THAT(next_after_wake(), StartsWith("{\"type\":\"bars\""));
+  EXPECT_EQ(pushed.sum_ns(), 4000u);
+}
+
 TEST_F(LiveSessionTest, IsCounted) {
   open();
   EXPECT_EQ(open_sessions(), 1);
