@@ -349,10 +349,7 @@ class HttpServer::Listener {
 
   Shared shared_;
   asio::basic_socket_acceptor<tcp, asio::io_context::executor_type> acceptor_;
-  asio::basic_waitable_timer<std::chrono::steady_clock,
-                             asio::wait_traits<std::chrono::steady_clock>,
-                             asio::io_context::executor_type>
-      retry_timer_, tick_timer_, wake_timer_;
+  SteadyTimer retry_timer_, tick_timer_, wake_timer_;
   SteadyTime last_wake_ = SteadyTime::clock::now() - chrono_of(shared_.limits.wake_interval);
   Duration busy_at_last_wake_{};
   std::atomic<bool> wake_is_due_ = false;

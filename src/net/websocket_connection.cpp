@@ -198,10 +198,7 @@ class WebSocketConnection final : public Connection,
   bool is_closing_ = false;
   SteadyTime cut_at_;  // if it is closing still
   bool is_cut_ = false;
-  asio::basic_waitable_timer<std::chrono::steady_clock,
-                             asio::wait_traits<std::chrono::steady_clock>,
-                             asio::io_context::executor_type>
-      timer_{shared_.io};
+  SteadyTimer timer_{shared_.io};
   bool is_waiting_ = false;  // for the timer
   std::uint64_t sent_bytes_seen_ = 0;
   SteadyTime progress_at_;

@@ -111,23 +111,28 @@ Status Completeness::add_duplicate(SeriesId id, Timestamp ts_event) {
   return {};
 }
 
-std::vector<IdGap> Completeness::gaps() const {
+std::vector<IdGap> Completeness::gaps_of(const SeriesDays& series) {
   std::vector<IdGap> gaps;
-  for (const auto& [key, series] : by_key_) {
-    for (const auto& [origin, runs] : series->ids) {
-      const Run* before = nullptr;
-      for (const auto& [first, run] : runs) {
-        if (before != nullptr) {
-          gaps.push_back({.series = key,
-                          .first = before->last + 1,
-                          .last = first - 1,
-                          .after = before->last_time,
-                          .before = run.first_time});
-        }
-        before = &run;
+  for (const auto& [origin, runs] : series.ids) {
+    const Run* before = nullptr;
+    for (const auto& [first, run] : runs) {
+      if (before != nullptr) {
+        gaps.push_back({.series = series.series->key,
+                        .first = before->last + 1,
+                        .last = first - 1,
+                        .after = before->last_time,
+                        .before = run.first_time});
       }
+      before = &run;
     }
   }
+  return gaps;
+}
+
+std::vector<IdGap> Completeness::gaps() const {
+  std::vector<IdGap> gaps;
+  for (const auto& [key, series] : by_key_)
+    std::ranges::move(gaps_of(*series), std::back_inserter(gaps));
   return gaps;
 }
 
@@ -136,13 +141,10 @@ std::optional<Missing> Completeness::missing(const market::SeriesKey& key, Times
   const auto found = by_key_.find(key);
   if (found == by_key_.end() || found->second->ids.empty()) return std::nullopt;
   Missing missing;
-  for (const auto& [origin, runs] : found->second->ids) {
-    for (auto next = std::next(runs.begin()); next != runs.end(); ++next) {
-      const auto before = std::prev(next);
-      if (before->second.last_time >= end || next->second.first_time < start) continue;
-      ++missing.gaps;
-      missing.ids += next->first - before->second.last - 1;
-    }
+  for (const IdGap& gap : gaps_of(*found->second)) {
+    if (gap.after >= end || gap.before < start) continue;
+    ++missing.gaps;
+    missing.ids += gap.count();
   }
   return missing;
 }

@@ -115,6 +115,8 @@ class Completeness {
   template <class Event>
   Status add_event(const Event& event);
   static void add_id(Runs& runs, std::uint64_t id, Timestamp t);
+  // Of one series, by origin and id.
+  static std::vector<IdGap> gaps_of(const SeriesDays& series);
 
   const market::Catalog& catalog_;
   std::unordered_map<std::uint32_t, SeriesDays> series_;
