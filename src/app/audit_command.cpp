@@ -35,7 +35,7 @@ class AuditSink final : public feeds::EventSink {
     quarantine_.refuse(refusal.reason, refusal.detail, refusal.where, refusal.text);
   }
 
-  std::uint64_t repeats() const { return repeats_; }
+  std::uint64_t repeats() const override { return repeats_; }
 
  private:
   quality::OldKeyAudit& audit_;

@@ -278,14 +278,14 @@ void add_search(CLI::App& app, SearchArguments& arguments) {
 void add_ingest(CLI::App& app, IngestArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
       "ingest", "Send rows from standard input to a running pipeline (NDJSON or CSV)");
-  for (const auto& [name, help] :
+  for (const auto& [option, help] :
        {std::pair{"venue", "The name of their venue, as you choose it"},
         {"channel", "Of the series; trade unless given"},
         {"symbol", "Of rows that name none"},
         {"time", "The unit of their times: s, ms, us, ns; iso unless given"}}) {
     command.add_option_function<std::string>(
-        fmt::format("--{}", name),
-        [&arguments, name = std::string(name)](const std::string& value) {
+        fmt::format("--{}", option),
+        [&arguments, name = std::string(option)](const std::string& value) {
           arguments.parameters.emplace_back(name, value);
         },
         help);

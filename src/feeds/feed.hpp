@@ -19,6 +19,7 @@
 #include "feeds/directory.hpp"
 #include "feeds/emulation.hpp"
 #include "market/event.hpp"
+#include "market/series.hpp"
 
 namespace tapedeck::feeds {
 
@@ -77,6 +78,8 @@ struct RepairProtocol {
   std::string (*target)(std::string_view symbol, std::uint64_t first, std::uint64_t last) = nullptr;
   // Of one whose answer has the first trades after this instant.
   std::string (*target_since)(std::string_view symbol, Timestamp since) = nullptr;
+  // How a series is asked for. Null: by its instrument, as the venue has one kind of trade only.
+  std::string (*symbol_of)(const market::SeriesKey& key) = nullptr;
   Duration pause = milliseconds(250);  // between two, for the venue's limits
 };
 

@@ -245,6 +245,28 @@ TEST(Sessions, BinanceTakesStreamsFromTheAddress) {
               HasSubstr(R"("stream":"btcusdt@trade")"));
 }
 
+TEST(Sessions, BinanceServesAggregates) {
+  const FeedKind kind = binance::feed_kind();
+  const std::string symbol = "BTCUSDT@aggTrade";
+  const auto session = kind.emulation->open("/stream");
+  session->on_message(kind.live->subscribe(std::vector{symbol}).front());
+  EXPECT_THAT(session->symbols(), ElementsAre("BTCUSDT"));
+  const EmulatedTrade sent = trade_of("BTCUSDT", Side::kSell);
+  market::Catalog catalog;
+  const auto feed = kind.make(catalog);
+  RecordingSink sink;
+  feed->on_frame(session->trade_frame(sent), Timestamp{5}, "here", sink);
+  const VenueAnswer answer = kind.emulation->answer(
+      "/api/v3/aggTrades",
+      {{"symbol", "BTCUSDT"}, {"fromId", std::to_string(sent.id)}, {"limit", "1"}},
+      std::vector{sent});
+  feed->on_answer(symbol, answer.body, Timestamp{5}, "here", sink);
+  ASSERT_EQ(sink.trades.size(), 2u);
+  EXPECT_EQ(sink.trades[0], sink.trades[1]);
+  EXPECT_EQ(sink.trades[0].identity.seq, sent.id);
+  EXPECT_EQ(catalog.series(sink.trades[0].series).key.channel, "aggTrade");
+}
+
 // What a price may be replaced by, and what it is then; empty: it is refused.
 struct Hostile {
   std::string text;

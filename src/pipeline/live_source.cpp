@@ -291,8 +291,10 @@ void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first, 
                          std::optional<Timestamp> before) {
   const market::Series& of = catalog_.series(series);
   if (!market::is_count_of_venue(of, catalog_.origin(origin))) return;
-  const auto& [venue, channel, symbol] = of.key;
-  if (venue != feed_->venue() || std::ranges::find(symbols_, symbol) == symbols_.end()) return;
+  if (of.key.venue != feed_->venue()) return;
+  const auto symbol_of = protocol_.repair->symbol_of;
+  const std::string symbol = symbol_of != nullptr ? symbol_of(of.key) : of.key.instrument;
+  if (std::ranges::find(symbols_, symbol) == symbols_.end()) return;
   if (asked_[series].contains(last) || gaps_.size() >= kGapsMax) return;
   if (last - first >= kRepairMax) {
     log_.warning("a gap is too long to be fetched whole: its older trades stay missing",

@@ -458,6 +458,20 @@ TEST_F(RepairTest, TheVenueIsNotAskedForWhatItNeverNumbered) {
   EXPECT_TRUE(asked_.empty());
 }
 
+TEST_F(RepairTest, OneOfSeveralKindsOfTradeIsAskedForByItsName) {
+  protocol_.repair->symbol_of = [](const market::SeriesKey& key) {
+    return key.channel == "sums" ? "X" : key.instrument + "@" + key.channel;
+  };
+  start_with([](const std::string&) { return answer("5"); });
+  source_->missing(series_, venue_, 5, 5, std::nullopt);  // "X@trade", which nobody subscribed to
+  const SeriesId sums = catalog_.intern(
+      market::Series{.key = {"v", "sums", "Z"}, .order = market::TradeOrder::kVenueSequence});
+  source_->missing(sums, venue_, 6, 6, std::nullopt);
+  run_for(seconds(5));
+  EXPECT_THAT(asked_, testing::Contains("https://rest/X/6-6"));
+  EXPECT_THAT(asked_, Not(testing::Contains(HasSubstr("5-5"))));
+}
+
 TEST_F(RepairTest, OfALongGapTheNewestAreFetched) {
   start_with([](const std::string&) { return answer(""); });
   source_->missing(series_, venue_, 1, 1'000'000, std::nullopt);

@@ -57,7 +57,7 @@ bool is_coin_margined(std::string_view symbol) {
 }
 
 struct Fields {
-  Text event, symbol, id, price, size, time, buyer_is_maker, kind;
+  Text event, symbol, id, aggregate_id, price, size, time, buyer_is_maker, kind;
   Text code, message;
   bool is_spot = false;   // "M" is there
   bool is_known = false;  // an answer or a snapshot, which have no "e"
@@ -80,6 +80,9 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
           break;
         case 't':
           out.id = text_of(value);
+          break;
+        case 'a':
+          out.aggregate_id = text_of(value);
           break;
         case 'p':
           out.price = text_of(value);
@@ -155,24 +158,43 @@ simdjson::error_code read_answered(od::object object, Fields& out) {
 
 const market::ConditionTable& futures_conditions() { return kFuturesTable; }
 
-struct BinanceFeed::State {
-  State(market::Catalog& catalog, TimeUnit time_unit)
-      : unit(time_unit),
-        spot(catalog, series("binance", "")),
-        usd_margined(catalog, series("binance-usdm", kFuturesConditions)),
-        coin_margined(catalog, series("binance-coinm", kFuturesConditions)),
-        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+// The series of one stream of trades, at each of the markets.
+struct Channel {
+  Channel(market::Catalog& catalog, std::string_view channel)
+      : spot(catalog, series("binance", channel, "")),
+        usd_margined(catalog, series("binance-usdm", channel, kFuturesConditions)),
+        coin_margined(catalog, series("binance-coinm", channel, kFuturesConditions)) {}
 
-  static market::Series series(std::string venue, std::string_view conditions) {
-    return {.key = {std::move(venue), "trade", {}},
+  static market::Series series(std::string venue, std::string_view channel,
+                               std::string_view conditions) {
+    return {.key = {std::move(venue), std::string(channel), {}},
             .order = market::TradeOrder::kVenueSequence,
             .calendar = "24x7",
             .conditions = std::string(conditions)};
   }
 
-  std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
+  SeriesTable& of(const Fields& fields) {
+    if (fields.is_spot) return spot;
+    return is_coin_margined(*fields.symbol) ? coin_margined : usd_margined;
+  }
+
+  SeriesTable spot, usd_margined, coin_margined;
+};
+
+struct BinanceFeed::State {
+  State(market::Catalog& catalog, TimeUnit time_unit)
+      : unit(time_unit),
+        trades(catalog, "trade"),
+        aggregates(catalog, kAggregateChannel),
+        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+
+  // An aggregate is what one order of the taker got at one price: a trade of its own series, with
+  // the id that counts aggregates.
+  std::expected<market::Trade, Flaw> take(const Fields& fields, bool is_aggregate,
+                                          Timestamp ts_recv) {
+    const Text& id_text = is_aggregate ? fields.aggregate_id : fields.id;
     for (const auto& [text, name] : {std::pair{&fields.symbol, "s"},
-                                     {&fields.id, "t"},
+                                     {&id_text, is_aggregate ? "a" : "t"},
                                      {&fields.price, "p"},
                                      {&fields.size, "q"},
                                      {&fields.time, "T"},
@@ -192,11 +214,9 @@ struct BinanceFeed::State {
     if (!size) return std::unexpected(std::move(size.error()));
     auto time = take_time(*fields.time, unit);
     if (!time) return std::unexpected(std::move(time.error()));
-    auto id = take_id(*fields.id);
+    auto id = take_id(*id_text);
     if (!id) return std::unexpected(std::move(id.error()));
-    SeriesTable& table = fields.is_spot                     ? spot
-                         : is_coin_margined(*fields.symbol) ? coin_margined
-                                                            : usd_margined;
+    SeriesTable& table = (is_aggregate ? aggregates : trades).of(fields);
     auto series_id = table.find_or_add(*fields.symbol);
     if (!series_id) {
       return std::unexpected(Flaw{"bad_symbol", std::move(series_id.error().message)});
@@ -214,7 +234,7 @@ struct BinanceFeed::State {
   }
 
   TimeUnit unit;
-  SeriesTable spot, usd_margined, coin_margined;
+  Channel trades, aggregates;
   OriginId origin;
   JsonReader json;
 };
@@ -238,8 +258,9 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
   if (code != simdjson::SUCCESS) {
     return refuse("malformed", fmt::format("not a JSON object: {}", simdjson::error_message(code)));
   }
-  if (fields.event == "trade") {
-    auto trade = state_->take(fields, ts_recv);
+  const bool is_aggregate = fields.event == kAggregateChannel;
+  if (is_aggregate || fields.event == "trade") {
+    auto trade = state_->take(fields, is_aggregate, ts_recv);
     if (!trade) return refuse(trade.error().reason, std::move(trade.error().detail));
     return sink.trade(*trade);
   }
@@ -253,18 +274,21 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
 }
 
 // [{"id":28457,"price":"4.00","qty":"12.00","quoteQty":"48.00","time":1499865549590,
-//   "isBuyerMaker":true,"isBestMatch":true}], of GET /api/v3/historicalTrades; oldest first.
+//   "isBuyerMaker":true,"isBestMatch":true}], of GET /api/v3/historicalTrades, or
+// [{"a":26129,"p":"0.01633102","q":"4.70443515","f":27781,"l":27781,"T":1498793709153,"m":true,
+//   "M":true}], of GET /api/v3/aggTrades; oldest first.
 void BinanceFeed::on_answer(std::string_view symbol, std::string_view body, Timestamp ts_recv,
                             std::string_view where, EventSink& sink) {
   Fields fields;
+  const auto [instrument, is_aggregate] = split_symbol(symbol);
   const auto read = [&](od::object trade) {
     fields = {};
-    return read_answered(trade, fields);
+    return is_aggregate ? read_fields(trade, fields) : read_answered(trade, fields);
   };
   read_answer(state_->json, body, where, sink, read, [&] {
-    fields.symbol = symbol;
+    fields.symbol = instrument;
     fields.is_spot = true;
-    return state_->take(fields, ts_recv);
+    return state_->take(fields, is_aggregate, ts_recv);
   });
 }
 
@@ -315,36 +339,46 @@ Result<std::vector<Listed>> read_directory(std::string_view body) {
 constexpr std::uint64_t kAnswerMax = 1000;  // trades
 
 std::string repair_target(std::string_view symbol, std::uint64_t first, std::uint64_t last) {
-  return fmt::format("/api/v3/historicalTrades?symbol={}&fromId={}&limit={}", symbol, first,
+  const auto [instrument, is_aggregate] = split_symbol(symbol);
+  return fmt::format("/api/v3/{}?symbol={}&fromId={}&limit={}",
+                     is_aggregate ? "aggTrades" : "historicalTrades", instrument, first,
                      std::min(last - first + 1, kAnswerMax));
+}
+
+std::string symbol_of(const market::SeriesKey& key) {
+  return key.channel == kAggregateChannel ? key.instrument + std::string(kAggregates)
+                                          : key.instrument;
 }
 
 }  // namespace
 
 FeedKind feed_kind() {
-  return {.venue = "binance",
-          .help = "spot trades, live; spot, USD-M and COIN-M trades, from captured frames",
-          .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
-            return std::make_unique<BinanceFeed>(catalog);
-          },
-          .recognises = recognises,
-          .live = LiveProtocol{.url = "wss://stream.binance.com:9443/stream",
-                               .symbols_max = 1024,
-                               .subscribe = subscribe,
-                               .unsubscribe = unsubscribe,
-                               .session_max = hours(24),
-                               .says_goodbye = says_goodbye,
-                               .repair = RepairProtocol{.url = "https://api.binance.com",
-                                                        .target = repair_target}},
-          .emulation = Emulation{.path = "/stream",
-                                 .open = open_session,
-                                 .answer = answer,
-                                 .directory_path = "/api/v3/exchangeInfo",
-                                 .directory = directory},
-          .directory = Directory{
-              .url = "https://api.binance.com",
-              .target = [](std::string_view) -> std::string { return "/api/v3/ticker/price"; },
-              .read = read_directory}};
+  return {
+      .venue = "binance",
+      .help =
+          "spot trades and aggTrades, live; those of USD-M and COIN-M too, from captured frames",
+      .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
+        return std::make_unique<BinanceFeed>(catalog);
+      },
+      .recognises = recognises,
+      .live = LiveProtocol{.url = "wss://stream.binance.com:9443/stream",
+                           .symbols_max = 1024,
+                           .subscribe = subscribe,
+                           .unsubscribe = unsubscribe,
+                           .session_max = hours(24),
+                           .says_goodbye = says_goodbye,
+                           .repair = RepairProtocol{.url = "https://api.binance.com",
+                                                    .target = repair_target,
+                                                    .symbol_of = symbol_of}},
+      .emulation = Emulation{.path = "/stream",
+                             .open = open_session,
+                             .answer = answer,
+                             .directory_path = "/api/v3/exchangeInfo",
+                             .directory = directory},
+      .directory = Directory{
+          .url = "https://api.binance.com",
+          .target = [](std::string_view) -> std::string { return "/api/v3/ticker/price"; },
+          .read = read_directory}};
 }
 
 }  // namespace tapedeck::feeds::binance

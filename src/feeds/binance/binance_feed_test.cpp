@@ -131,9 +131,54 @@ TEST_F(BinanceFeedTest, MicrosecondsWhereDeclared) {
   EXPECT_NE(sink.refusals[0].detail.find("as us"), std::string::npos);
 }
 
+// Of the venue's documentation.
+constexpr std::string_view kAggregate =
+    R"({"e":"aggTrade","E":1672515782136,"s":"BNBBTC","a":12345,"p":"0.001","q":"100","f":100,)"
+    R"("l":105,"T":1672515782136,"m":true,"M":true})";
+
+TEST_F(BinanceFeedTest, AggregatesAreASeriesOfTheirOwn) {
+  frame(kAggregate);
+  frame(R"({"stream":"bnbbtc@aggTrade","data":)" + std::string(kAggregate) + "}");
+  ASSERT_EQ(sink.trades.size(), 2u);
+  const market::Trade& trade = sink.trades.front();
+  EXPECT_EQ(trade, sink.trades.back());
+  EXPECT_EQ(series_of(trade), "binance/aggTrade/BNBBTC");
+  EXPECT_EQ(trade.identity.seq, 12'345u);
+  EXPECT_EQ(trade.venue_sequence, 12'345u);
+  EXPECT_EQ(to_string(trade.price), "0.001");
+  EXPECT_EQ(to_string(trade.size), "100");
+  EXPECT_EQ(trade.side, market::Side::kSell);
+  EXPECT_EQ(catalog.series(trade.series).order, market::TradeOrder::kVenueSequence);
+  std::string futures(kAggregate);
+  frame(futures.replace(futures.find(R"(,"M":true)"), 9, ""));
+  EXPECT_EQ(series_of(sink.trades.back()), "binance-usdm/aggTrade/BNBBTC");
+  sink = {};
+  std::string without_id(kAggregate);
+  frame(without_id.replace(without_id.find(R"("a":12345,)"), 10, ""));
+  EXPECT_EQ(reason(), "missing_field");
+  EXPECT_NE(sink.refusals[0].detail.find("'a'"), std::string::npos);
+}
+
+TEST_F(BinanceFeedTest, MissedAggregatesAreAskedForAsSuch) {
+  const LiveProtocol live = *feed_kind().live;
+  EXPECT_EQ(live.subscribe(std::vector<std::string>{"BNBBTC@aggTrade", "BTCUSDT"}).front(),
+            R"({"method":"SUBSCRIBE","params":["bnbbtc@aggTrade","btcusdt@trade"],"id":1})");
+  const std::string symbol = live.repair->symbol_of({"binance", "aggTrade", "BNBBTC"});
+  EXPECT_EQ(symbol, "BNBBTC@aggTrade");
+  EXPECT_EQ(live.repair->symbol_of({"binance", "trade", "BNBBTC"}), "BNBBTC");
+  EXPECT_EQ(live.repair->target(symbol, 5, 7), "/api/v3/aggTrades?symbol=BNBBTC&fromId=5&limit=3");
+  frame(kAggregate);
+  feed.on_answer(symbol,
+                 R"([{"a":12345,"p":"0.00100000","q":"100.0","f":100,"l":105,"T":1672515782136,)"
+                 R"("m":true,"M":true}])",
+                 kRecv, "rest", sink);
+  ASSERT_EQ(sink.trades.size(), 2u);
+  EXPECT_EQ(sink.trades[0], sink.trades[1]);
+}
+
 TEST_F(BinanceFeedTest, OtherTrafficIsControl) {
   for (const char* text :
-       {R"({"result":null,"id":1})", R"({"e":"aggTrade","a":1})", R"({"e":"serverShutdown","E":1})",
+       {R"({"result":null,"id":1})", R"({"e":"kline","k":{}})", R"({"e":"serverShutdown","E":1})",
         R"({"lastUpdateId":1,"bids":[["1","2"]],"asks":[]})",
         R"({"u":400900217,"s":"BNBUSDT","b":"25.35","B":"31.2","a":"25.36","A":"40.6"})",
         R"({"stream":"!ticker@arr","data":[{"e":"24hrTicker"}]})"}) {

@@ -15,7 +15,6 @@ namespace {
 namespace od = simdjson::ondemand;
 
 constexpr std::string_view kSuffix = "@trade";
-constexpr std::string_view kAggregates = "@aggTrade";
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -97,9 +96,7 @@ class BinanceSession final : public VenueSession {
 
  private:
   std::string stream_name(const std::string& symbol) const {
-    std::string name = stream_of(symbol);
-    if (aggregated_.contains(symbol)) name.replace(name.rfind('@'), name.npos, kAggregates);
-    return name;
+    return stream_of(aggregated_.contains(symbol) ? symbol + std::string(kAggregates) : symbol);
   }
 
   const bool is_combined_;
@@ -109,10 +106,17 @@ class BinanceSession final : public VenueSession {
 
 }  // namespace
 
+Wished split_symbol(std::string_view symbol) {
+  const bool is_aggregate = symbol.ends_with(kAggregates);
+  if (is_aggregate) symbol.remove_suffix(kAggregates.size());
+  return {symbol, is_aggregate};
+}
+
 std::string stream_of(std::string_view symbol) {
-  std::string out(symbol);
+  const auto [instrument, is_aggregate] = split_symbol(symbol);
+  std::string out(instrument);
   for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return out + std::string(kSuffix);
+  return out + std::string(is_aggregate ? kAggregates : kSuffix);
 }
 
 std::unique_ptr<VenueSession> open_session(std::string_view target) {
@@ -140,7 +144,8 @@ std::unique_ptr<VenueSession> open_session(std::string_view target) {
 
 VenueAnswer answer(std::string_view path, const Parameters& query,
                    std::span<const EmulatedTrade> happened) {
-  if (path != "/api/v3/historicalTrades") return {.status = 404, .body = "{}"};
+  const bool is_aggregate = path == "/api/v3/aggTrades";
+  if (!is_aggregate && path != "/api/v3/historicalTrades") return {.status = 404, .body = "{}"};
   const std::string_view symbol = parameter(query, "symbol");
   const std::uint64_t first = number_or(parameter(query, "fromId"), 0);
   const std::uint64_t limit =
@@ -150,11 +155,15 @@ VenueAnswer answer(std::string_view path, const Parameters& query,
   for (const EmulatedTrade& trade : happened) {
     if (trade.symbol != symbol || trade.id < first) continue;
     if (++count > limit) break;
-    body += fmt::format(
-        R"({}{{"id":{},"price":"{}","qty":"{}","quoteQty":"0","time":{},"isBuyerMaker":{},)"
-        R"("isBestMatch":true}})",
-        body.empty() ? "" : ",", trade.id, to_string(trade.price), to_string(trade.size),
-        ms_of(trade.ts_event), trade.side == market::Side::kSell);
+    if (!body.empty()) body += ',';
+    constexpr std::string_view kAggregate =
+        R"({{"a":{0},"p":"{1}","q":"{2}","f":{0},"l":{0},"T":{3},"m":{4},"M":true}})";
+    constexpr std::string_view kTrade =
+        R"({{"id":{0},"price":"{1}","qty":"{2}","quoteQty":"0","time":{3},"isBuyerMaker":{4},)"
+        R"("isBestMatch":true}})";
+    body += fmt::format(fmt::runtime(is_aggregate ? kAggregate : kTrade), trade.id,
+                        to_string(trade.price), to_string(trade.size), ms_of(trade.ts_event),
+                        trade.side == market::Side::kSell);
   }
   return {.status = 200, .body = fmt::format("[{}]", body)};
 }

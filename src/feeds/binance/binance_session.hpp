@@ -1,5 +1,6 @@
 // src/feeds/binance/binance_session.hpp: Binance's side of its spot streams: /ws/NAME,
-// /stream?streams=NAME/NAME, SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS of NAME@trade.
+// /stream?streams=NAME/NAME, SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS of NAME@trade
+// and NAME@aggTrade.
 #pragma once
 
 #include <memory>
@@ -11,11 +12,21 @@
 
 namespace tapedeck::feeds::binance {
 
-// The stream of a symbol's trades: "btcusdt@trade" of "BTCUSDT".
+// The channel of aggregates, and what a symbol that asks for them ends in: "BTCUSDT@aggTrade".
+inline constexpr std::string_view kAggregateChannel = "aggTrade";
+inline constexpr std::string_view kAggregates = "@aggTrade";
+
+struct Wished {
+  std::string_view instrument;  // "BTCUSDT"
+  bool is_aggregate = false;
+};
+Wished split_symbol(std::string_view symbol);
+
+// The stream of a symbol: "btcusdt@trade" of "BTCUSDT", "btcusdt@aggTrade" of "BTCUSDT@aggTrade".
 std::string stream_of(std::string_view symbol);
 
 std::unique_ptr<VenueSession> open_session(std::string_view target);
-// GET /api/v3/historicalTrades.
+// GET /api/v3/historicalTrades and /api/v3/aggTrades.
 VenueAnswer answer(std::string_view path, const Parameters& query,
                    std::span<const EmulatedTrade> happened);
 // GET /api/v3/exchangeInfo: what clients take from it.

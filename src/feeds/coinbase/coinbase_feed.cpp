@@ -158,7 +158,7 @@ namespace {
 
 bool recognises(std::string_view frame) {
   return frame.contains(R"("type":")") &&
-         (frame.contains(R"("product_id")") || frame.contains(R"("type":"subscriptions")"));
+         (frame.contains(R"("product_id":")") || frame.contains(R"("product_ids":[)"));
 }
 
 // {"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches","heartbeat"]}; heartbeats

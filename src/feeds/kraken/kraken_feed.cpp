@@ -293,7 +293,7 @@ std::string repair_target(std::string_view symbol, Timestamp since) {
 }
 
 bool recognises(std::string_view frame) {
-  return frame.contains(R"("channel":")") &&
+  return frame.contains(R"("channel":")") && !frame.contains(R"("jsonrpc":)") &&
          (frame.contains(R"("type":"update")") || frame.contains(R"("type":"snapshot")") ||
           frame.contains(R"("success":)"));
 }
