@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <ranges>
 #include <thread>
 
 #include "app/commands.hpp"
@@ -77,12 +79,26 @@ Status write_capture(const std::string& path, const feeds::VenueSession& session
 }
 
 Status run_emulator(const EmulateArguments& arguments) {
-  const auto kinds = feed_kinds();
-  const auto kind = std::ranges::find(kinds, arguments.venue, &feeds::FeedKind::venue);
-  if (kind == kinds.end() || !kind->emulation) {
+  const auto venues = emulated_venues();
+  const auto venue = std::ranges::find(venues, arguments.venue, &EmulatedVenue::venue);
+  if (venue == venues.end()) {
     return fail(
         ErrorCode::kInvalidArgument,
-        fmt::format("'{}' is no venue that can be played: see 'tapedeck list'", arguments.venue));
+        fmt::format("'{}' is no venue that can be played: those that can are {}", arguments.venue,
+                    fmt::join(venues | std::views::transform(&EmulatedVenue::venue), ", ")));
+  }
+  const feeds::Emulation& emulation = venue->emulation;
+  if (emulation.has_trades && arguments.files.paths.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is played from recorded trades: name a file", arguments.venue));
+  }
+  if (!emulation.has_trades && !arguments.files.paths.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} makes up what it tells: it takes no files", arguments.venue));
+  }
+  if (emulation.open == nullptr && !arguments.capture.empty()) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is asked over HTTP: it has no capture", arguments.venue));
   }
   std::vector<Fault> faults;
   for (const std::string& text : arguments.faults) {
@@ -91,8 +107,12 @@ Status run_emulator(const EmulateArguments& arguments) {
   }
   TD_ASSIGN(const Duration mute_for, parse_duration(arguments.mute));
   const auto disk = real_disk();
-  TD_ASSIGN(auto trades, read_trades(*disk, arguments.files));
-  const Duration length = trades.back().ts_event - trades.front().ts_event;
+  std::vector<EmulatedTrade> trades;
+  if (emulation.has_trades) {
+    TD_ASSIGN(trades, read_trades(*disk, arguments.files));
+  }
+  const Duration length =
+      trades.empty() ? Duration{} : trades.back().ts_event - trades.front().ts_event;
   const auto lasts =
       nanoseconds(static_cast<std::int64_t>(static_cast<double>(length.ns) / arguments.speed));
   for (const Fault& fault : make_faults(arguments.random_faults, lasts, arguments.seed)) {
@@ -104,7 +124,6 @@ Status run_emulator(const EmulateArguments& arguments) {
   const SystemClock clock;
   Log log(clock, LogFormat::kText);
   Metrics metrics;
-  const feeds::Emulation& emulation = *kind->emulation;
   EmulatorOptions options{
       .speed = arguments.speed, .faults = std::move(faults), .mute_for = mute_for, .on_begin = {}};
   options.on_begin = [&](const std::vector<EmulatedTrade>& played) {
@@ -125,11 +144,17 @@ Status run_emulator(const EmulateArguments& arguments) {
   listen.limits.message_bytes_max = 64 << 10;
   TD_ASSIGN(const auto server, net::HttpServer::listen(listen, metrics, log));
   server->serve(emulator);
-  fmt::print(
-      "tapedeck emulate: {} at {}://127.0.0.1:{}{}\n{} trades in {} s, from when a client "
-      "has asked for them. Stop with Ctrl-C.\n",
-      arguments.venue, is_tls ? "wss" : "ws", server->port(), emulation.path, count,
-      lasts.ns / seconds(1).ns);
+  const bool is_asked = emulation.open == nullptr;
+  fmt::print("tapedeck emulate: {} at {}{}://127.0.0.1:{}{}\n", arguments.venue,
+             is_asked ? "http" : "ws", is_tls ? "s" : "", server->port(), emulation.path);
+  if (emulation.is_history) {
+    fmt::print("{} trades, in bars. Stop with Ctrl-C.\n", count);
+  } else if (emulation.has_trades) {
+    fmt::print("{} trades in {} s, from when a client has asked for them. Stop with Ctrl-C.\n",
+               count, lasts.ns / seconds(1).ns);
+  } else {
+    fmt::print("Stop with Ctrl-C.\n");
+  }
   std::fflush(stdout);
   while (signals.next({}) == 0) {
     emulator.wait_for_next(kLookEvery);

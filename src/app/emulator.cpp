@@ -251,10 +251,13 @@ Emulator::Emulator(std::vector<EmulatedTrade> trades, feeds::Emulation emulation
       emulation_(emulation),
       options_(std::move(options)),
       clock_(clock) {
+  std::set<std::string> symbols;
   for (const EmulatedTrade& trade : trades_) {
+    symbols.insert(trade.symbol);
     const double since = static_cast<double>((trade.ts_event - trades_.front().ts_event).ns);
     offsets_.push_back(nanoseconds(static_cast<std::int64_t>(since / options_.speed)));
   }
+  symbols_.assign(symbols.begin(), symbols.end());
 }
 
 void Emulator::begin() {
@@ -264,7 +267,7 @@ void Emulator::begin() {
     began_ = clock_.elapsed();
     // Venues stamp in ms at best; so do we, that all of them can word the same time.
     const Timestamp now = floor_to(clock_.now(), milliseconds(1));
-    for (std::size_t i = 0; i < trades_.size(); ++i) {
+    for (std::size_t i = 0; i < trades_.size() && !emulation_.is_history; ++i) {
       const bool is_ahead = std::ranges::any_of(options_.faults, [&](const Fault& fault) {
         return fault.kind == FaultKind::kSkew && lasts(offsets_[i] - fault.at, kSkewFor);
       });
@@ -309,38 +312,39 @@ bool Emulator::is_refusing(FaultKind kind) const {
 
 namespace {
 
+net::HttpResponse json(int status, std::string body) {
+  return {.status = status, .content_type = "application/json", .body = std::move(body)};
+}
+net::HttpResponse nothing_there(const std::string& path, std::string_view what) {
+  return {.status = 404,
+          .content_type = "text/plain",
+          .body = fmt::format("this emulator has no {} at '{}'\n", what, path)};
+}
+
 net::HttpResponse too_many() {
-  return {.status = 429,
-          .content_type = "application/json",
-          .body = R"({"code":-1003,"msg":"Too many requests."})",
-          .headers = {{"Retry-After", "1"}}};
+  auto response = json(429, R"({"code":-1003,"msg":"Too many requests."})");
+  response.headers = {{"Retry-After", "1"}};
+  return response;
 }
 
 }  // namespace
 
 net::HttpResponse Emulator::on_request(const net::HttpRequest& request) {
+  std::string path = request.path;  // "//" is "/" to most servers, and finnhub-python says it
+  for (auto at = path.find("//"); at != path.npos; at = path.find("//")) path.erase(at, 1);
+  if (!emulation_.begins_play.empty() && path.starts_with(emulation_.begins_play)) begin();
   if (is_refusing(FaultKind::kRefuse)) return too_many();
-  if (is_refusing(FaultKind::kQuota)) {
-    return {.status = 200,
-            .content_type = "application/json",
-            .body = R"({"error":"quota exceeded","message":"You have asked too often today."})"};
-  }
-  if (emulation_.directory != nullptr && request.path == emulation_.directory_path) {
-    std::set<std::string> symbols;
-    for (const EmulatedTrade& trade : trades_) symbols.insert(trade.symbol);
-    return {.status = 200,
-            .content_type = "application/json",
-            .body = emulation_.directory(std::vector(symbols.begin(), symbols.end()))};
-  }
-  if (emulation_.answer != nullptr) {
-    auto answer = emulation_.answer(request.path, request.query, std::span(trades_).first(due()));
-    return {.status = answer.status,
-            .content_type = "application/json",
-            .body = std::move(answer.body)};
-  }
-  return {.status = 404,
-          .content_type = "text/plain",
-          .body = fmt::format("this emulator has no '{}': connect a WebSocket\n", request.path)};
+  if (is_refusing(FaultKind::kQuota)) return json(200, std::string(emulation_.quota));
+  if (emulation_.answer == nullptr) return nothing_there(path, "REST");
+  const std::span<const EmulatedTrade> all(trades_);
+  auto answer = emulation_.answer({.path = path,
+                                   .query = request.query,
+                                   .happened = emulation_.is_history ? all : all.first(due()),
+                                   .symbols = symbols_,
+                                   .asked_before = questions_++});
+  return {.status = answer.status,
+          .content_type = std::string(answer.content_type),
+          .body = std::move(answer.body)};
 }
 
 std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> Emulator::on_upgrade(
@@ -350,13 +354,8 @@ std::expected<std::unique_ptr<net::WebSocketHandler>, net::HttpResponse> Emulato
   for (const auto& [name, value] : request.query) {
     target += fmt::format("{}{}={}", target.contains('?') ? '&' : '?', name, value);
   }
-  auto session = emulation_.open(target);
-  if (session == nullptr) {
-    return std::unexpected(net::HttpResponse{
-        .status = 404,
-        .content_type = "text/plain",
-        .body = fmt::format("this emulator has no WebSocket at '{}'\n", request.path)});
-  }
+  auto session = emulation_.open == nullptr ? nullptr : emulation_.open(target);
+  if (session == nullptr) return std::unexpected(nothing_there(request.path, "WebSocket"));
   return std::make_unique<Client>(*this, std::move(session));
 }
 

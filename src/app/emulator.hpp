@@ -1,5 +1,6 @@
 // src/app/emulator.hpp: plays trades as a venue would, to any number of its clients, with the
-// faults that venues have. The play begins when the first client has asked for symbols.
+// faults that venues have. The play begins when the first client has asked for symbols, or what
+// begins it where the venue has no WebSocket.
 // Thread: the handler's calls come from the server's thread; wait_for_next() is another's.
 #pragma once
 
@@ -80,8 +81,10 @@ class Emulator final : public net::HttpHandler {
   std::optional<Duration> played() const;  // how long it lasts now; nothing: it has not begun
   std::size_t due() const;                 // trades that have happened
 
-  // Their ts_event: as recorded, and once the play has begun as now.
+  // Their ts_event: as recorded, and once the play has begun as now, unless the venue tells of the
+  // past.
   std::vector<feeds::EmulatedTrade> trades_;
+  std::vector<std::string> symbols_;  // of those, sorted
   const feeds::Emulation emulation_;
   EmulatorOptions options_;
   const Clock& clock_;
@@ -91,6 +94,7 @@ class Emulator final : public net::HttpHandler {
   std::optional<Duration> began_;  // by the clock's elapsed()
   std::atomic<std::uint64_t> clients_{0};
   std::atomic<std::uint64_t> frames_{0};
+  std::uint64_t questions_ = 0;  // of the server's thread
 };
 
 }  // namespace tapedeck::app

@@ -312,10 +312,13 @@ void add_ingest(CLI::App& app, IngestArguments& arguments) {
 
 void add_emulate(CLI::App& app, EmulateArguments& arguments) {
   CLI::App& command = *app.add_subcommand(
-      "emulate", "Be a venue: serve trades over a WebSocket as it would, with its faults");
-  command.add_option("venue", arguments.venue, "binance, coinbase, finnhub, kraken or yahoo")
+      "emulate", "Be a venue: serve trades or bars as it would, with its faults");
+  command
+      .add_option("venue", arguments.venue,
+                  "binance, coinbase, finnhub, kraken, yahoo, alpha_vantage or random_user")
       ->required();
   add_files(command, arguments.files);
+  command.get_option("files")->required(false);  // random_user has none
   command.add_option("--port", arguments.port, "Of this machine; any that is free unless given");
   command.add_option("--speed", arguments.speed, "Market seconds a second")
       ->check(CLI::PositiveNumber)

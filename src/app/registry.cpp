@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "feeds/alpha_vantage/alpha_vantage_answers.hpp"
 #include "feeds/alpha_vantage/alpha_vantage_poll.hpp"
 #include "feeds/binance/binance_feed.hpp"
 #include "feeds/coinbase/coinbase_feed.hpp"
@@ -12,6 +13,7 @@
 #include "feeds/finnhub/finnhub_feed.hpp"
 #include "feeds/ingest/ingest_reader.hpp"
 #include "feeds/kraken/kraken_feed.hpp"
+#include "feeds/random_user/random_user.hpp"
 #include "feeds/replay/lean_conditions.hpp"
 #include "feeds/yahoo/yahoo_feed.hpp"
 
@@ -68,6 +70,16 @@ std::span<const feeds::FeedKind> recorded_kinds() {
 
 std::span<const feeds::FeedKind> feed_kinds() {
   return recorded_kinds().first(recorded_kinds().size() - 1);
+}
+
+std::vector<EmulatedVenue> emulated_venues() {
+  std::vector<EmulatedVenue> all;
+  for (const feeds::FeedKind& kind : feed_kinds()) {
+    if (kind.emulation) all.push_back({kind.venue, *kind.emulation});
+  }
+  all.push_back({feeds::alpha_vantage::kVenue, feeds::alpha_vantage::emulation()});
+  all.push_back({feeds::random_user::kVenue, feeds::random_user::emulation()});
+  return all;
 }
 
 std::unique_ptr<feeds::RowsReader> make_ingest_reader(market::Catalog& catalog) {

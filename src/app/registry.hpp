@@ -29,7 +29,14 @@ std::span<const feeds::FeedKind> recorded_kinds();
 inline constexpr std::string_view kEventsVenue = "events";
 // The venue of rows that other programs hand in.
 using config::kIngestVenue;
-// What reads them.
+// What can be played.
+struct EmulatedVenue {
+  std::string_view venue;
+  feeds::Emulation emulation;
+};
+std::vector<EmulatedVenue> emulated_venues();
+
+// What reads the rows of other programs.
 std::unique_ptr<feeds::RowsReader> make_ingest_reader(market::Catalog& catalog);
 // What the feed of a pipeline file is that needs more than a connection and symbols: a venue that
 // is polled, or that the file declares; nothing: it is none. Errors: kInvalidArgument.

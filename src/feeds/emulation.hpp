@@ -65,21 +65,36 @@ inline std::uint64_t number_or(std::string_view text, std::uint64_t otherwise) {
   return error == std::errc() && end == text.data() + text.size() ? number : otherwise;
 }
 
+// A GET of a client's.
+struct VenueQuestion {
+  std::string_view path;
+  const Parameters& query;
+  std::span<const EmulatedTrade> happened;  // in the order of time
+  std::span<const std::string> symbols;     // all that are traded there
+  std::uint64_t asked_before = 0;           // questions, of all clients
+};
+
 struct VenueAnswer {
   int status = 200;
   std::string body;
+  std::string_view content_type = "application/json";
 };
 
 struct Emulation {
   std::string_view path;  // where its clients come to
-  // `target`: path and query that a client asked for. Null: there is nothing there.
+  // `target`: path and query that a client asked for. Null: there is nothing there; as a whole: it
+  // is asked over HTTP only.
   std::unique_ptr<VenueSession> (*open)(std::string_view target) = nullptr;
-  // What its REST answers to a GET; `happened`: in the order of time. Null: it has no REST here.
-  VenueAnswer (*answer)(std::string_view path, const Parameters& query,
-                        std::span<const EmulatedTrade> happened) = nullptr;
-  // Its list of what is traded there, and where that is. Null: it has none here.
-  std::string_view directory_path{};
-  std::string (*directory)(std::span<const std::string> symbols) = nullptr;
+  // What its REST answers. Null: it has no REST here.
+  VenueAnswer (*answer)(const VenueQuestion& question) = nullptr;
+  // A question that begins the play, as a subscription does; empty: there is none.
+  std::string_view begins_play{};
+  bool has_trades = true;  // false: what it tells it makes up
+  // It tells of the past: all of the trades have happened, at the times that they were recorded.
+  bool is_history = false;
+  // What it answers, with status 200, to who has asked too often.
+  std::string_view quota =
+      R"({"error":"quota exceeded","message":"You have asked too often today."})";
 };
 
 }  // namespace tapedeck::feeds

@@ -105,7 +105,12 @@ TEST(Sessions, ATradeComesThroughExactly) {
 // As cryptofeed reads it: assets apart, a first filter with the tick.
 TEST(Sessions, BinanceSaysWhatIsTraded) {
   const std::vector<std::string> symbols{"BTCUSDT", "ETHBTC", "X"};
-  const std::string body = binance::feed_kind().emulation->directory(symbols);
+  const std::string body =
+      binance::feed_kind()
+          .emulation
+          ->answer(
+              {.path = "/api/v3/exchangeInfo", .query = {}, .happened = {}, .symbols = symbols})
+          .body;
   simdjson::dom::parser parser;
   const simdjson::dom::element said = parser.parse(body);
   const simdjson::dom::array all = said["symbols"];
@@ -115,6 +120,28 @@ TEST(Sessions, BinanceSaysWhatIsTraded) {
   EXPECT_EQ(std::string_view(all.at(1)["baseAsset"]), "ETH");
   EXPECT_EQ(std::string_view(all.at(1)["filters"].at(0)["tickSize"]), "0.00000001");
   EXPECT_EQ(std::string_view(all.at(2)["baseAsset"]), "X");
+}
+
+// A venue's list, as its own feed reads it.
+TEST(Sessions, WhatIsTradedIsFoundByItsSymbol) {
+  int asked = 0;
+  for (const Venue& venue : venues()) {
+    ASSERT_TRUE(venue.kind.directory) << venue.kind.venue;
+    const std::string target = venue.kind.directory->target("BTC");
+    const Parameters query{{"q", "BTC"}};
+    const std::vector<std::string> symbols{venue.symbol};
+    const VenueAnswer answer =
+        venue.kind.emulation->answer({.path = target.substr(0, target.find('?')),
+                                      .query = query,
+                                      .happened = {},
+                                      .symbols = symbols});
+    const auto listed = venue.kind.directory->read(answer.body);
+    ASSERT_TRUE(listed) << venue.kind.venue << ": " << listed.error().message;
+    ASSERT_EQ(listed->size(), 1u) << venue.kind.venue;
+    EXPECT_EQ(listed->front().symbol, venue.symbol);
+    ++asked;
+  }
+  EXPECT_EQ(asked, 5);
 }
 
 TEST(Sessions, WhatWasMissedIsAnswered) {
@@ -141,8 +168,8 @@ TEST(Sessions, WhatWasMissedIsAnswered) {
                          target.substr(equals + 1, end - equals - 1));
       at = end + 1;
     }
-    const VenueAnswer answer =
-        venue.kind.emulation->answer(target.substr(0, mark), query, happened);
+    const VenueAnswer answer = venue.kind.emulation->answer(
+        {.path = target.substr(0, mark), .query = query, .happened = happened, .symbols = {}});
     EXPECT_EQ(answer.status, 200);
     market::Catalog catalog;
     const auto feed = venue.kind.make(catalog);
@@ -231,6 +258,21 @@ TEST(Sessions, FinnhubWantsAKeyAndServesFiftySymbols) {
   EXPECT_TRUE(session->symbols().contains("AAPL"));
 }
 
+TEST(Sessions, FinnhubQuotesTheLastPrice) {
+  const auto answer = finnhub::feed_kind().emulation->answer;
+  std::vector<EmulatedTrade> happened{trade_of("AAPL", Side::kBuy), trade_of("MSFT", Side::kBuy),
+                                      trade_of("AAPL", Side::kBuy)};
+  happened[2].price = *market::parse_decimal("63552.5");
+  const auto ask = [&](const Parameters& query) {
+    return answer({.path = "/api/v1/quote", .query = query, .happened = happened, .symbols = {}});
+  };
+  EXPECT_EQ(ask({{"symbol", "AAPL"}, {"token", "k"}}).body,
+            R"({"c":63552.5,"d":1.4800,"dp":0.0023,"h":63552.5,"l":63551.02,"o":63551.02,)"
+            R"("pc":63551.02,"t":1783465157})");
+  EXPECT_THAT(ask({{"symbol", "NONE"}, {"token", "k"}}).body, HasSubstr(R"("c":0,"d":null)"));
+  EXPECT_EQ(ask({{"symbol", "AAPL"}}).status, 401);
+}
+
 TEST(Sessions, BinanceTakesStreamsFromTheAddress) {
   EXPECT_THAT(binance::feed_kind().emulation->open("/ws/btcusdt@trade")->symbols(),
               ElementsAre("BTCUSDT"));
@@ -256,10 +298,11 @@ TEST(Sessions, BinanceServesAggregates) {
   const auto feed = kind.make(catalog);
   RecordingSink sink;
   feed->on_frame(session->trade_frame(sent), Timestamp{5}, "here", sink);
+  const Parameters query{
+      {"symbol", "BTCUSDT"}, {"fromId", std::to_string(sent.id)}, {"limit", "1"}};
+  const std::vector happened{sent};
   const VenueAnswer answer = kind.emulation->answer(
-      "/api/v3/aggTrades",
-      {{"symbol", "BTCUSDT"}, {"fromId", std::to_string(sent.id)}, {"limit", "1"}},
-      std::vector{sent});
+      {.path = "/api/v3/aggTrades", .query = query, .happened = happened, .symbols = {}});
   feed->on_answer(symbol, answer.body, Timestamp{5}, "here", sink);
   ASSERT_EQ(sink.trades.size(), 2u);
   EXPECT_EQ(sink.trades[0], sink.trades[1]);

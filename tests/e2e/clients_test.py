@@ -8,12 +8,18 @@ get what was traded, digit by digit. cryptofeed is compiled when it is installed
 minutes: it runs where TAPEDECK_CRYPTOFEED names a Python that has it.
 """
 
+import datetime
 import decimal
+import json
 import os
+import random
+import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+import zoneinfo
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "replay"))
@@ -21,6 +27,7 @@ sys.path.insert(0, os.path.join(TESTS, "e2e"))
 import certificate
 import product
 from live_test import Venue, trades_csv
+from run_test import Service
 
 CLIENTS = os.path.join(TESTS, "e2e", "clients")
 PYTHON = os.path.join(product.ROOT, "build/e2e-venv/bin/python")
@@ -80,6 +87,116 @@ class Clients(unittest.TestCase):
         url = f"{at.url}?token=any"
         came = self.run_client(PYTHON, "over_websocket.py", "finnhub", url, at.symbol, COUNT)
         self.assert_same(came, [("-", price, size) for _, price, size in traded])
+
+    def play(self, *arguments):
+        """A venue that is asked over HTTP, and its address."""
+        process = subprocess.Popen(
+            product.command("emulate", *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait, WAIT_S)
+        self.addCleanup(process.terminate)
+        return "http" + re.search(r"at (?:ws|http)(://[^/]+)/", process.stdout.readline())[1]
+
+    def day_of_trades(self):
+        """A file of 40 minutes of trades of IBM, and its bars of a minute, made here."""
+        rng = random.Random(5)
+        path = os.path.join(self.folder, "day.csv")
+        start = datetime.datetime(2024, 1, 5, 9, 30, tzinfo=zoneinfo.ZoneInfo("America/New_York"))
+        begin = int(start.timestamp() * 1000)
+        bars = {}
+        with open(path, "w", encoding="utf-8") as out:
+            out.write("time,price,size\n")
+            for at in sorted(rng.randrange(40 * 60_000) for _ in range(COUNT)):
+                price, size = rng.randrange(900_000, 1_000_000), rng.randrange(1, 500)
+                out.write(f"{begin + at},{price // 10_000}.{price % 10_000:04},{size}\n")
+                opened = start + datetime.timedelta(minutes=at // 60_000)
+                bar = bars.setdefault(f"{opened:%Y-%m-%dT%H:%M:%S}", [price, price, price, 0, 0])
+                bar[1], bar[2], bar[3] = max(bar[1], price), min(bar[2], price), price
+                bar[4] += size
+        rows = [
+            ("bar", time, *(f"{p // 10_000}.{p % 10_000:04}" for p in bar[:4]), str(bar[4]))
+            for time, bar in sorted(bars.items())
+        ]
+        return path, rows
+
+    def run_until_kept(self, kind, count):
+        """The events of a kind that `run` in the folder has put on the tape, so many at least."""
+
+        def kept():
+            done = product.run("tape", "cat", os.path.join(self.folder, "tape"), "--kind", kind)
+            return [json.loads(line) for line in done.out.splitlines()]
+
+        service = Service(self.folder)
+        try:
+            service.until("the events", lambda: len(kept()) >= count)
+            self.assertEqual(service.stop(), 0)
+        finally:
+            service.process.kill()
+            service.process.wait()
+            service.out.close()
+        return kept()
+
+    FILE = ("--map", "time=time:ms,price=price,size=size", "--symbol", "IBM", "--venue", "test")
+
+    def test_alpha_vantage(self):
+        path, bars = self.day_of_trades()
+        address = self.play("alpha_vantage", path, *self.FILE)
+        came = self.run_client(PYTHON, "over_rest.py", "alpha_vantage", address, "IBM")
+        self.assertGreater(len(bars), 30)
+        expected = [("zone", "US/Eastern"), *bars, ("days", "2024-01-05"), ("refused", "True")]
+        self.assertEqual(came, expected)
+
+    def test_our_own_poll_of_alpha_vantage(self):
+        path, bars = self.day_of_trades()
+        address = self.play("alpha_vantage", path, *self.FILE)
+        with open(os.path.join(self.folder, "pipeline.toml"), "w", encoding="utf-8") as out:
+            out.write(
+                '[[feed]]\nid = "us"\nvenue = "alpha_vantage"\nsymbols = ["IBM"]\n'
+                f'token = "file:key"\nrest_url = "{address}"\nmonths = ["2024-01"]\n'
+                '[[bars]]\ninterval = "1m"\nsource = "vendor"\n'
+                '[tape]\ndir = "tape"\n[store]\ndir = "store"\n[api]\nlisten = "127.0.0.1:0"\n'
+            )
+        key = os.open(os.path.join(self.folder, "key"), os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(key, b"any")
+        os.close(key)
+        kept = self.run_until_kept("bar", len(bars))
+        names = ("open", "high", "low", "close", "volume")
+        kept.sort(key=lambda row: int(row["ts_event"]))
+        exact = decimal.Decimal
+        self.assertEqual(
+            [[exact(row[name]) for name in names] for row in kept],
+            [[exact(value) for value in bar[2:]] for bar in bars],
+        )
+
+    def test_finnhub_python(self):
+        path, _ = self.day_of_trades()
+        at = self.play("finnhub", path, *self.FILE, "--speed", "100000")
+        self.run_client(PYTHON, "over_rest.py", "finnhub-python", at, "IBM")  # begins the play
+        time.sleep(0.2)
+        came = self.run_client(PYTHON, "over_rest.py", "finnhub-python", at, "IBM")
+        with open(path, encoding="utf-8") as file:
+            rows = [line.split(",") for line in file.read().splitlines()[1:]]
+        (_, last, first, at_s), symbol = came
+        self.assertEqual((float(last), float(first)), (float(rows[-1][1]), float(rows[0][1])))
+        self.assertLess(abs(int(at_s) - time.time()), WAIT_S)
+        self.assertEqual(symbol, ("symbol", "IBM"))
+
+    def test_random_user_by_its_page_of_toml(self):
+        address = self.play("random_user")
+        with open(os.path.join(product.ROOT, "pipelines/random_user/pipeline.toml")) as file:
+            page = file.read().replace("https://randomuser.me", address)
+        with open(os.path.join(self.folder, "pipeline.toml"), "w", encoding="utf-8") as out:
+            out.write(page.replace('"10s"', '"100ms"').replace("var/random_user/", ""))
+            out.write('\n[api]\nlisten = "127.0.0.1:0"\n')
+        rows = self.run_until_kept("record", 5)
+        for row in rows:
+            person = row["body"] if isinstance(row["body"], dict) else json.loads(row["body"])
+            self.assertEqual(row["series"], f"random_user/record/{person['nat']}")
 
     def test_cryptofeed(self):
         if CRYPTOFEED is None:

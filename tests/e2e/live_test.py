@@ -244,6 +244,19 @@ class LiveTest(LiveCase):
                 self.assertEqual(reasons, {"malformed": "1", "unknown_message": "1"})
                 self.assertGreaterEqual(int(status["feeds"][0]["duplicates"]), 1)
 
+    def test_aggregates_of_binance_are_a_series_of_their_own(self):
+        venue = self.emulate("binance", "--fault", "cut@1s", "--fault", "drop@3s")
+        venue.symbol += "@aggTrade"
+        self.write_pipeline(venue)
+        series = "binance/aggTrade/BTCUSDT"
+        with self.running() as service:
+            service.until("the play", lambda: os.path.exists(venue.capture))
+            service.until("the last", lambda: (series, TRADES) in trades_of(self.tape))
+            service.until("repairs", lambda: not missing_of(self.tape))
+            self.assertEqual(service.stop(), 0)
+        truth = {(series, id): trade for (_, id), trade in venue.truth(self.folder).items()}
+        self.assertEqual(trades_of(self.tape), truth)
+
     def test_what_cannot_be_fetched_stays_a_gap_that_is_known(self):
         venue = self.emulate("binance", "--fault", "cut@1s", "--fault", "drop@3s")
         self.write_pipeline(venue, rest_of=lambda _: "http://127.0.0.1:9")

@@ -380,6 +380,12 @@ class Poll final : public PollFeed {
 
 }  // namespace
 
+std::optional<Duration> interval_of(std::string_view name) {
+  const auto* found =
+      std::ranges::find(kIntervals, name, &std::pair<Duration, std::string_view>::second);
+  return found == kIntervals.end() ? std::nullopt : std::optional(found->first);
+}
+
 Result<std::unique_ptr<PollFeed>> make_poll(Options options, market::Catalog& catalog) {
   const auto wrong = [](std::string message) {
     return fail(ErrorCode::kInvalidArgument, std::move(message));

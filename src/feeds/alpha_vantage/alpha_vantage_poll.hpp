@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct Options {
 };
 
 inline constexpr std::string_view kVenue = "alpha_vantage";
+
+// Of "1min", "5min", "15min", "30min" or "60min"; nothing: it has no other.
+std::optional<Duration> interval_of(std::string_view name);
 
 // Errors: kInvalidArgument. The catalog outlives the feed.
 Result<std::unique_ptr<PollFeed>> make_poll(Options options, market::Catalog& catalog);

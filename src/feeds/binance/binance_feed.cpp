@@ -370,11 +370,7 @@ FeedKind feed_kind() {
                            .repair = RepairProtocol{.url = "https://api.binance.com",
                                                     .target = repair_target,
                                                     .symbol_of = symbol_of}},
-      .emulation = Emulation{.path = "/stream",
-                             .open = open_session,
-                             .answer = answer,
-                             .directory_path = "/api/v3/exchangeInfo",
-                             .directory = directory},
+      .emulation = Emulation{.path = "/stream", .open = open_session, .answer = answer},
       .directory = Directory{
           .url = "https://api.binance.com",
           .target = [](std::string_view) -> std::string { return "/api/v3/ticker/price"; },

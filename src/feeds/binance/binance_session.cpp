@@ -142,33 +142,9 @@ std::unique_ptr<VenueSession> open_session(std::string_view target) {
   return session;
 }
 
-VenueAnswer answer(std::string_view path, const Parameters& query,
-                   std::span<const EmulatedTrade> happened) {
-  const bool is_aggregate = path == "/api/v3/aggTrades";
-  if (!is_aggregate && path != "/api/v3/historicalTrades") return {.status = 404, .body = "{}"};
-  const std::string_view symbol = parameter(query, "symbol");
-  const std::uint64_t first = number_or(parameter(query, "fromId"), 0);
-  const std::uint64_t limit =
-      std::min<std::uint64_t>(number_or(parameter(query, "limit"), 500), 1000);
-  std::string body;
-  std::uint64_t count = 0;
-  for (const EmulatedTrade& trade : happened) {
-    if (trade.symbol != symbol || trade.id < first) continue;
-    if (++count > limit) break;
-    if (!body.empty()) body += ',';
-    constexpr std::string_view kAggregate =
-        R"({{"a":{0},"p":"{1}","q":"{2}","f":{0},"l":{0},"T":{3},"m":{4},"M":true}})";
-    constexpr std::string_view kTrade =
-        R"({{"id":{0},"price":"{1}","qty":"{2}","quoteQty":"0","time":{3},"isBuyerMaker":{4},)"
-        R"("isBestMatch":true}})";
-    body += fmt::format(fmt::runtime(is_aggregate ? kAggregate : kTrade), trade.id,
-                        to_string(trade.price), to_string(trade.size), ms_of(trade.ts_event),
-                        trade.side == market::Side::kSell);
-  }
-  return {.status = 200, .body = fmt::format("[{}]", body)};
-}
+namespace {
 
-std::string directory(std::span<const std::string> symbols) {
+std::string exchange_info(std::span<const std::string> symbols) {
   // A symbol is both assets without a mark between them; these are what others are priced in.
   constexpr std::string_view kQuotes[] = {"USDT", "USDC", "FDUSD", "TUSD", "BTC", "ETH",
                                           "BNB",  "EUR",  "TRY",   "BRL",  "JPY"};
@@ -186,6 +162,48 @@ std::string directory(std::span<const std::string> symbols) {
         symbol.substr(symbol.size() - quote_size));
   }
   return fmt::format(R"({{"timezone":"UTC","symbols":[{}]}})", body);
+}
+
+// [{"symbol":"BTCUSDT","price":"0"}]
+std::string tickers(std::span<const std::string> symbols) {
+  std::string body;
+  for (const std::string& symbol : symbols) {
+    body += fmt::format(R"({}{{"symbol":{},"price":"0"}})", body.empty() ? "" : ",",
+                        json_quote(symbol));
+  }
+  return fmt::format("[{}]", body);
+}
+
+}  // namespace
+
+VenueAnswer answer(const VenueQuestion& question) {
+  const Parameters& query = question.query;
+  if (question.path == "/api/v3/exchangeInfo") return {.body = exchange_info(question.symbols)};
+  if (question.path == "/api/v3/ticker/price") return {.body = tickers(question.symbols)};
+  const bool is_aggregate = question.path == "/api/v3/aggTrades";
+  if (!is_aggregate && question.path != "/api/v3/historicalTrades") {
+    return {.status = 404, .body = "{}"};
+  }
+  const std::string_view symbol = parameter(query, "symbol");
+  const std::uint64_t first = number_or(parameter(query, "fromId"), 0);
+  const std::uint64_t limit =
+      std::min<std::uint64_t>(number_or(parameter(query, "limit"), 500), 1000);
+  std::string body;
+  std::uint64_t count = 0;
+  for (const EmulatedTrade& trade : question.happened) {
+    if (trade.symbol != symbol || trade.id < first) continue;
+    if (++count > limit) break;
+    if (!body.empty()) body += ',';
+    constexpr std::string_view kAggregate =
+        R"({{"a":{0},"p":"{1}","q":"{2}","f":{0},"l":{0},"T":{3},"m":{4},"M":true}})";
+    constexpr std::string_view kTrade =
+        R"({{"id":{0},"price":"{1}","qty":"{2}","quoteQty":"0","time":{3},"isBuyerMaker":{4},)"
+        R"("isBestMatch":true}})";
+    body += fmt::format(fmt::runtime(is_aggregate ? kAggregate : kTrade), trade.id,
+                        to_string(trade.price), to_string(trade.size), ms_of(trade.ts_event),
+                        trade.side == market::Side::kSell);
+  }
+  return {.status = 200, .body = fmt::format("[{}]", body)};
 }
 
 }  // namespace tapedeck::feeds::binance

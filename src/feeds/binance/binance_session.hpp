@@ -26,10 +26,8 @@ Wished split_symbol(std::string_view symbol);
 std::string stream_of(std::string_view symbol);
 
 std::unique_ptr<VenueSession> open_session(std::string_view target);
-// GET /api/v3/historicalTrades and /api/v3/aggTrades.
-VenueAnswer answer(std::string_view path, const Parameters& query,
-                   std::span<const EmulatedTrade> happened);
-// GET /api/v3/exchangeInfo: what clients take from it.
-std::string directory(std::span<const std::string> symbols);
+// GET /api/v3/historicalTrades, aggTrades, exchangeInfo (what clients take from it) and
+// ticker/price.
+VenueAnswer answer(const VenueQuestion& question);
 
 }  // namespace tapedeck::feeds::binance

@@ -98,8 +98,27 @@ std::unique_ptr<VenueSession> open_session(std::string_view target) {
   return std::make_unique<CoinbaseSession>();
 }
 
-VenueAnswer answer(std::string_view path, const Parameters& query,
-                   std::span<const EmulatedTrade> happened) {
+namespace {
+
+// [{"id":"BTC-USD","display_name":"BTC/USD","quote_currency":"USD","status":"online"}]
+std::string products(std::span<const std::string> symbols) {
+  std::string body;
+  for (const std::string& symbol : symbols) {
+    const std::string base = symbol.substr(0, symbol.find('-'));
+    const std::string quote = symbol.substr(std::min(symbol.size(), base.size() + 1));
+    body += fmt::format(R"({}{{"id":{},"display_name":{},"quote_currency":{},"status":"online"}})",
+                        body.empty() ? "" : ",", json_quote(symbol), json_quote(base + "/" + quote),
+                        json_quote(quote));
+  }
+  return fmt::format("[{}]", body);
+}
+
+}  // namespace
+
+VenueAnswer answer(const VenueQuestion& question) {
+  if (question.path == "/products") return {.body = products(question.symbols)};
+  std::string_view path = question.path;
+  const Parameters& query = question.query;
   constexpr std::string_view kBefore = "/products/";
   constexpr std::string_view kBehind = "/trades";
   if (!path.starts_with(kBefore) || !path.ends_with(kBehind)) {
@@ -110,7 +129,7 @@ VenueAnswer answer(std::string_view path, const Parameters& query,
   const std::uint64_t after = number_or(parameter(query, "after"), UINT64_MAX);
   std::uint64_t limit = std::min<std::uint64_t>(number_or(parameter(query, "limit"), 1000), 1000);
   std::string body;
-  for (const EmulatedTrade& trade : happened | std::views::reverse) {
+  for (const EmulatedTrade& trade : question.happened | std::views::reverse) {
     if (trade.symbol != path || trade.id >= after) continue;
     if (limit-- == 0) break;
     body += fmt::format(R"({}{{"time":"{}","trade_id":{},"price":"{}","size":"{}","side":"{}"}})",

@@ -10,8 +10,7 @@
 namespace tapedeck::feeds::coinbase {
 
 std::unique_ptr<VenueSession> open_session(std::string_view target);
-// GET /products/ID/trades.
-VenueAnswer answer(std::string_view path, const Parameters& query,
-                   std::span<const EmulatedTrade> happened);
+// GET /products and /products/ID/trades.
+VenueAnswer answer(const VenueQuestion& question);
 
 }  // namespace tapedeck::feeds::coinbase

@@ -313,29 +313,32 @@ Result<std::vector<Listed>> read_directory(std::string_view body) {
 }  // namespace
 
 FeedKind feed_kind() {
-  return {.venue = "finnhub",
-          .help = "trades of US shares, crypto and currencies; needs a key, a free one will do",
-          .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
-            return std::make_unique<FinnhubFeed>(catalog);
-          },
-          .recognises = recognises,
-          .live = LiveProtocol{.url = "wss://ws.finnhub.io",
-                               .symbols_max = kSymbolsMax,
-                               .key_parameter = "token",
-                               .one_connection = true,
-                               .subscribe = subscribe,
-                               .unsubscribe = unsubscribe,
-                               .silence_max = seconds(150)},
-          .emulation = Emulation{.path = "/", .open = open_session},
-          .has_ids = false,
-          .directory = Directory{.url = "https://finnhub.io",
-                                 .key_header = "X-Finnhub-Token",
-                                 .target =
-                                     [](std::string_view text) {
-                                       return fmt::format("/api/v1/search?q={}", text);
-                                     },
-                                 .read = read_directory},
-          .gives_prices = true};
+  return {
+      .venue = "finnhub",
+      .help = "trades of US shares, crypto and currencies; needs a key, a free one will do",
+      .make = [](market::Catalog& catalog) -> std::unique_ptr<Feed> {
+        return std::make_unique<FinnhubFeed>(catalog);
+      },
+      .recognises = recognises,
+      .live = LiveProtocol{.url = "wss://ws.finnhub.io",
+                           .symbols_max = kSymbolsMax,
+                           .key_parameter = "token",
+                           .one_connection = true,
+                           .subscribe = subscribe,
+                           .unsubscribe = unsubscribe,
+                           .silence_max = seconds(150)},
+      .emulation =
+          Emulation{
+              .path = "/", .open = open_session, .answer = answer, .begins_play = "/api/v1/quote"},
+      .has_ids = false,
+      .directory = Directory{.url = "https://finnhub.io",
+                             .key_header = "X-Finnhub-Token",
+                             .target =
+                                 [](std::string_view text) {
+                                   return fmt::format("/api/v1/search?q={}", text);
+                                 },
+                             .read = read_directory},
+      .gives_prices = true};
 }
 
 }  // namespace tapedeck::feeds::finnhub

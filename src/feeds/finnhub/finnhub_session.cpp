@@ -82,4 +82,57 @@ std::unique_ptr<VenueSession> open_session(std::string_view target) {
                                           target[key + kKey.size()] != '&');
 }
 
+namespace {
+
+// {"count":1,"result":[{"description":"AAPL","displaySymbol":"AAPL","symbol":"AAPL",
+//   "type":"Common Stock"}]}
+std::string search(std::string_view wanted, std::span<const std::string> symbols) {
+  std::string rows;
+  std::size_t count = 0;
+  for (const std::string& symbol : symbols) {
+    if (!symbol.contains(wanted)) continue;
+    ++count;
+    rows += fmt::format(R"({0}{{"description":{1},"displaySymbol":{1},"symbol":{1},"type":"{2}"}})",
+                        rows.empty() ? "" : ",", json_quote(symbol),
+                        symbol.contains(':') ? "Crypto" : "Common Stock");
+  }
+  return fmt::format(R"({{"count":{},"result":[{}]}})", count, rows);
+}
+
+// {"c":162.65,"d":0.29,"dp":0.1786,"h":163.09,"l":162.13,"o":162.44,"pc":162.36,"t":1680273039}; of
+// what it does not know all is 0. The day before ended with the first price that is known.
+std::string quote(std::string_view symbol, std::span<const EmulatedTrade> happened) {
+  const EmulatedTrade *first = nullptr, *last = nullptr, *high = nullptr, *low = nullptr;
+  for (const EmulatedTrade& trade : happened) {
+    if (trade.symbol != symbol) continue;
+    if (first == nullptr) first = high = low = &trade;
+    last = &trade;
+    if (trade.price > high->price) high = &trade;
+    if (trade.price < low->price) low = &trade;
+  }
+  if (last == nullptr) return R"({"c":0,"d":null,"dp":null,"h":0,"l":0,"o":0,"pc":0,"t":0})";
+  const double before = to_double(first->price);
+  const double change = to_double(last->price) - before;
+  return fmt::format(R"({{"c":{},"d":{:.4f},"dp":{:.4f},"h":{},"l":{},"o":{},"pc":{},"t":{}}})",
+                     to_string(last->price), change, change / before * 100, to_string(high->price),
+                     to_string(low->price), to_string(first->price), to_string(first->price),
+                     last->ts_event.ns / seconds(1).ns);
+}
+
+}  // namespace
+
+VenueAnswer answer(const VenueQuestion& question) {
+  if (question.path != "/api/v1/quote" && question.path != "/api/v1/search") {
+    return {.status = 404, .body = R"({"error":"API endpoint not found"})"};
+  }
+  if (question.path == "/api/v1/search") {
+    return {.body = search(parameter(question.query, "q"), question.symbols)};
+  }
+  // A key in a header is not seen here.
+  if (parameter(question.query, "token").empty()) {
+    return {.status = 401, .body = R"({"error":"Please use an API key."})"};
+  }
+  return {.body = quote(parameter(question.query, "symbol"), question.happened)};
+}
+
 }  // namespace tapedeck::feeds::finnhub

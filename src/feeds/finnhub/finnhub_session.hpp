@@ -14,5 +14,7 @@ inline constexpr std::size_t kSymbolsMax = 50;  // of a free key
 
 // Without a token it grants nothing, and says so.
 std::unique_ptr<VenueSession> open_session(std::string_view target);
+// GET /api/v1/quote and /api/v1/search.
+VenueAnswer answer(const VenueQuestion& question);
 
 }  // namespace tapedeck::feeds::finnhub

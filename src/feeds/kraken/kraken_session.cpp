@@ -142,10 +142,29 @@ std::string pair_of(std::string_view symbol) {
   return pair;
 }
 
-VenueAnswer answer(std::string_view path, const Parameters& query,
-                   std::span<const EmulatedTrade> happened) {
+namespace {
+
+// {"error":[],"result":{"XBTUSD":{"wsname":"XBT/USD","status":"online"}}}
+std::string asset_pairs(std::span<const std::string> symbols) {
+  std::string body;
+  for (const std::string& symbol : symbols) {
+    const std::string pair = pair_of(symbol);
+    const auto slash = symbol.find('/');
+    std::string name = pair;
+    if (slash != symbol.npos) name.insert(pair.size() - (symbol.size() - slash - 1), "/");
+    body += fmt::format(R"({}{}:{{"wsname":{},"status":"online"}})", body.empty() ? "" : ",",
+                        json_quote(pair), json_quote(name));
+  }
+  return fmt::format(R"({{"error":[],"result":{{{}}}}})", body);
+}
+
+}  // namespace
+
+VenueAnswer answer(const VenueQuestion& question) {
+  const Parameters& query = question.query;
+  if (question.path == "/0/public/AssetPairs") return {.body = asset_pairs(question.symbols)};
   constexpr std::size_t kMost = 1000;
-  if (path != "/0/public/Trades") {
+  if (question.path != "/0/public/Trades") {
     return {.status = 404, .body = R"({"error":["EGeneral:Unknown method"]})"};
   }
   const std::string_view pair = parameter(query, "pair");
@@ -153,7 +172,7 @@ VenueAnswer answer(std::string_view path, const Parameters& query,
   std::string trades;
   std::uint64_t last = since;
   std::size_t count = 0;
-  for (const EmulatedTrade& trade : happened) {
+  for (const EmulatedTrade& trade : question.happened) {
     const auto ns = static_cast<std::uint64_t>(trade.ts_event.ns);
     if (pair_of(trade.symbol) != pair || ns <= since) continue;
     if (++count > kMost) break;

@@ -15,8 +15,7 @@ namespace tapedeck::feeds::kraken {
 std::string pair_of(std::string_view symbol);
 
 std::unique_ptr<VenueSession> open_session(std::string_view target);
-// GET /0/public/Trades.
-VenueAnswer answer(std::string_view path, const Parameters& query,
-                   std::span<const EmulatedTrade> happened);
+// GET /0/public/Trades and /0/public/AssetPairs.
+VenueAnswer answer(const VenueQuestion& question);
 
 }  // namespace tapedeck::feeds::kraken
