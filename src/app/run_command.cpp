@@ -73,7 +73,12 @@ Result<pipeline::FeedPart> open_connection(const Around& around, const config::F
                                            std::unique_ptr<feeds::Feed> feed,
                                            const feeds::LiveProtocol& live,
                                            std::vector<std::string> symbols, std::string name,
+                                           std::optional<feeds::Directory> directory,
                                            market::Catalog& catalog) {
+  // Who plays a venue is asked for its list at its own address, or not at all.
+  if (directory && (!directory->lists_all || (!config.url.empty() && config.rest_url.empty()))) {
+    directory.reset();
+  }
   TD_ASSIGN(auto net, open_net(around, config));
   return pipeline::FeedPart{.id = name,
                             .source = std::make_unique<pipeline::LiveSource>(
@@ -83,6 +88,7 @@ Result<pipeline::FeedPart> open_connection(const Around& around, const config::F
                                                       .url = Secret(config.url),
                                                       .token = config.token,
                                                       .rest_url = Secret(config.rest_url),
+                                                      .directory = directory,
                                                       .seed = seed_of_now(around),
                                                       .keep_raw = around.keep_raw},
                                 std::move(net), catalog, around.clock, around.log)};
@@ -116,7 +122,7 @@ Result<std::vector<pipeline::FeedPart>> open_live_feed(const Around& around,
     auto feed = std::move((*special)->feed);
     std::string name = fmt::format("{}/{}", feed->venue(), config.id);
     TD_ASSIGN(auto part, open_connection(around, config, std::move(feed), (*special)->live,
-                                         config.symbols, std::move(name), catalog));
+                                         config.symbols, std::move(name), std::nullopt, catalog));
     parts.push_back(std::move(part));
     return parts;
   }
@@ -140,7 +146,7 @@ Result<std::vector<pipeline::FeedPart>> open_live_feed(const Around& around,
     if (at > 0) name += fmt::format(".{}", parts.size() + 1);
     TD_ASSIGN(auto part, open_connection(around, config, kind->make(catalog), *kind->live,
                                          {begin, begin + static_cast<std::ptrdiff_t>(count)},
-                                         std::move(name), catalog));
+                                         std::move(name), kind->directory, catalog));
     parts.push_back(std::move(part));
   }
   return parts;

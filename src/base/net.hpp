@@ -70,6 +70,7 @@ class ScriptedNet final : public Net {
   void on_ready(std::function<void()>) override {}  // its clock says when
 
   std::function<Result<HttpAnswer>(const std::string& url)> rest;
+  bool is_rest_mute = false;  // its answers wait
 
   const std::vector<std::string>& sent() const { return *sent_; }
 

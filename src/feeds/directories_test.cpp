@@ -17,10 +17,16 @@ Listed only(const FeedKind& kind, std::string_view body) {
 }
 
 TEST(Directories, Binance) {
-  const Listed pair =
-      only(binance::feed_kind(), R"([{"symbol":"BTCUSDT","price":"63551.02000000"}])");
+  const Listed pair = only(
+      binance::feed_kind(),
+      R"({"timezone":"UTC","symbols":[{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC",)"
+      R"("quoteAsset":"USDT","filters":[{"filterType":"PRICE_FILTER"}]}]})");
   EXPECT_EQ(pair.symbol, "BTCUSDT");
+  EXPECT_EQ(pair.name, "BTC/USDT");
   EXPECT_EQ(pair.type, "spot");
+  EXPECT_EQ(pair.currency, "USDT");
+  EXPECT_EQ(pair.status, "TRADING");
+  EXPECT_EQ(binance::feed_kind().directory->listed_as("BTCUSDT@aggTrade"), "BTCUSDT");
   const auto wrong = binance::feed_kind().directory->read(R"({"code":-1003,"msg":"Too many"})");
   ASSERT_FALSE(wrong);
   EXPECT_NE(wrong.error().message.find("Too many"), std::string::npos);

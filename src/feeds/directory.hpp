@@ -27,6 +27,11 @@ struct Directory {
   std::string (*target)(std::string_view text);
   // Errors: kMalformed, kUnavailable in the venue's words.
   Result<std::vector<Listed>> (*read)(std::string_view body);
+  // Asked for "" it answers with all that it has: what is not in it is not there.
+  bool lists_all = false;
+  // What of a symbol is listed; null: all of it.
+  std::string_view (*listed_as)(std::string_view symbol) = nullptr;
+  std::string_view zone = "UTC";  // of its trading days
 };
 
 }  // namespace tapedeck::feeds

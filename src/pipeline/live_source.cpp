@@ -8,6 +8,7 @@
 
 #include "base/percent.hpp"
 #include "market/conditions.hpp"
+#include "pipeline/symbol_lookup.hpp"
 
 namespace tapedeck::pipeline {
 
@@ -20,7 +21,8 @@ LiveSource::LiveSource(std::unique_ptr<feeds::Feed> feed, const feeds::LiveProto
     : feed_(std::move(feed)),
       protocol_(protocol),
       options_(std::move(options)),
-      symbols_(options_.symbols),
+      symbols_(options_.directory ? std::vector<std::string>() : options_.symbols),
+      unseen_(options_.directory ? options_.symbols : std::vector<std::string>()),
       net_(std::move(net)),
       catalog_(catalog),
       clock_(clock),
@@ -37,6 +39,7 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
     link_ = connect();
   }
   take_symbols();
+  look_up_symbols();
   fetch_missing();
   const Timestamp before = clock_.now();
   const bool was_busy = net_->poll();
@@ -58,6 +61,7 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
       next = std::min(next, link_->last_frame + *protocol_.silence_max - now);
     }
     if (!link_) next = next_attempt_ - now;
+    if (listed_by_) next = std::min(next, *listed_by_ - now);
     if (!gaps_.empty() && !is_fetching_) next = std::min(next, next_fetch_ - now);
     idle_for_ = std::max(next, milliseconds(1));
   }
@@ -146,7 +150,7 @@ void LiveSource::on_open(Link& link) {
 
 void LiveSource::subscribe(Link& link) {
   link.last_subscribed = clock_.elapsed();
-  say(link, protocol_.subscribe(symbols_));
+  if (!symbols_.empty()) say(link, protocol_.subscribe(symbols_));
 }
 
 bool LiveSource::say(Link& link, const std::vector<std::string>& texts) {
@@ -167,30 +171,92 @@ bool LiveSource::set_symbols(const std::vector<std::string>& symbols) {
 }
 
 void LiveSource::take_symbols() {
-  std::vector<std::string> before = symbols_;
+  std::vector<std::string> wanted;
   {
     std::lock_guard lock(wanted_mutex_);
     if (!wanted_) return;
-    symbols_ = *std::exchange(wanted_, std::nullopt);
+    wanted = *std::exchange(wanted_, std::nullopt);
   }
-  const auto not_in = [](const std::vector<std::string>& these,
-                         const std::vector<std::string>& those) {
-    std::vector<std::string> rest;
-    std::ranges::copy_if(these, std::back_inserter(rest), [&](const std::string& symbol) {
-      return std::ranges::find(those, symbol) == those.end();
-    });
-    return rest;
+  const auto is_in = [](const std::vector<std::string>& these, const std::string& symbol) {
+    return std::ranges::find(these, symbol) != these.end();
   };
-  const auto gone = not_in(before, symbols_);
-  const auto added = not_in(symbols_, before);
+  std::vector<std::string> gone, added;
+  for (const auto* these : {&symbols_, &unseen_}) {
+    std::ranges::copy_if(*these, std::back_inserter(gone),
+                         [&](const std::string& symbol) { return !is_in(wanted, symbol); });
+  }
+  std::ranges::copy_if(wanted, std::back_inserter(added),
+                       [&](const std::string& symbol) { return !is_wanted(symbol); });
+  const auto is_gone = [&](const std::string& symbol) { return is_in(gone, symbol); };
+  std::erase_if(symbols_, is_gone);
+  std::erase_if(unseen_, is_gone);
+  unseen_.insert(unseen_.end(), added.begin(), added.end());
   log_.info("a feed goes on with other symbols", {{"feed", options_.feed},
                                                   {"added", std::uint64_t{added.size()}},
                                                   {"removed", std::uint64_t{gone.size()}}});
   for (Link* link : {successor_.get(), link_.get()}) {
-    if (link == nullptr || !link->opened) continue;
+    if (link == nullptr || !link->opened || gone.empty()) continue;
     for (const std::string& symbol : gone) link->beats.erase(symbol);
-    if (!gone.empty() && !say(*link, protocol_.unsubscribe(gone))) continue;
-    if (!added.empty()) say(*link, protocol_.subscribe(added));
+    say(*link, protocol_.unsubscribe(gone));
+  }
+  if (!options_.directory) ask_for(added);
+}
+
+bool LiveSource::is_wanted(const std::string& symbol) const {
+  return std::ranges::find(symbols_, symbol) != symbols_.end() ||
+         std::ranges::find(unseen_, symbol) != unseen_.end();
+}
+
+void LiveSource::look_up_symbols() {
+  if (unseen_.empty()) {
+    listed_by_.reset();
+    return;
+  }
+  const Duration now = clock_.elapsed();
+  if (listed_by_) {
+    if (now >= *listed_by_) ask_for(std::vector<std::string>(unseen_));
+    return;
+  }
+  listed_by_ = now + kListWait;
+  if (is_fetching_) return;  // it is asked for trades just now
+  is_fetching_ = true;
+  const std::string& base = options_.rest_url.reveal();
+  net_->fetch(Secret((base.empty() ? std::string(options_.directory->url) : base) +
+                     options_.directory->target("")),
+              [this](const Result<HttpAnswer>& answer) { on_list(answer); });
+}
+
+void LiveSource::on_list(const Result<HttpAnswer>& answer) {
+  is_fetching_ = false;
+  auto found = answer ? look_up(*options_.directory, feed_->venue(), unseen_, *answer, catalog_)
+                      : std::unexpected(answer.error());
+  if (!found) {
+    log_.info("the venue's list cannot be had now: its symbols are asked for as they are",
+              {{"feed", options_.feed}, {"why", found.error().message}});
+    return ask_for(std::vector<std::string>(unseen_));
+  }
+  for (const std::string& symbol : found->unlisted) {
+    log_.warning(
+        "the venue does not list this symbol, which is left out: find it with 'tapedeck search'",
+        {{"feed", options_.feed}, {"symbol", symbol}});
+    sink_->refuse({"bad_symbol", fmt::format("'{}' is not in the venue's list", symbol),
+                   options_.feed, symbol});
+  }
+  for (market::Record& record : found->records) sink_->event(std::move(record));
+  std::erase_if(unseen_, [&](const std::string& symbol) {
+    return std::ranges::find(found->unlisted, symbol) != found->unlisted.end();
+  });
+  ask_for(found->listed);
+}
+
+void LiveSource::ask_for(const std::vector<std::string>& symbols) {
+  std::erase_if(unseen_, [&](const std::string& symbol) {
+    return std::ranges::find(symbols, symbol) != symbols.end();
+  });
+  symbols_.insert(symbols_.end(), symbols.begin(), symbols.end());
+  if (symbols.empty()) return;
+  for (Link* link : {successor_.get(), link_.get()}) {
+    if (link != nullptr && link->opened) say(*link, protocol_.subscribe(symbols));
   }
 }
 
@@ -294,7 +360,7 @@ void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first, 
   if (of.key.venue != feed_->venue()) return;
   const auto symbol_of = protocol_.repair->symbol_of;
   const std::string symbol = symbol_of != nullptr ? symbol_of(of.key) : of.key.instrument;
-  if (std::ranges::find(symbols_, symbol) == symbols_.end()) return;
+  if (!is_wanted(symbol)) return;
   if (asked_[series].contains(last) || gaps_.size() >= kGapsMax) return;
   if (last - first >= kRepairMax) {
     log_.warning("a gap is too long to be fetched whole: its older trades stay missing",

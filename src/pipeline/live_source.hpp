@@ -30,9 +30,11 @@ namespace tapedeck::pipeline {
 struct LiveOptions {
   std::string feed;  // as in marks: "coinbase/crypto"
   std::vector<std::string> symbols;
-  Secret url;              // empty: the venue's own
-  Secret token{};          // where the protocol wants a key
-  Secret rest_url{};       // for repairs; empty: the venue's own
+  Secret url;         // empty: the venue's own
+  Secret token{};     // where the protocol wants a key
+  Secret rest_url{};  // for repairs and the list; empty: the venue's own
+  // Where to look symbols up before they are asked for; nothing: they are asked for as they are.
+  std::optional<feeds::Directory> directory{};
   std::uint64_t seed = 0;  // of the waits before connecting again
   bool keep_raw = false;   // frames go on as they came, too
 };
@@ -60,6 +62,9 @@ class LiveSource final : public feeds::Source {
   static constexpr int kStrangeAnswersMax = 20;
   // By how much a venue's clock may be set back for that to find all the same.
   static constexpr Duration kClockStepMax = seconds(16);
+
+  // For so long symbols wait for the venue's list; then they are asked for as they are.
+  static constexpr Duration kListWait = seconds(3);
 
   // How often it says that all that was received is handed on.
   static constexpr Duration kMarkEvery = seconds(1);
@@ -91,6 +96,10 @@ class LiveSource final : public feeds::Source {
   void subscribe(Link& link);
   bool say(Link& link, const std::vector<std::string>& texts);  // false: the link is no more
   void take_symbols();
+  void look_up_symbols();
+  void on_list(const Result<HttpAnswer>& answer);
+  void ask_for(const std::vector<std::string>& symbols);  // those of unseen_ that it is time for
+  bool is_wanted(const std::string& symbol) const;
   void look_after(Link& link);  // what is due by the time, which may destroy it
   void hand_over();
   void mark(market::FeedState state, Timestamp received_before);
@@ -107,6 +116,8 @@ class LiveSource final : public feeds::Source {
   const feeds::LiveProtocol protocol_;
   const LiveOptions options_;
   std::vector<std::string> symbols_;
+  std::vector<std::string> unseen_;    // not asked for yet: the venue's list has not come
+  std::optional<Duration> listed_by_;  // then they are asked for all the same
   std::mutex wanted_mutex_;
   std::optional<std::vector<std::string>> wanted_;  // in place of them
   const std::unique_ptr<Net> net_;

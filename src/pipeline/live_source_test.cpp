@@ -69,7 +69,9 @@ class Heard final : public feeds::EventSink {
     ++trades;
     if (trade.conditions & market::kRepaired) repaired.push_back(trade.identity.seq);
   }
-  void event(const feeds::OtherEvent&) override {}
+  void event(const feeds::OtherEvent& event) override {
+    records.push_back(std::get<market::Record>(event));
+  }
   void mark(const market::FeedMark& mark) override { marks.push_back(mark); }
   void control() override { ++controls; }
   void refuse(const feeds::Refusal& refusal) override { refusals.push_back(refusal.where); }
@@ -85,6 +87,7 @@ class Heard final : public feeds::EventSink {
   int trades = 0;
   std::vector<std::uint64_t> repaired;  // ids
   int controls = 0;
+  std::vector<market::Record> records;
   std::vector<market::FeedMark> marks;
   std::vector<std::string> refusals;
   std::vector<market::RawFrame> frames;
@@ -101,6 +104,7 @@ class LiveSourceTest : public testing::Test {
                                 .symbols = {"X", "Y"},
                                 .url = {},
                                 .token = Secret("k&y"),
+                                .directory = directory_,
                                 .seed = 1,
                                 .keep_raw = keep_raw_},
                     std::move(net), catalog_, clock_, log_);
@@ -125,6 +129,7 @@ class LiveSourceTest : public testing::Test {
 
   ManualClock clock_{kStart};
   bool keep_raw_ = false;
+  std::optional<feeds::Directory> directory_;
   LiveProtocol protocol_{.url = "wss://venue/ws",
                          .symbols_max = 10,
                          .subscribe = subscribe,
@@ -478,6 +483,84 @@ TEST_F(RepairTest, OfALongGapTheNewestAreFetched) {
   run_for(seconds(5));
   EXPECT_THAT(asked_, ElementsAre("https://rest/X/950001-1000000"));
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("too long to be fetched whole")));
+}
+
+// A venue whose list is symbols with blanks between them.
+class ListedTest : public RepairTest {
+ protected:
+  ListedTest() {
+    directory_ = feeds::Directory{
+        .url = "https://rest",
+        .target = [](std::string_view) -> std::string { return "/list"; },
+        .read = [](std::string_view body) -> Result<std::vector<feeds::Listed>> {
+          if (body == "busy") return fail(ErrorCode::kMalformed, "no list: busy");
+          std::vector<feeds::Listed> all;
+          std::istringstream symbols{std::string(body)};
+          for (std::string one; symbols >> one;) {
+            all.push_back(
+                {.symbol = one, .name = {}, .type = "spot", .currency = "USD", .status = {}});
+          }
+          return all;
+        },
+        .lists_all = true};
+    protocol_.unsubscribe = [](std::span<const std::string> symbols) {
+      return std::vector<std::string>{fmt::format("leave {}", fmt::join(symbols, " "))};
+    };
+    protocol_.subscribe = [](std::span<const std::string> symbols) {
+      return std::vector<std::string>{fmt::format("want {}", fmt::join(symbols, " "))};
+    };
+  }
+};
+
+TEST_F(ListedTest, WhatTheVenueDoesNotListIsLeftOutAndTold) {
+  start_with([](const std::string&) { return answer("X Z"); });
+  EXPECT_THAT(asked_, ElementsAre("https://rest/list"));
+  EXPECT_THAT(net_->sent(), ElementsAre("want X"));
+  EXPECT_THAT(heard_.refusals, ElementsAre("v/a"));
+  EXPECT_THAT(lines_, testing::Contains(
+                          AllOf(HasSubstr("does not list this symbol"), HasSubstr("symbol=Y"))));
+  ASSERT_EQ(heard_.records.size(), 1u);
+  EXPECT_EQ(to_string(catalog_.series(heard_.records[0].series).key), "v/instrument/X");
+  EXPECT_EQ(heard_.records[0].body,
+            R"({"venue":"v","symbol":"X","name":null,"type":"spot","currency":"USD",)"
+            R"("status":null,"zone":"UTC"})");
+  EXPECT_TRUE(source_->set_symbols({"Y", "Z"}));
+  run_for(seconds(1));
+  EXPECT_THAT(net_->sent(), ElementsAre("want X", "leave X", "want Z"));
+  EXPECT_EQ(heard_.refusals.size(), 2u);
+}
+
+TEST_F(ListedTest, WithoutAListTheyAreAskedForAsTheyAre) {
+  start_with([](const std::string&) { return answer("busy"); });
+  EXPECT_THAT(net_->sent(), ElementsAre("want X Y"));
+  EXPECT_TRUE(heard_.refusals.empty());
+  EXPECT_THAT(lines_, testing::Contains(HasSubstr("list cannot be had now")));
+}
+
+TEST_F(ListedTest, AListThatDoesNotComeIsNotWaitedForLong) {
+  start_with([](const std::string&) { return answer("X"); });
+  net_->is_rest_mute = true;
+  EXPECT_TRUE(source_->set_symbols({"X", "Y", "Z"}));
+  run_for(LiveSource::kListWait - milliseconds(100));
+  EXPECT_THAT(net_->sent(), ElementsAre("want X"));
+  run_for(milliseconds(200));
+  EXPECT_THAT(net_->sent(), ElementsAre("want X", "want Y Z"));
+  net_->is_rest_mute = false;  // it comes after all, and changes nothing
+  run_for(seconds(1));
+  EXPECT_THAT(net_->sent(), ElementsAre("want X", "want Y Z"));
+  EXPECT_EQ(heard_.refusals.size(), 1u);  // of Y, at first
+}
+
+TEST_F(ListedTest, TheSameInstrumentIsTheSameEvent) {
+  start_with([](const std::string&) { return answer("X Y"); });
+  const auto first = heard_.records;
+  heard_.records.clear();
+  source_.reset();
+  start_with([](const std::string&) { return answer("Y X Z"); });
+  ASSERT_EQ(heard_.records.size(), 2u);
+  EXPECT_EQ(heard_.records[0].identity, first[0].identity);
+  EXPECT_EQ(heard_.records[1].identity, first[1].identity);
+  EXPECT_FALSE(first[0].identity == first[1].identity);
 }
 
 // A venue that is asked by time, of whose trades one is a second.

@@ -257,6 +257,30 @@ class LiveTest(LiveCase):
         truth = {(series, id): trade for (_, id), trade in venue.truth(self.folder).items()}
         self.assertEqual(trades_of(self.tape), truth)
 
+    def test_symbols_are_looked_up_before_they_are_asked_for(self):
+        venues = [self.emulate(venue) for venue in SYMBOLS]
+        self.write_pipeline(*venues)
+        path = os.path.join(self.folder, "pipeline.toml")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text.replace('symbols = [', 'symbols = ["NO-SUCH", '))
+        with self.running() as service:
+            self.until_played(service, venues)
+            status = service.status()
+            self.assertEqual(service.stop(), 0)
+        self.assertEqual(status["quarantine"]["reasons"], {"bad_symbol": "3"})
+        self.assertEqual(service.log().count("does not list this symbol"), 3)
+        self.assertEqual(self.assert_true_and_whole(venues), 0)
+        done = product.run("tape", "cat", self.tape, "--kind", "record")
+        records = {row["series"]: row["body"] for row in map(json.loads, done.out.splitlines())}
+        self.assertEqual(
+            set(records), {f"{venue.venue}/instrument/{venue.symbol}" for venue in venues}
+        )
+        body = records["binance/instrument/BTCUSDT"]
+        body = body if isinstance(body, dict) else json.loads(body)
+        self.assertEqual((body["currency"], body["zone"]), ("USDT", "UTC"))
+
     def test_what_cannot_be_fetched_stays_a_gap_that_is_known(self):
         venue = self.emulate("binance", "--fault", "cut@1s", "--fault", "drop@3s")
         self.write_pipeline(venue, rest_of=lambda _: "http://127.0.0.1:9")

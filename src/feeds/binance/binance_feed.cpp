@@ -317,23 +317,32 @@ bool says_goodbye(std::string_view frame) {
   return frame.size() < 256 && frame.contains(R"("e":"serverShutdown")");
 }
 
-// [{"symbol":"ETHBTC","price":"0.03"}], of GET /api/v3/ticker/price: the shortest list of all.
+// {"symbols":[{"symbol":"ETHBTC","status":"TRADING","baseAsset":"ETH","quoteAsset":"BTC",...}]}, of
+// GET /api/v3/exchangeInfo.
 Result<std::vector<Listed>> read_directory(std::string_view body) {
   JsonReader json;
   od::document document;
   od::array rows;
   simdjson::error_code code = json.iterate(body).get(document);
-  if (code == simdjson::SUCCESS) code = document.get_array().get(rows);
+  if (code == simdjson::SUCCESS) code = document["symbols"].get_array().get(rows);
   if (code != simdjson::SUCCESS) {
     return fail(ErrorCode::kMalformed,
                 fmt::format("binance answered no list: {}", body.substr(0, 200)));
   }
   std::vector<Listed> all;
-  TD_TRY(for_each_row<1>(rows, {"symbol"}, [&](auto& texts) {
-    all.push_back(
-        {.symbol = std::move(texts[0]), .name = {}, .type = "spot", .currency = {}, .status = {}});
+  TD_TRY(for_each_row<4>(rows, {"symbol", "baseAsset", "quoteAsset", "status"}, [&](auto& texts) {
+    all.push_back({.symbol = std::move(texts[0]),
+                   .name = texts[1] + "/" + texts[2],
+                   .type = "spot",
+                   .currency = std::move(texts[2]),
+                   .status = std::move(texts[3])});
   }));
   return all;
+}
+
+// Without the permissions it is a third as long.
+std::string directory_target(std::string_view) {
+  return "/api/v3/exchangeInfo?showPermissionSets=false";
 }
 
 constexpr std::uint64_t kAnswerMax = 1000;  // trades
@@ -373,8 +382,10 @@ FeedKind feed_kind() {
       .emulation = Emulation{.path = "/stream", .open = open_session, .answer = answer},
       .directory = Directory{
           .url = "https://api.binance.com",
-          .target = [](std::string_view) -> std::string { return "/api/v3/ticker/price"; },
-          .read = read_directory}};
+          .target = directory_target,
+          .read = read_directory,
+          .lists_all = true,
+          .listed_as = [](std::string_view symbol) { return split_symbol(symbol).instrument; }}};
 }
 
 }  // namespace tapedeck::feeds::binance

@@ -164,22 +164,11 @@ std::string exchange_info(std::span<const std::string> symbols) {
   return fmt::format(R"({{"timezone":"UTC","symbols":[{}]}})", body);
 }
 
-// [{"symbol":"BTCUSDT","price":"0"}]
-std::string tickers(std::span<const std::string> symbols) {
-  std::string body;
-  for (const std::string& symbol : symbols) {
-    body += fmt::format(R"({}{{"symbol":{},"price":"0"}})", body.empty() ? "" : ",",
-                        json_quote(symbol));
-  }
-  return fmt::format("[{}]", body);
-}
-
 }  // namespace
 
 VenueAnswer answer(const VenueQuestion& question) {
   const Parameters& query = question.query;
   if (question.path == "/api/v3/exchangeInfo") return {.body = exchange_info(question.symbols)};
-  if (question.path == "/api/v3/ticker/price") return {.body = tickers(question.symbols)};
   const bool is_aggregate = question.path == "/api/v3/aggTrades";
   if (!is_aggregate && question.path != "/api/v3/historicalTrades") {
     return {.status = 404, .body = "{}"};

@@ -26,8 +26,7 @@ Wished split_symbol(std::string_view symbol);
 std::string stream_of(std::string_view symbol);
 
 std::unique_ptr<VenueSession> open_session(std::string_view target);
-// GET /api/v3/historicalTrades, aggTrades, exchangeInfo (what clients take from it) and
-// ticker/price.
+// GET /api/v3/historicalTrades, aggTrades, and exchangeInfo (what clients take from it).
 VenueAnswer answer(const VenueQuestion& question);
 
 }  // namespace tapedeck::feeds::binance

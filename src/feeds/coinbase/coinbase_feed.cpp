@@ -237,7 +237,8 @@ FeedKind feed_kind() {
       .emulation = Emulation{.path = "/", .open = open_session, .answer = answer},
       .directory = Directory{.url = "https://api.exchange.coinbase.com",
                              .target = [](std::string_view) -> std::string { return "/products"; },
-                             .read = read_directory}};
+                             .read = read_directory,
+                             .lists_all = true}};
 }
 
 }  // namespace tapedeck::feeds::coinbase

@@ -369,7 +369,8 @@ FeedKind feed_kind() {
           .directory = Directory{
               .url = "https://api.kraken.com",
               .target = [](std::string_view) -> std::string { return "/0/public/AssetPairs"; },
-              .read = read_directory}};
+              .read = read_directory,
+              .lists_all = true}};
 }
 
 }  // namespace tapedeck::feeds::kraken
