@@ -188,6 +188,10 @@ class Emulator::Client final : public net::WebSocketHandler {
 
   // With what is to be sent now.
   void fill() {
+    // Of all that was traded, whether this client got it or not.
+    for (; looked_at_ < next_trade_; ++looked_at_) {
+      last_[emulator_.trades_[looked_at_].symbol] = &emulator_.trades_[looked_at_];
+    }
     if (std::exchange(is_beat_due_, false)) {
       std::vector<const EmulatedTrade*> last;
       for (const auto& [symbol, trade] : last_) last.push_back(trade);
@@ -199,7 +203,6 @@ class Emulator::Client final : public net::WebSocketHandler {
     while (queue_.empty() && next_trade_ < due) {
       const EmulatedTrade& trade = emulator_.trades_[next_trade_++];
       if (!session_->symbols().contains(trade.symbol)) continue;
-      last_[trade.symbol] = &trade;
       send(trade);
     }
   }
@@ -230,6 +233,7 @@ class Emulator::Client final : public net::WebSocketHandler {
   std::unique_ptr<feeds::VenueSession> session_;
   std::deque<std::string> queue_;
   std::size_t next_trade_;
+  std::size_t looked_at_ = 0;  // for last_
   std::map<std::string_view, const EmulatedTrade*> last_;
   bool is_beat_due_ = false;
 

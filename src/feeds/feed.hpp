@@ -99,6 +99,9 @@ struct LiveProtocol {
   // Each symbol's own sign of life: which one's this frame is. Once a symbol has given one, its
   // silence counts as above, however much comes of others. Null: there are no such frames.
   std::optional<std::string_view> (*beat_of)(std::string_view frame) = nullptr;
+  // The newest trade that there is, where such a frame tells it: what is behind the last one that
+  // came is missed. Of venues with ids only. Null: a miss shows when the next trade comes.
+  std::optional<std::uint64_t> (*newest_of)(std::string_view beat) = nullptr;
   // To be said again so often, for the venue forgets who is quiet.
   std::optional<Duration> subscribe_every{};
   // The venue ends a connection that is older. Shortly before, another one is made; the old one is

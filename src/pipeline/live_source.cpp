@@ -265,9 +265,17 @@ namespace {
 // Hands all on, and tells what the venue complains of and what nobody understands.
 class Told final : public feeds::EventSink {
  public:
-  Told(feeds::EventSink& sink, Log& log, const std::string& feed, int& told, int told_max)
-      : sink_(sink), log_(log), feed_(feed), told_(told), told_max_(told_max) {}
-  void trade(const market::Trade& trade) override { sink_.trade(trade); }
+  // `came`: by series the newest id, to be kept; null: nobody wants it.
+  Told(feeds::EventSink& sink, Log& log, const std::string& feed, int& told, int told_max,
+       std::map<SeriesId, std::uint64_t>* came)
+      : sink_(sink), log_(log), feed_(feed), told_(told), told_max_(told_max), came_(came) {}
+  void trade(const market::Trade& trade) override {
+    if (came_ != nullptr) {
+      std::uint64_t& newest = (*came_)[trade.series];
+      newest = std::max(newest, trade.identity.seq);
+    }
+    sink_.trade(trade);
+  }
   void event(const feeds::OtherEvent& event) override { sink_.event(event); }
   void mark(const FeedMark& mark) override { sink_.mark(mark); }
   void control() override { sink_.control(); }
@@ -293,6 +301,7 @@ class Told final : public feeds::EventSink {
   const std::string& feed_;
   int& told_;
   const int told_max_;
+  std::map<SeriesId, std::uint64_t>* const came_;
 };
 
 }  // namespace
@@ -303,14 +312,7 @@ void LiveSource::on_frame(Link& link, std::string_view frame, Timestamp ts_recv)
   if (!link.proven) link.proven = now;
   last_recv_ = ts_recv;
   if (protocol_.beat_of != nullptr) {
-    if (const auto symbol = protocol_.beat_of(frame)) {
-      const auto known = link.beats.find(*symbol);
-      if (known != link.beats.end()) {
-        known->second = now;
-      } else if (std::ranges::find(symbols_, *symbol) != symbols_.end()) {
-        link.beats.emplace(*symbol, now);
-      }
-    }
+    if (const auto symbol = protocol_.beat_of(frame)) on_beat(link, *symbol, frame);
   }
   if (protocol_.says_goodbye != nullptr && protocol_.says_goodbye(frame)) link.is_ending = true;
   where_.clear();
@@ -321,8 +323,40 @@ void LiveSource::on_frame(Link& link, std::string_view frame, Timestamp ts_recv)
                   .identity = {.origin = link.origin, .seq = link.frames},
                   .body = std::string(frame)});
   }
-  Told told(*sink_, log_, options_.feed, link.refusals_told, kRefusalsTold);
+  Told told(*sink_, log_, options_.feed, link.refusals_told, kRefusalsTold,
+            protocol_.newest_of != nullptr ? &came_ : nullptr);
   feed_->on_frame(frame, ts_recv, where_, told);
+}
+
+void LiveSource::on_beat(Link& link, std::string_view symbol, std::string_view frame) {
+  const auto known = link.beats.find(symbol);
+  if (known != link.beats.end()) {
+    known->second = clock_.elapsed();
+  } else if (std::ranges::find(symbols_, symbol) != symbols_.end()) {
+    link.beats.emplace(symbol, clock_.elapsed());
+  } else {
+    return;
+  }
+  const auto newest = protocol_.newest_of != nullptr && protocol_.repair
+                          ? protocol_.newest_of(frame)
+                          : std::nullopt;
+  if (!newest) return;
+  // Before any trade has come, as after a start, the newest is asked for alone: what is missing
+  // before it shows by its id.
+  std::uint64_t first = *newest;
+  IntervalSet* asked = nullptr;
+  for (const auto& [series, id] : came_) {
+    if (catalog_.series(series).key.instrument != symbol) continue;
+    if (id >= *newest) return;
+    first = id + 1;
+    asked = &asked_[series];
+  }
+  const auto told = told_.try_emplace(std::string(symbol)).first;
+  if (told->second >= *newest) return;
+  if (told->second > 0 && (asked == nullptr || told->second >= first)) first = told->second + 1;
+  told->second = *newest;
+  if (asked != nullptr) asked->insert(first, *newest);
+  add_gap(told->first, first, *newest, clock_.now());
 }
 
 void LiveSource::on_close(Link& link, const std::string& why, std::optional<Duration> stay_away) {
@@ -362,6 +396,13 @@ void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first, 
   const std::string symbol = symbol_of != nullptr ? symbol_of(of.key) : of.key.instrument;
   if (!is_wanted(symbol)) return;
   if (asked_[series].contains(last) || gaps_.size() >= kGapsMax) return;
+  asked_[series].insert(first, last);
+  add_gap(symbol, first, last, before.value_or(clock_.now()));
+}
+
+void LiveSource::add_gap(const std::string& symbol, std::uint64_t first, std::uint64_t last,
+                         Timestamp before) {
+  if (gaps_.size() >= kGapsMax) return;
   if (last - first >= kRepairMax) {
     log_.warning("a gap is too long to be fetched whole: its older trades stay missing",
                  {{"feed", options_.feed},
@@ -370,10 +411,9 @@ void LiveSource::missing(SeriesId series, OriginId origin, std::uint64_t first, 
                   {"fetched", kRepairMax}});
     first = last - kRepairMax + 1;
   }
-  asked_[series].insert(first, last);
   if (gaps_.empty()) next_fetch_ = std::max(next_fetch_, clock_.elapsed() + kRepairAfter);
   Gap gap{.symbol = symbol, .first = first, .last = last};
-  gap.too_late = before.value_or(clock_.now());
+  gap.too_late = before;
   gap.since = gap.too_late - gap.step;
   gap.behind = gap.too_late;
   gaps_.push_back(std::move(gap));

@@ -103,6 +103,9 @@ class LiveSource final : public feeds::Source {
   void look_after(Link& link);  // what is due by the time, which may destroy it
   void hand_over();
   void mark(market::FeedState state, Timestamp received_before);
+  void on_beat(Link& link, std::string_view symbol, std::string_view frame);
+  void add_gap(const std::string& symbol, std::uint64_t first, std::uint64_t last,
+               Timestamp before);
   void fetch_missing();
   void on_answer(const Result<HttpAnswer>& answer);
   struct Gap;
@@ -178,6 +181,9 @@ class LiveSource final : public feeds::Source {
   std::map<SeriesId, IntervalSet> asked_;  // ids that were a gap once
   bool is_fetching_ = false;
   Duration next_fetch_{};
+  // Where beats tell the newest trade: the last one that came, and the newest that was told.
+  std::map<SeriesId, std::uint64_t> came_;
+  std::map<std::string, std::uint64_t, std::less<>> told_;
 
   feeds::EventSink* sink_ = nullptr;  // of the pull under way
   std::optional<Duration> idle_for_;

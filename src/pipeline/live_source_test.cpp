@@ -37,7 +37,9 @@ class PriceFeed final : public feeds::Feed {
       return sink.refuse({"venue_error", "no such symbol", std::string(where), frame});
     }
     if (frame == "bad") return sink.refuse({"malformed", "bad", std::string(where), frame});
-    sink.trade({.ts_event = ts_recv, .ts_recv = ts_recv});
+    market::Trade trade{.ts_event = ts_recv, .ts_recv = ts_recv};
+    if (frame.starts_with("trade ")) trade.identity.seq = std::stoull(std::string(frame.substr(6)));
+    sink.trade(trade);
   }
   // Ids with blanks between them.
   void on_answer(std::string_view, std::string_view body, Timestamp ts_recv, std::string_view,
@@ -450,6 +452,44 @@ TEST_F(RepairTest, WhatTheVenueHasNotStaysMissing) {
   run_for(seconds(20));
   EXPECT_EQ(asked_.size(), 1u);
   EXPECT_THAT(lines_.back(), HasSubstr("missed trades stay missing"));
+}
+
+// A venue whose heartbeats are "heartbeat X 7": the newest trade of X is 7.
+class NewestTest : public RepairTest {
+ protected:
+  void play(Script script, std::string_view body) {
+    protocol_.beat_of = [](std::string_view frame) -> std::optional<std::string_view> {
+      if (!frame.starts_with("heartbeat ")) return std::nullopt;
+      return frame.substr(10, 1);
+    };
+    protocol_.newest_of = [](std::string_view beat) -> std::optional<std::uint64_t> {
+      return std::stoull(std::string(beat.substr(12)));
+    };
+    start({std::move(script)});
+    net_->rest = [this, body](const std::string& url) {
+      asked_.push_back(url);
+      return answer(std::string(body));
+    };
+  }
+};
+
+TEST_F(NewestTest, WhatWasTradedLastAndNeverCameIsFetched) {
+  play({{seconds(1), Kind::kFrame, "trade 7"},
+        {seconds(2), Kind::kFrame, "heartbeat X 7"},
+        {seconds(3), Kind::kFrame, "heartbeat X 9"},
+        {seconds(4), Kind::kFrame, "heartbeat X 9"},
+        {seconds(5), Kind::kFrame, "heartbeat Z 9"}},  // which nobody asked for
+       "8 9");
+  run_for(seconds(10));
+  EXPECT_THAT(asked_, ElementsAre("https://rest/X/8-9"));
+  EXPECT_THAT(heard_.repaired, ElementsAre(8, 9));
+}
+
+TEST_F(NewestTest, AfterAStartTheNewestIsAskedForAlone) {
+  play({{seconds(1), Kind::kFrame, "heartbeat X 9"}, {seconds(5), Kind::kFrame, "heartbeat X 11"}},
+       "9 10 11");
+  run_for(seconds(10));
+  EXPECT_THAT(asked_, ElementsAre("https://rest/X/9-9", "https://rest/X/10-11"));
 }
 
 TEST_F(RepairTest, TheVenueIsNotAskedForWhatItNeverNumbered) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <string>
 #include <utility>
@@ -184,6 +185,16 @@ std::optional<std::string_view> beat_of(std::string_view frame) {
   return frame.substr(0, frame.find('"'));
 }
 
+std::optional<std::uint64_t> newest_of(std::string_view beat) {
+  constexpr std::string_view kNewest = R"("last_trade_id":)";
+  const auto at = beat.find(kNewest);
+  if (at == beat.npos) return std::nullopt;
+  beat.remove_prefix(at + kNewest.size());
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(beat.data(), beat.data() + beat.size(), id);
+  return error == std::errc() && id > 0 ? std::optional(id) : std::nullopt;
+}
+
 // [{"id":"BTC-USD","display_name":"BTC/USD","quote_currency":"USD","status":"online",...}], of GET
 // /products.
 Result<std::vector<Listed>> read_directory(std::string_view body) {
@@ -232,6 +243,7 @@ FeedKind feed_kind() {
                            .unsubscribe = unsubscribe,
                            .silence_max = seconds(10),
                            .beat_of = beat_of,
+                           .newest_of = newest_of,
                            .repair = RepairProtocol{.url = "https://api.exchange.coinbase.com",
                                                     .target = repair_target}},
       .emulation = Emulation{.path = "/", .open = open_session, .answer = answer},
