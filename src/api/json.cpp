@@ -53,7 +53,8 @@ std::string begin_frame(const FrameHead& head, std::uint64_t run, Offset offset)
 }
 
 std::string end_frame(std::string out, std::string_view status) {
-  return status.empty() ? out + '}' : out + fmt::format(",\"status\":{}}}", status);
+  out += status.empty() ? "}" : fmt::format(",\"status\":{}}}", status);
+  return out;
 }
 
 void append_tape(std::string& out, const pipeline::PlayStatus& status) {

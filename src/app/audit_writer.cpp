@@ -19,7 +19,6 @@ using quality::Loss;
 using quality::LostTrade;
 using quality::OldBar;
 using quality::OldKeyReport;
-using quality::OldPipeline;
 using quality::OldSeries;
 
 constexpr std::size_t kSeriesMax = 10;  // of the text

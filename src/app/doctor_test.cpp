@@ -115,10 +115,10 @@ TEST_F(DoctorTest, AllIsWell) {
 
 TEST_F(DoctorTest, Certificate) {
   needs_.has_tls = true;
-  certificate_ = CertificateState{{"deck.example.org"}, clock_.now() + hours(24 * 90)};
+  certificate_ = CertificateState{{"deck.example.org"}, clock_.now() + hours(24) * 90};
   EXPECT_FALSE(any_failed(look()));
   EXPECT_THAT(findings_text(look()), HasSubstr("a certificate for deck.example.org, valid until"));
-  certificate_->valid_until = clock_.now() + hours(24 * 13);
+  certificate_->valid_until = clock_.now() + hours(24) * 13;
   expect_bad("tls", Health::kWarn, "renew it");
   certificate_->names = {};
   expect_bad("tls", Health::kWarn, "names nobody");

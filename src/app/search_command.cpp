@@ -24,7 +24,7 @@ std::string lower(std::string_view text) {
 
 // A field of CSV.
 std::string field(const std::string& text) {
-  const std::string shown = printable(text);
+  std::string shown = printable(text);
   if (shown.find_first_of(",\"") == shown.npos) return shown;
   std::string out = "\"";
   for (const char c : shown) out += c == '"' ? std::string("\"\"") : std::string(1, c);

@@ -80,8 +80,8 @@ class MemoryFile final : public File {
 
 class MemorySharedFile final : public SharedFile {
  public:
-  MemorySharedFile(std::shared_ptr<MemoryDisk::State> disk, std::shared_ptr<MemoryDisk::Node> node,
-                   std::string path)
+  MemorySharedFile(const std::shared_ptr<MemoryDisk::State>& disk,
+                   const std::shared_ptr<MemoryDisk::Node>& node, std::string path)
       : disk_(disk), node_(node), path_(path), file_(disk, node, std::move(path)) {}
   ~MemorySharedFile() override {
     std::lock_guard lock(disk_->mutex);

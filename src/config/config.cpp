@@ -43,7 +43,7 @@ using Options = std::vector<Option<C>>;
 
 constexpr std::uint64_t kMebibyte = 1u << 20;
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 60;
-constexpr Duration kYears100 = hours(24 * 36'500);
+constexpr Duration kYears100 = hours(24) * 36'500;
 
 Options<TapeConfig> tape_options() {
   using C = TapeConfig;
@@ -108,7 +108,7 @@ Options<FeedConfig> feed_options() {
       option("speed", Maybe<PositiveNumber>{{1'000'000}}, &C::speed,
              "How fast a recording plays: seconds of the market a second. Without it, as fast as "
              "it can be taken, in the order of the files."),
-      option("every", Maybe<Span>{{.most = hours(24 * 7), .least = milliseconds(100)}}, &C::every,
+      option("every", Maybe<Span>{{.most = hours(24) * 7, .least = milliseconds(100)}}, &C::every,
              "How often a venue that is polled is asked for each symbol; `http_json`: 1m unless "
              "said."),
       option("interval", Maybe<BarInterval>{}, &C::interval,
@@ -554,16 +554,17 @@ class Lines {
   }
 
  private:
-  bool is_blank(std::size_t i) const { return lines_[i].find_first_not_of(" \t\r\n") == npos; }
+  bool is_blank(std::size_t i) const {
+    return lines_[i].find_first_not_of(" \t\r\n") == std::string::npos;
+  }
   bool is_header(std::size_t i) const {
     const std::size_t begin = lines_[i].find_first_not_of(" \t");
-    return begin != npos && lines_[i][begin] == '[';
+    return begin != std::string::npos && lines_[i][begin] == '[';
   }
   void clear(std::size_t from, std::size_t to) {
     for (; from < to; ++from) lines_[from] = "\n";
   }
 
-  static constexpr std::size_t npos = std::string::npos;
   std::vector<std::string> lines_;
 };
 

@@ -1,4 +1,5 @@
 #include "pipeline/deck.hpp"
+#include "pipeline/symbol_lookup.hpp"
 
 #include <fmt/format.h>
 #include <pthread.h>
@@ -103,7 +104,10 @@ std::vector<market::Series> Deck::instruments() const {
   if (now.run == nullptr) return series;
   const market::Catalog& catalog = now.run->pipeline->catalog();
   const auto count = static_cast<std::uint32_t>(catalog.series_count());
-  for (std::uint32_t id = 0; id < count; ++id) series.push_back(catalog.series(SeriesId(id)));
+  for (std::uint32_t id = 0; id < count; ++id) {
+    const market::Series& one = catalog.series(SeriesId(id));
+    if (one.key.channel != kInstrumentChannel) series.push_back(one);
+  }
   return series;
 }
 

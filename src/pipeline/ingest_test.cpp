@@ -47,9 +47,10 @@ class ByteReader final : public feeds::RowsReader {
 
 // A pipeline in threads, on a disk that can be full.
 class IngestTest : public testing::Test {
- protected:
+ public:
   ~IngestTest() override { stop(); }
 
+ protected:
   void start() {
     PipelineParts parts;
     parts.catalog = std::make_unique<market::Catalog>();

@@ -51,8 +51,8 @@ Result<LookedUp> look_up(const feeds::Directory& directory, std::string_view ven
     const std::string hash = sha256_hex(body);
     constexpr std::size_t kDigits = 16;
     found.records.push_back(
-        {.series = catalog.intern(
-             market::Series{.key = {std::string(venue), "instrument", std::string(one.symbol)}}),
+        {.series = catalog.intern(market::Series{
+             .key = {std::string(venue), std::string(kInstrumentChannel), one.symbol}}),
          .ts_event = answer.ts_recv,
          .ts_recv = answer.ts_recv,
          .identity = {.origin = origin,

@@ -15,6 +15,9 @@
 
 namespace tapedeck::pipeline {
 
+// The channel of what a list says: it has records, and no prices.
+inline constexpr std::string_view kInstrumentChannel = "instrument";
+
 struct LookedUp {
   std::vector<std::string> listed;
   std::vector<std::string> unlisted;

@@ -114,7 +114,7 @@ std::string encode_keys(const OrderKey& open, const OrderKey& close) {
 
 Result<BarCell> decode_keys(Bar bar, std::string_view keys, KeyTexts& texts) {
   WireReader reader(keys);
-  BarCell cell{.bar = std::move(bar), .open_key = {}, .close_key = {}};
+  BarCell cell{.bar = bar, .open_key = {}, .close_key = {}};
   const auto version = reader.fixed<std::uint8_t>();
   cell.open_key = get_key(reader, texts);
   cell.close_key = get_key(reader, texts);

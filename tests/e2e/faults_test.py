@@ -21,7 +21,7 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "replay"))
 import certificate
 import product
-from live_test import LENGTH_MS, REPAIRED, SYMBOLS, TRADES, LiveCase, missing_of, trades_of
+from live_test import LENGTH_MS, SYMBOLS, TRADES, LiveCase, missing_of, trades_of
 
 FAULTS = int(os.environ.get("TAPEDECK_FAULTS", "12"))  # of a session
 FAULTS_S = float(os.environ.get("TAPEDECK_FAULTS_S", "12"))  # that it lasts
@@ -44,8 +44,7 @@ class FaultsTest(LiveCase):
         self.write_pipeline(*venues, more=f'ca_file = "{trusted}"\n')
         with self.running() as service:
             self.until_played(service, venues)
-            mended = lambda: all(not s.startswith(REPAIRED) for s, _ in missing_of(self.tape))
-            service.until("repairs over https", mended)
+            service.until("repairs over https", lambda: not missing_of(self.tape))
             self.assertEqual(service.stop(), 0)
         self.assert_true_and_whole(venues)
 
@@ -60,44 +59,24 @@ class FaultsTest(LiveCase):
             self.assertEqual(service.stop(), 0)
         self.assertEqual({series for series, _ in trades_of(self.tape)}, {"binance/trade/BTCUSDT"})
 
-    def played(self, venue, *faults):
-        """A venue with these faults, played to its end: what the program said, and its status."""
-        # So slow that it still trades when the program is back.
-        options = ["--speed", "0.5", *(word for fault in faults for word in ("--fault", fault))]
-        emulator = self.emulate(venue, *options)
-        self.write_pipeline(emulator)
-        with self.running() as service:
-            self.until_played(service, [emulator])
-            if venue in REPAIRED:
-                service.until("repairs", lambda: not missing_of(self.tape))
-            status = service.status()
-            self.assertEqual(service.stop(), 0)
-        lost = self.assert_true_and_whole([emulator])
-        if venue in REPAIRED:
-            self.assertEqual(lost, 0)
-            self.assert_bars_are_the_truths(emulator)
-        return service.log(), status
-
     def test_rarer_faults(self):
         for name in SYMBOLS:
             with self.subTest(name):
                 self.setUp()
                 faults = "oversized@1s renamed@2500ms skew@3s drip@3500ms kick@4s".split()
-                log, status = self.played(name, *faults)
+                log, status = self.played(name, faults)
                 self.assertIn("more came than is allowed", log)
                 self.assertIn("a day old", log)
                 # The one with another name, whole, and no other.
                 self.assertEqual(status["quarantine"]["reasons"], {"missing_field": "1"})
 
     def test_who_is_asked_to_stay_away_stays_away(self):
-        log, _ = self.played("binance", "drop@500ms", "429@500ms", "cut@700ms")
+        # So slow that it still trades when the program is back.
+        log, _ = self.played("binance", ["drop@500ms", "429@500ms", "cut@700ms"], speed="0.5")
         self.assertIn("too many attempts", log)
-        log, _ = self.played_again("coinbase", "drop@500ms", "429@600ms")
-        self.assertIn("the venue answered 429", log)
-
-    def played_again(self, *arguments):
         self.setUp()
-        return self.played(*arguments)
+        log, _ = self.played("coinbase", ["drop@500ms", "429@600ms"], speed="0.5")
+        self.assertIn("the venue answered 429", log)
 
     def session(self, name, kills=()):
         """Many faults at random: what is missing in the end, by its ids."""
@@ -121,17 +100,15 @@ class FaultsTest(LiveCase):
             service.until("the feed is connected", is_live)
             if name in TELL_THE_NEWEST:
                 service.until("all of it", lambda: len(trades_of(self.tape)) == TRADES)
-            if name in REPAIRED:
-                service.until("repairs", lambda: not missing_of(self.tape))
+            service.until("repairs", lambda: not missing_of(self.tape))
             self.assertEqual(service.stop(), 0)
         self.assert_true_and_whole([venue])
         there, truth = trades_of(self.tape), trades_of(os.path.join(self.folder, f"truth-{name}"))
-        if name in REPAIRED:
-            # What was traded after the last trade that came, nobody can know of.
-            unknown = [int(truth[key][0]) for key in set(truth) - set(there)]
-            second = 10**9
-            before = min(unknown) // second * second if unknown else None
-            self.assert_bars_are_the_truths(venue, before=before)
+        # What was traded after the last trade that came, nobody can know of.
+        unknown = [int(truth[key][0]) for key in set(truth) - set(there)]
+        second = 10**9
+        before = min(unknown) // second * second if unknown else None
+        self.assert_bars_are_the_truths(venue, before=before)
         missing = missing_of(self.tape)
         print(
             f"{name}: {FAULTS} faults in {FAULTS_S:.0f} s, {len(kills)} kills: "

@@ -1,5 +1,6 @@
 #include "feeds/ingest/ingest_reader.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -80,7 +81,8 @@ TEST_F(IngestReaderTest, ARowWithoutAnIdIsItsPlaceInItsPiece) {
   const std::string row = R"({"symbol":"A","price":1,"size":1,"time":"2024-05-01T00:00:00Z"})";
   const auto identities = [&](const std::string& key) {
     std::vector<market::Identity> all;
-    for (const auto& trade : read({.body = row + "\nx\n" + row, .venue = "v", .key = key}).trades) {
+    const std::string body = fmt::format("{0}\nx\n{0}", row);
+    for (const auto& trade : read({.body = body, .venue = "v", .key = key}).trades) {
       all.push_back(trade.identity);
     }
     return all;

@@ -15,7 +15,6 @@ namespace {
 
 using market::PriceTick;
 using market::to_string;
-using testing::ElementsAre;
 using testing::HasSubstr;
 constexpr Timestamp kRecv{1'736'509'141'000'000'000};
 

@@ -605,7 +605,8 @@ class Writer {
   Status sync() {
     connection_->forget_error();
     sqlite3_file* log = nullptr;
-    sqlite3_file_control(connection_->db(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    sqlite3_file_control(connection_->db(), "main", SQLITE_FCNTL_JOURNAL_POINTER,
+                         static_cast<void*>(&log));
     TD_CHECK(log != nullptr);
     if (log->pMethods != nullptr) {
       const int code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
@@ -881,7 +882,7 @@ class SqliteStore final : public Store {
                             to_iso(Timestamp{row.integer(kBarColumnCount)})));
           }
         }
-        bars.push_back(std::move(bar));
+        bars.push_back(bar);
         return {};
       };
       TD_TRY(reader.each(statement, take));
@@ -905,7 +906,7 @@ class SqliteStore final : public Store {
       Reader::bind(reader.revisions, series, spec, ts_open.ns);
       const auto take = [&](const Statement& row) -> Status {
         TD_ASSIGN(Bar bar, read_bar(row));
-        bars.push_back(std::move(bar));
+        bars.push_back(bar);
         return {};
       };
       TD_TRY(reader.each(reader.revisions, take));

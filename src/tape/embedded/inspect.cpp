@@ -712,7 +712,7 @@ class Repairer {
   Status put_aside(Action& action) {
     const std::string& path = action.step.path;
     for (int n = 1;; ++n) {
-      const std::string name = kept_name(path, n);
+      std::string name = kept_name(path, n);
       const auto taken = disk_.open(name, OpenMode::kRead);
       if (taken) continue;
       if (taken.error().code != ErrorCode::kNotFound) return std::unexpected(taken.error());
@@ -726,7 +726,7 @@ class Repairer {
   Result<std::string> keep_copy(const std::string& path) {
     TD_ASSIGN(const auto original, disk_.open(path, OpenMode::kRead));
     for (int n = 1;; ++n) {
-      const std::string name = kept_name(path, n);
+      std::string name = kept_name(path, n);
       const auto taken = disk_.open(name, OpenMode::kRead);
       if (!taken && taken.error().code != ErrorCode::kNotFound) {
         return std::unexpected(taken.error());
@@ -822,7 +822,7 @@ Result<Verified> verify_tape(Disk& disk, const std::string& directory, const Pro
   Verified out;
   if (folder.manifest_problem) out.problems.push_back(manifest_problem(folder, directory));
   for (const std::string& name : folder.strangers) {
-    out.problems.push_back({.path = directory + "/" + name,
+    out.problems.push_back({.path = fmt::format("{}/{}", directory, name),
                             .what = fmt::format("the tape has {} partitions, and this is the "
                                                 "folder of another one",
                                                 folder.partitions),
