@@ -12,6 +12,6 @@ function(td_room name)
       GTest::gmock GTest::gtest_main)
     target_compile_definitions(td_${name}_test PRIVATE
       TD_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
-    gtest_discover_tests(td_${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+    gtest_discover_tests(td_${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 1200)
   endif()
 endfunction()

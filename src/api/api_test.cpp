@@ -89,7 +89,7 @@ TEST_F(ApiTest, TheDescriptionHasExactlyTheseRoutes) {
       std::string method = line.substr(4, line.size() - 5);
       std::ranges::transform(method, method.begin(),
                              [](unsigned char c) { return std::toupper(c); });
-      described.insert(method + " " + path);
+      described.insert(fmt::format("{} {}", method, path));
     }
   }
   EXPECT_EQ(described, in_code);
@@ -449,10 +449,10 @@ TEST_F(ApiTest, TheChangeSaysWhatItIsCountedFrom) {
   EXPECT_THAT(line(), HasSubstr(fmt::format("9,100,{},-1,-10,session_open,10,{},6",
                                             (ten + seconds(2)).ns, (ten - hours(2)).ns)));
   ASSERT_TRUE(fake_.restart());
-  fake_.put(bar(minute_of(ten - hours(24 * 3)), "6", 5));
+  fake_.put(bar(minute_of(ten - hours(24) * 3), "6", 5));
   fake_.put_trade("9", ten, 5);
   EXPECT_THAT(line(),
-              HasSubstr(fmt::format(",3,50,previous_close,6,{},6", (ten - hours(24 * 3)).ns)));
+              HasSubstr(fmt::format(",3,50,previous_close,6,{},6", (ten - hours(24) * 3).ns)));
 }
 
 TEST_F(ApiTest, AnswersSql) {

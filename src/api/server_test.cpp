@@ -124,7 +124,6 @@ TEST_F(ServerTest, AnotherSiteMayNotRestart) {
 TEST_F(ServerTest, SnapshotThenBarsThenResumeThenRestart) {
   fake_.put(bar(0, "10", 5));
   start();
-  std::string seen;
   {
     LoopbackClient client(port());
     ASSERT_EQ(client.upgrade(kLive, bearer_)->status, 101);

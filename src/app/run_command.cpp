@@ -69,12 +69,10 @@ std::uint64_t seed_of_now(const Around& around) {
 }
 
 // The symbols of one connection of a live feed. `name`: as in marks.
-Result<pipeline::FeedPart> open_connection(const Around& around, const config::FeedConfig& config,
-                                           std::unique_ptr<feeds::Feed> feed,
-                                           const feeds::LiveProtocol& live,
-                                           std::vector<std::string> symbols, std::string name,
-                                           std::optional<feeds::Directory> directory,
-                                           market::Catalog& catalog) {
+Result<pipeline::FeedPart> open_connection(
+    const Around& around, const config::FeedConfig& config, std::unique_ptr<feeds::Feed> feed,
+    const feeds::LiveProtocol& live, std::vector<std::string> symbols, const std::string& name,
+    std::optional<feeds::Directory> directory, market::Catalog& catalog) {
   // Who plays a venue is asked for its list at its own address, or not at all.
   if (directory && (!directory->lists_all || (!config.url.empty() && config.rest_url.empty()))) {
     directory.reset();
@@ -122,7 +120,7 @@ Result<std::vector<pipeline::FeedPart>> open_live_feed(const Around& around,
     auto feed = std::move((*special)->feed);
     std::string name = fmt::format("{}/{}", feed->venue(), config.id);
     TD_ASSIGN(auto part, open_connection(around, config, std::move(feed), (*special)->live,
-                                         config.symbols, std::move(name), std::nullopt, catalog));
+                                         config.symbols, name, std::nullopt, catalog));
     parts.push_back(std::move(part));
     return parts;
   }
@@ -145,8 +143,8 @@ Result<std::vector<pipeline::FeedPart>> open_live_feed(const Around& around,
     std::string name = mark_name(config);
     if (at > 0) name += fmt::format(".{}", parts.size() + 1);
     TD_ASSIGN(auto part, open_connection(around, config, kind->make(catalog), *kind->live,
-                                         {begin, begin + static_cast<std::ptrdiff_t>(count)},
-                                         std::move(name), kind->directory, catalog));
+                                         {begin, begin + static_cast<std::ptrdiff_t>(count)}, name,
+                                         kind->directory, catalog));
     parts.push_back(std::move(part));
   }
   return parts;

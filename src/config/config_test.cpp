@@ -128,7 +128,7 @@ TEST_F(ConfigTest, ReadsAllOptions) {
   EXPECT_EQ(c.tape.fsync, Fsync::kAlways);
   EXPECT_EQ(c.tape.partitions, 4u);
   EXPECT_EQ(c.tape.segment_bytes, 32u << 20);
-  EXPECT_EQ(c.tape.retention_age, hours(90 * 24));
+  EXPECT_EQ(c.tape.retention_age, hours(24) * 90);
   EXPECT_EQ(c.tape.retention_bytes, std::uint64_t{100} << 30);
   EXPECT_EQ(c.tape.raw, RawFrames::kKeep);
   EXPECT_EQ(c.tape.raw_retention_age, hours(24));

@@ -185,7 +185,7 @@ std::optional<std::uint32_t> WholeNumber::read(const Place& place) const {
 std::optional<bool> Flag::read(const Place& place) const {
   const auto value = place.node().value_exact<bool>();
   if (!value) return place.wrong_type("true or false");
-  return *value;
+  return value;
 }
 
 std::optional<double> PositiveNumber::read(const Place& place) const {

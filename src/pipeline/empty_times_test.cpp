@@ -204,7 +204,7 @@ TEST_F(EmptyTimesTest, ALongRangeIsRefused) {
   series_.calendar = "24x7";
   query_.spec.interval = seconds(1);
   query_.start = kOpen;
-  query_.end = kOpen + hours(24 * 3);
+  query_.end = kOpen + hours(24) * 3;
   now_ = *query_.end;
   bar(0);
   EXPECT_EQ(empty_times(store_, marks_, series_, query_, now_).error().code, ErrorCode::kOverflow);

@@ -549,7 +549,7 @@ bool LiveSource::look_elsewhere(Gap& gap, const Came& came) {
   if (!gap.too_early) {
     gap.since = gap.since - gap.step;  // each time further back, so that any time is reached soon
     gap.step = gap.step * 4;
-    return gap.step < hours(24 * 365);
+    return gap.step < hours(24) * 365;
   }
   gap.since = *gap.too_early + nanoseconds((gap.too_late - *gap.too_early).ns / 2);
   // In the end between two trades.

@@ -24,8 +24,8 @@ class Found final : public windows::Past {
         const store::BarQuery& query)
       : tape_(tape, partition, catalog, nullptr), query_(query) {}
 
-  void take(std::vector<windows::BarChange> changes) {
-    for (windows::BarChange& change : changes) {
+  void take(const std::vector<windows::BarChange>& changes) {
+    for (const windows::BarChange& change : changes) {
       const Timestamp t = change.bar.ts_open;
       if ((query_.start && t < *query_.start) || (query_.end && t >= *query_.end)) continue;
       bars_.insert_or_assign(t, windows::PastBar{change.bar, change.keys()});

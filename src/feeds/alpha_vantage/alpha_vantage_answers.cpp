@@ -20,7 +20,7 @@ namespace {
 using market::Decimal;
 
 constexpr std::size_t kCompact = 100;  // bars
-constexpr Duration kFullDays = hours(24 * 30);
+constexpr Duration kFullDays = hours(24) * 30;
 // Bars of a day are made of these: sessions begin and end on them.
 constexpr Duration kHalfHour = minutes(30);
 

@@ -196,7 +196,7 @@ struct RowReader::State {
         market::PriceTick tick;
         if (!row.price) return bad("missing_field", "there is no 'price'");
         TD_ASSIGN(tick.price, take_price(*row.price));
-        return finish(std::move(tick));
+        return finish(tick);
       }
       case RowKind::kQuote: {
         market::Quote quote;
@@ -204,7 +204,7 @@ struct RowReader::State {
                                   quote.bid, quote.bid_size));
         TD_TRY(take_side_of_quote(text(JsonField::kAsk), text(JsonField::kAskSize), "ask",
                                   quote.ask, quote.ask_size));
-        return finish(std::move(quote));
+        return finish(quote);
       }
       default:
         return finish(market::Record{.body = std::string(raw)});
