@@ -317,7 +317,7 @@ struct Hostile {
 };
 
 TEST(Sessions, HostileNumbersAreExactOrRefused) {
-  const std::string kLong(100'000, '1');
+  const std::string many_ones(100'000, '1');
   const std::vector<Hostile> hostile{{"1e400", ""},
                                      {"1e-400", ""},
                                      {"-0", ""},
@@ -332,7 +332,7 @@ TEST(Sessions, HostileNumbersAreExactOrRefused) {
                                      {"\xff\xfe", ""},
                                      {"\xc3", ""},
                                      {std::string("1\0005", 3), ""},
-                                     {kLong, ""}};
+                                     {many_ones, ""}};
   for (const Venue& venue : venues()) {
     for (const auto& [text, exact] : hostile) {
       const auto session = venue.kind.emulation->open(venue.target);

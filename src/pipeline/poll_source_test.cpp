@@ -13,7 +13,6 @@ namespace {
 using feeds::PollVerdict;
 using market::FeedState;
 using testing::Contains;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 

@@ -58,9 +58,8 @@ BarBatch WindowStage::results(Offset applied) {
   BarBatch batch;
   batch.checkpoint = {.partition = share_.partition, .applied = applied, .changed = {}};
   for (windows::BarChange& change : builder_.take_changes(stored_ ? stored_() : applied)) {
-    batch.bars.push_back(
-        {.row = {catalog_.series(change.series).key, change.spec, std::move(change.bar)},
-         .state = store_ != nullptr ? change.keys() : std::string()});
+    batch.bars.push_back({.row = {catalog_.series(change.series).key, change.spec, change.bar},
+                          .state = store_ != nullptr ? change.keys() : std::string()});
   }
   batch.means = take_means(false);
   batch.checkpoint.changed = builder_.take_state();
@@ -77,7 +76,7 @@ std::vector<market::BarRow> WindowStage::take_bars() {
         change.spec.source != market::BarSource::kVendor) {
       continue;  // all of its trades were taken back
     }
-    rows.push_back({catalog_.series(change.series).key, change.spec, std::move(change.bar)});
+    rows.push_back({catalog_.series(change.series).key, change.spec, change.bar});
   }
   return rows;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <ostream>
 #include <set>
 
 #include "feeds/recording_sink.hpp"
@@ -88,9 +89,9 @@ struct Frames {
   bool operator==(const Frames&) const = default;
 };
 
-void PrintTo(const Frames& frames, std::ostream* out) {
-  *out << frames.trades << " trades, " << frames.others << " others, " << frames.controls
-       << " control, " << frames.refusals << " refused";
+std::ostream& operator<<(std::ostream& out, const Frames& frames) {
+  return out << frames.trades << " trades, " << frames.others << " others, " << frames.controls
+             << " control, " << frames.refusals << " refused";
 }
 
 TEST(Corpus, EveryFrameIsAnEventOrControlOrRefused) {

@@ -49,8 +49,7 @@ class YahooSession final : public VenueSession {
          .quote_type = is_crypto ? kCrypto : kShare,
          .market_hours = 1,
          .price_hint = trade.price.scale}));
-    if (!is_in_json_) return base64;
-    return fmt::format(R"({{"type":"pricing","message":"{}"}})", base64);
+    return is_in_json_ ? fmt::format(R"({{"type":"pricing","message":"{}"}})", base64) : base64;
   }
 
   std::vector<std::string> heartbeat(const std::vector<const EmulatedTrade*>&,

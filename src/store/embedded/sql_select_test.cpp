@@ -68,8 +68,7 @@ TEST_F(SqlSelectTest, WhatAnalystsWriteWorks) {
   for (const char* sql :
        {"SELECT * FROM bars LIMIT 1", "SELECT count(*) FROM bars", "SELECT 1 UNION SELECT 2",
         "WITH t AS (SELECT close FROM bars) SELECT max(close) FROM t",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT * FROM "
-        "n",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 5) SELECT * FROM n",
         "SELECT close, lag(close) OVER (ORDER BY ts_open) FROM bars",
         "SELECT date(ts_open / 1000000000, 'unixepoch'), round(avg(close), 2) FROM bars GROUP BY 1",
         "SELECT * FROM series WHERE instrument LIKE 'S%' AND venue IN ('lean')",
