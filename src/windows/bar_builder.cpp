@@ -129,7 +129,7 @@ class BarBuilder::Windows {
     const auto found = lower_bound(t);
     return found != end() && found->first == t;
   }
-  Window* insert(Iterator before, Timestamp ts_open, std::unique_ptr<Window> window) {
+  Window* insert(const Iterator& before, Timestamp ts_open, std::unique_ptr<Window> window) {
     return entries_.emplace(before, ts_open, std::move(window))->second.get();
   }
   void erase_oldest() { entries_.pop_front(); }
@@ -718,7 +718,7 @@ Status BarBuilder::rebuild_from_trades(SeriesBars& bars, const std::vector<Rebui
     // part of its trades.
     const Bar& bar = window->cell.bar;
     if (found[w] == bar.trades + bar.excluded) {
-      replace(bars, rebuilt, *window, std::move(cells[w]), end);
+      replace(bars, rebuilt, *window, cells[w], end);
     } else {
       rebuilt.left = rebuilt.amended;
       leave(bars, rebuilt, *window, end);
@@ -746,7 +746,7 @@ Status BarBuilder::rebuild_from_minutes(SeriesBars& bars, const Rebuild& rebuilt
     unapplied_ += rebuilt.amended;
     return {};
   }
-  if (rebuilt.left < rebuilt.amended) replace(bars, rebuilt, *window, std::move(cell), end);
+  if (rebuilt.left < rebuilt.amended) replace(bars, rebuilt, *window, cell, end);
   if (rebuilt.left > 0) leave(bars, rebuilt, *window, end);
   return {};
 }
@@ -771,7 +771,7 @@ void BarBuilder::replace(SeriesBars& bars, const Rebuild& rebuilt, Window& windo
   cell.bar.ts_known = before.ts_known;
   // The trade that was taken back may not show: then there is nothing new to say of the bar.
   const bool is_same = cell.bar == before;
-  old = std::move(cell);
+  old = cell;
   if (is_same) {
     give_out(bars, rebuilt.spec, window);  // the keys may be others
   } else {
