@@ -107,8 +107,8 @@ std::string products(std::span<const std::string> symbols) {
     const std::string base = symbol.substr(0, symbol.find('-'));
     const std::string quote = symbol.substr(std::min(symbol.size(), base.size() + 1));
     body += fmt::format(R"({}{{"id":{},"display_name":{},"quote_currency":{},"status":"online"}})",
-                        body.empty() ? "" : ",", json_quote(symbol), json_quote(base + "/" + quote),
-                        json_quote(quote));
+                        body.empty() ? "" : ",", json_quote(symbol),
+                        json_quote(fmt::format("{}/{}", base, quote)), json_quote(quote));
   }
   return fmt::format("[{}]", body);
 }
