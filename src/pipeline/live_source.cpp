@@ -21,8 +21,7 @@ LiveSource::LiveSource(std::unique_ptr<feeds::Feed> feed, const feeds::LiveProto
     : feed_(std::move(feed)),
       protocol_(protocol),
       options_(std::move(options)),
-      symbols_(options_.directory ? std::vector<std::string>() : options_.symbols),
-      unseen_(options_.directory ? options_.symbols : std::vector<std::string>()),
+      unseen_(options_.symbols),
       net_(std::move(net)),
       catalog_(catalog),
       clock_(clock),
@@ -199,7 +198,7 @@ void LiveSource::take_symbols() {
     for (const std::string& symbol : gone) link->beats.erase(symbol);
     say(*link, protocol_.unsubscribe(gone));
   }
-  if (!options_.directory) ask_for(added);
+  if (!added.empty()) listed_by_.reset();  // these are looked up, too
 }
 
 bool LiveSource::is_wanted(const std::string& symbol) const {
@@ -213,17 +212,19 @@ void LiveSource::look_up_symbols() {
     return;
   }
   const Duration now = clock_.elapsed();
-  if (listed_by_) {
-    if (now >= *listed_by_) ask_for(std::vector<std::string>(unseen_));
-    return;
-  }
+  if (!options_.directory || (listed_by_ && now >= *listed_by_)) return ask_for(unseen_);
+  if (listed_by_) return;
   listed_by_ = now + kListWait;
-  if (is_fetching_) return;  // it is asked for trades just now
-  is_fetching_ = true;
+  if (is_fetching_) return;  // it is asked for something just now
+  fetch(options_.directory->url, options_.directory->target(""),
+        [this](const Result<HttpAnswer>& answer) { on_list(answer); });
+}
+
+void LiveSource::fetch(std::string_view venue_url, const std::string& target,
+                       std::function<void(const Result<HttpAnswer>&)> done) {
   const std::string& base = options_.rest_url.reveal();
-  net_->fetch(Secret((base.empty() ? std::string(options_.directory->url) : base) +
-                     options_.directory->target("")),
-              [this](const Result<HttpAnswer>& answer) { on_list(answer); });
+  is_fetching_ = true;
+  net_->fetch(Secret((base.empty() ? std::string(venue_url) : base) + target), std::move(done));
 }
 
 void LiveSource::on_list(const Result<HttpAnswer>& answer) {
@@ -233,7 +234,7 @@ void LiveSource::on_list(const Result<HttpAnswer>& answer) {
   if (!found) {
     log_.info("the venue's list cannot be had now: its symbols are asked for as they are",
               {{"feed", options_.feed}, {"why", found.error().message}});
-    return ask_for(std::vector<std::string>(unseen_));
+    return ask_for(unseen_);
   }
   for (const std::string& symbol : found->unlisted) {
     log_.warning(
@@ -243,21 +244,17 @@ void LiveSource::on_list(const Result<HttpAnswer>& answer) {
                    options_.feed, symbol});
   }
   for (market::Record& record : found->records) sink_->event(std::move(record));
-  std::erase_if(unseen_, [&](const std::string& symbol) {
-    return std::ranges::find(found->unlisted, symbol) != found->unlisted.end();
-  });
   ask_for(found->listed);
 }
 
 void LiveSource::ask_for(const std::vector<std::string>& symbols) {
-  std::erase_if(unseen_, [&](const std::string& symbol) {
-    return std::ranges::find(symbols, symbol) != symbols.end();
-  });
   symbols_.insert(symbols_.end(), symbols.begin(), symbols.end());
-  if (symbols.empty()) return;
   for (Link* link : {successor_.get(), link_.get()}) {
-    if (link != nullptr && link->opened) say(*link, protocol_.subscribe(symbols));
+    if (link != nullptr && link->opened && !symbols.empty()) {
+      say(*link, protocol_.subscribe(symbols));
+    }
   }
+  unseen_.clear();  // the last, for `symbols` may be these
 }
 
 namespace {
@@ -422,14 +419,11 @@ void LiveSource::add_gap(const std::string& symbol, std::uint64_t first, std::ui
 void LiveSource::fetch_missing() {
   if (gaps_.empty() || is_fetching_ || clock_.elapsed() < next_fetch_) return;
   const Gap& gap = gaps_.front();
-  const std::string& base = options_.rest_url.reveal();
   const feeds::RepairProtocol& repair = *protocol_.repair;
   const std::string target = repair.target != nullptr
                                  ? repair.target(gap.symbol, gap.first, gap.last)
                                  : repair.target_since(gap.symbol, gap.since);
-  is_fetching_ = true;
-  net_->fetch(Secret((base.empty() ? std::string(protocol_.repair->url) : base) + target),
-              [this](const Result<HttpAnswer>& answer) { on_answer(answer); });
+  fetch(repair.url, target, [this](const Result<HttpAnswer>& answer) { on_answer(answer); });
 }
 
 namespace {

@@ -98,7 +98,11 @@ class LiveSource final : public feeds::Source {
   void take_symbols();
   void look_up_symbols();
   void on_list(const Result<HttpAnswer>& answer);
-  void ask_for(const std::vector<std::string>& symbols);  // those of unseen_ that it is time for
+  // For these, which are what the list has left of unseen_.
+  void ask_for(const std::vector<std::string>& symbols);
+  // Over HTTP, at rest_url or else there.
+  void fetch(std::string_view venue_url, const std::string& target,
+             std::function<void(const Result<HttpAnswer>&)> done);
   bool is_wanted(const std::string& symbol) const;
   void look_after(Link& link);  // what is due by the time, which may destroy it
   void hand_over();

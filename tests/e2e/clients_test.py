@@ -16,7 +16,6 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 import zoneinfo
@@ -26,8 +25,7 @@ sys.path.insert(0, os.path.join(TESTS, "replay"))
 sys.path.insert(0, os.path.join(TESTS, "e2e"))
 import certificate
 import product
-from live_test import Venue, trades_csv
-from run_test import Service
+from live_test import LiveCase, trades_csv
 
 CLIENTS = os.path.join(TESTS, "e2e", "clients")
 PYTHON = os.path.join(product.ROOT, "build/e2e-venv/bin/python")
@@ -40,16 +38,10 @@ def setUpModule():
     product.require_binary()
 
 
-class Clients(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="tapedeck-clients-test-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def emulate(self, name, *options):
+class Clients(LiveCase):
+    def traded_at(self, name, *options):
         """A venue, and the first trades there."""
-        venue = Venue(self.folder, name, *options)
-        self.addCleanup(venue.stop)
+        venue = self.emulate(name, *options)
         rows = [line.split(",") for line in trades_csv(name).splitlines()[1 : COUNT + 1]]
         return venue, [(number, price, size) for _, price, size, number, _ in rows]
 
@@ -76,14 +68,14 @@ class Clients(unittest.TestCase):
     def test_websocket_client(self):
         for venue in ("binance", "coinbase", "kraken"):
             with self.subTest(venue):
-                at, traded = self.emulate(venue)
+                at, traded = self.traded_at(venue)
                 came = self.run_client(
                     PYTHON, "over_websocket.py", venue, at.url, at.symbol, COUNT
                 )
                 self.assert_same(came, traded)
 
     def test_websocket_client_of_a_venue_without_ids(self):
-        at, traded = self.emulate("finnhub")
+        at, traded = self.traded_at("finnhub")
         url = f"{at.url}?token=any"
         came = self.run_client(PYTHON, "over_websocket.py", "finnhub", url, at.symbol, COUNT)
         self.assert_same(came, [("-", price, size) for _, price, size in traded])
@@ -131,14 +123,9 @@ class Clients(unittest.TestCase):
             done = product.run("tape", "cat", os.path.join(self.folder, "tape"), "--kind", kind)
             return [json.loads(line) for line in done.out.splitlines()]
 
-        service = Service(self.folder)
-        try:
+        with self.running() as service:
             service.until("the events", lambda: len(kept()) >= count)
             self.assertEqual(service.stop(), 0)
-        finally:
-            service.process.kill()
-            service.process.wait()
-            service.out.close()
         return kept()
 
     FILE = ("--map", "time=time:ms,price=price,size=size", "--symbol", "IBM", "--venue", "test")
@@ -161,9 +148,7 @@ class Clients(unittest.TestCase):
                 '[[bars]]\ninterval = "1m"\nsource = "vendor"\n'
                 '[tape]\ndir = "tape"\n[store]\ndir = "store"\n[api]\nlisten = "127.0.0.1:0"\n'
             )
-        key = os.open(os.path.join(self.folder, "key"), os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(key, b"any")
-        os.close(key)
+        self.write_key()
         kept = self.run_until_kept("bar", len(bars))
         names = ("open", "high", "low", "close", "volume")
         kept.sort(key=lambda row: int(row["ts_event"]))
@@ -202,7 +187,7 @@ class Clients(unittest.TestCase):
         if CRYPTOFEED is None:
             self.skipTest("not run: TAPEDECK_CRYPTOFEED names no Python that has cryptofeed")
         trusted, key = certificate.make(self.folder)  # it takes wss and https only
-        at, traded = self.emulate("binance", "--tls-certificate", trusted, "--tls-key", key)
+        at, traded = self.traded_at("binance", "--tls-certificate", trusted, "--tls-key", key)
         address = at.rest_url.removeprefix("https://")
         trust = {"SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
         client = "with_cryptofeed.py"

@@ -142,6 +142,9 @@ class LiveCase(unittest.TestCase):
                 '[[bars]]\ninterval = "1s"\nconditions = "all"\n'
                 '[[bars]]\ninterval = "1s"\nsource = "last"\n[api]\nlisten = "127.0.0.1:0"\n'
             )
+        self.write_key()
+
+    def write_key(self):
         key = os.open(os.path.join(self.folder, "key"), os.O_WRONLY | os.O_CREAT, 0o600)
         os.write(key, KEY.encode())
         os.close(key)
