@@ -33,6 +33,7 @@ ROOMS = {
 SEES_ALL_SLICES = {
     "feeds/replay/venues_test.hpp",  # the tests of captures read those of every venue
     "feeds/directories_test.cpp",  # what each venue lists
+    "feeds/schema_watch_test.cpp",  # what each venue's trades may have
     "feeds/sessions_test.cpp",  # what holds of each venue's two sides
 }
 # The only room that sees every room, and concrete slices. No room may include it.

@@ -10,6 +10,7 @@
 #include "api/embedded.hpp"
 #include "api/error_table.hpp"
 #include "api/json.hpp"
+#include "api/message.hpp"
 #include "api/parameters.hpp"
 #include "api/pipeline_metrics.hpp"
 #include "api/tables.hpp"
@@ -166,6 +167,7 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/api/v1/quality", kViewer, &Api::quality},
       Route{"GET", "/api/v1/quality/days", kViewer, &Api::quality_days, true},
       Route{"GET", "/api/v1/quality/gaps", kViewer, &Api::quality_gaps, true},
+      Route{"GET", "/api/v1/quality/drift", kViewer, &Api::quality_drift, true},
       Route{"GET", "/api/v1/sql", kViewer, &Api::sql, true},
       Route{"POST", "/api/v1/sql", kViewer, &Api::sql, true},
       Route{"POST", kIngest, kOperator, &Api::ingest},
@@ -410,7 +412,9 @@ HttpResponse Api::instruments(const HttpRequest& request) {
   for (market::Series& series : parts_.history.instruments()) {
     const auto calendar = market::find_calendar(series.calendar);
     if (!calendar) return error_response(calendar.error());
-    forms.push_back({std::move(series), std::string((*calendar)->zone())});
+    auto listed = parse_message(parts_.history.listing(series.key));
+    forms.push_back({std::move(series), std::string((*calendar)->zone()),
+                     std::move(listed).value_or(net::Fields())});
   }
   const std::string bars = bar_series_rows({}, parts_.history.bar_series());
   return table_response(*form, "\"bars\":" + bars, "instruments", instrument_rows(*form, forms));
@@ -487,6 +491,13 @@ HttpResponse Api::quality_gaps(const HttpRequest& request) {
   return tape_quality(request, "gaps", [](const QualityRequest& asked, auto& known) {
     choose(known.gaps, asked, &quality::IdGap::after, &quality::IdGap::before);
     return gap_rows(asked.form, known.gaps);
+  });
+}
+
+HttpResponse Api::quality_drift(const HttpRequest& request) {
+  return tape_quality(request, "drift", [](const QualityRequest& asked, auto& known) {
+    choose(known.drift, asked, &quality::DriftSeen::first, &quality::DriftSeen::first);
+    return drift_rows(asked.form, known.drift);
   });
 }
 

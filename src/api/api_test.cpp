@@ -309,7 +309,19 @@ TEST_F(ApiTest, ListsInstrumentsWithTheirZone) {
             "\"source\":\"trades\",\"adjusted\":\"raw\"}],"
             "\"instruments\":[{\"series\":\"lean/trade/SPY\",\"instrument\":\"SPY\","
             "\"venue\":\"lean\",\"channel\":\"trade\",\"calendar\":\"us_equity\","
-            "\"zone\":\"America/New_York\"}]}");
+            "\"zone\":\"America/New_York\","
+            "\"name\":null,\"type\":null,\"currency\":null,\"status\":null}]}");
+}
+
+TEST_F(ApiTest, SaysOfAnInstrumentWhatItsVenuesListSays) {
+  fake_.known_listing =
+      R"({"venue":"lean","symbol":"SPY","name":"S&P \"500\"","type":"ETF","currency":"USD"})";
+  EXPECT_THAT(get("/api/v1/instruments").body,
+              HasSubstr(R"("name":"S&P \"500\"","type":"ETF","currency":"USD","status":null)"));
+  EXPECT_THAT(get("/api/v1/instruments?format=csv").body,
+              HasSubstr("America/New_York,\"S&P \"\"500\"\"\",ETF,USD,\n"));
+  fake_.known_listing = "[what somebody wrote there]";
+  EXPECT_THAT(get("/api/v1/instruments").body, HasSubstr(R"("name":null,"type":null)"));
 }
 
 TEST_F(ApiTest, AnswersBars) {
@@ -388,7 +400,19 @@ TEST_F(ApiTest, SaysHowCompleteTheTapeIs) {
       .gaps =
           {{.series = spy, .first = 4, .last = 6, .after = Timestamp{5}, .before = {Timestamp{8}}},
            {.series = spy, .first = 9, .last = 9, .after = Timestamp{8}, .before = {Timestamp{9}}}},
+      .drift = {{.series = {"v", "schema", "X"},
+                 .date = std::chrono::year_month_day{std::chrono::year(2024), std::chrono::month(2),
+                                                     std::chrono::day(1)},
+                 .drift = {.field = "f"},
+                 .first = Timestamp{5}},
+                {.series = {"v", "schema", "X"}, .drift = {"p", true}, .first = Timestamp{9}}},
       .is_whole = true};
+  EXPECT_EQ(get("/api/v1/quality/drift?end=9").body,
+            R"({"whole":true,"behind":"0","problem":"","drift":[)"
+            R"({"series":"v/schema/X","venue":"v","instrument":"X","date":"2024-02-01",)"
+            R"("field":"f","is":"unknown","first":"5"}]})");
+  EXPECT_THAT(get("/api/v1/quality/drift?limit=1&format=csv").body, HasSubstr(",p,missing,9\n"));
+  EXPECT_THAT(get("/metrics").body, HasSubstr("tapedeck_quality_schema_drift{venue=\"v\"} 2\n"));
   EXPECT_EQ(get("/api/v1/quality/gaps").body,
             R"({"whole":true,"behind":"0","problem":"","gaps":[)"
             R"({"series":"lean/trade/SPY","first_id":"4","last_id":"6","missing":"3",)"

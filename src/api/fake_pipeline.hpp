@@ -106,6 +106,8 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     return {market::Series{.key = key, .calendar = "us_equity", .conditions = "lean"}};
   }
 
+  std::string listing(const market::SeriesKey&) const override { return known_listing; }
+
   std::vector<market::BarSpec> bar_series() const override { return specs; }
 
   Result<pipeline::BarPage> bars(const store::BarQuery& query,
@@ -150,6 +152,7 @@ class FakePipeline final : public pipeline::History, public pipeline::Live, publ
     last_missing_range = {start, end};
     return known_missing;
   }
+  std::string known_listing{};
   std::optional<quality::Missing> known_missing{};
   mutable std::pair<Timestamp, Timestamp> last_missing_range{};
   pipeline::TapeQuality known_tape_quality;

@@ -38,7 +38,7 @@ class Families {
 // Of the tape, which retention shortens: gauges.
 void put_tape_quality(Families& out, const pipeline::TapeQuality& quality) {
   struct Sums {
-    std::uint64_t missing = 0, reordered = 0, late = 0;
+    std::uint64_t missing = 0, reordered = 0, late = 0, drift = 0;
   };
   std::map<std::string, Sums> by_venue;
   for (const quality::DayQuality& day : quality.days) {
@@ -47,6 +47,7 @@ void put_tape_quality(Families& out, const pipeline::TapeQuality& quality) {
     sums.reordered += day.reordered;
     sums.late += day.late;
   }
+  for (const quality::DriftSeen& seen : quality.drift) ++by_venue[seen.series.venue].drift;
   const auto put = [&](std::string_view name, std::string_view help, std::uint64_t Sums::* sum) {
     out.family(name, "gauge", help);
     for (const auto& [venue, sums] : by_venue) out.sample(name, {{"venue", venue}}, sums.*sum);
@@ -56,6 +57,9 @@ void put_tape_quality(Families& out, const pipeline::TapeQuality& quality) {
       &Sums::reordered);
   put("tapedeck_quality_late", "Those of them that are more than 10 s older than the newest.",
       &Sums::late);
+  put("tapedeck_quality_schema_drift",
+      "Fields of trades that nobody knows, or that are missing: per instrument and day.",
+      &Sums::drift);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <type_traits>
 #include <variant>
 
@@ -10,6 +11,11 @@
 
 namespace tapedeck::api {
 namespace {
+
+std::string date_text(const std::chrono::year_month_day& date) {
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
 
 std::string_view to_string(market::Side side) {
   switch (side) {
@@ -176,7 +182,8 @@ std::string bar_series_rows(const Form& form, std::span<const market::BarSpec> s
 }
 
 std::string instrument_rows(const Form& form, std::span<const InstrumentForm> instruments) {
-  RowWriter rows(form, {"series", "instrument", "venue", "channel", "calendar", "zone"});
+  RowWriter rows(form, {"series", "instrument", "venue", "channel", "calendar", "zone", "name",
+                        "type", "currency", "status"});
   for (const InstrumentForm& instrument : instruments) {
     const market::SeriesKey& key = instrument.series.key;
     rows.text(to_string(key));
@@ -185,6 +192,11 @@ std::string instrument_rows(const Form& form, std::span<const InstrumentForm> in
     rows.text(key.channel);
     rows.text(instrument.series.calendar);
     rows.text(instrument.zone);
+    for (const std::string_view name : {"name", "type", "currency", "status"}) {
+      const auto value =
+          std::ranges::find(instrument.listed, name, &net::Fields::value_type::first);
+      value == instrument.listed.end() ? rows.absent() : rows.text(value->second);
+    }
   }
   return std::move(rows).finish();
 }
@@ -198,9 +210,7 @@ std::string day_quality_rows(const Form& form, std::span<const quality::DayQuali
   };
   for (const quality::DayQuality& day : days) {
     rows.text(to_string(day.series));
-    rows.text(fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.date.year()),
-                          static_cast<unsigned>(day.date.month()),
-                          static_cast<unsigned>(day.date.day())));
+    rows.text(date_text(day.date));
     rows.count(day.trades);
     rows.count(day.others);
     rows.instant(day.first);
@@ -227,6 +237,20 @@ std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps) {
     rows.count(gap.count());
     rows.instant(gap.after);
     rows.instant(gap.before);
+  }
+  return std::move(rows).finish();
+}
+
+std::string drift_rows(const Form& form, std::span<const quality::DriftSeen> drift) {
+  RowWriter rows(form, {"series", "venue", "instrument", "date", "field", "is", "first"});
+  for (const quality::DriftSeen& seen : drift) {
+    rows.text(to_string(seen.series));
+    rows.text(seen.series.venue);
+    rows.text(seen.series.instrument);
+    rows.text(date_text(seen.date));
+    rows.text(seen.drift.field);
+    rows.text(seen.drift.is_missing ? "missing" : "unknown");
+    rows.instant(seen.first);
   }
   return std::move(rows).finish();
 }

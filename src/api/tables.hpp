@@ -8,6 +8,7 @@
 
 #include "api/last_values.hpp"
 #include "api/rows.hpp"
+#include "net/http_message.hpp"
 #include "pipeline/history.hpp"
 #include "pipeline/play.hpp"
 #include "pipeline/tape_quality.hpp"
@@ -21,13 +22,15 @@ std::string last_rows(const Form& form, std::span<const LastValue> values);
 std::string feed_rows(const Form& form, std::span<const pipeline::FeedStatus> feeds);
 std::string bar_series_rows(const Form& form, std::span<const market::BarSpec> specs);
 std::string day_quality_rows(const Form& form, std::span<const quality::DayQuality> days);
+std::string drift_rows(const Form& form, std::span<const quality::DriftSeen> drift);
 std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps);
 // JSON: an array of arrays.
 std::string sql_rows(const Form& form, const store::Table& table);
 
 struct InstrumentForm {
   market::Series series;
-  std::string zone;  // IANA
+  std::string zone;      // IANA
+  net::Fields listed{};  // of what the venue's list says
 };
 std::string instrument_rows(const Form& form, std::span<const InstrumentForm> instruments);
 

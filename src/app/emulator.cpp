@@ -39,6 +39,7 @@ constexpr std::pair<std::string_view, FaultKind> kFaults[]{{"cut", FaultKind::kC
                                                            {"unknown", FaultKind::kUnknown},
                                                            {"oversized", FaultKind::kOversized},
                                                            {"renamed", FaultKind::kRenamed},
+                                                           {"added", FaultKind::kAdded},
                                                            {"kick", FaultKind::kKick},
                                                            {"skew", FaultKind::kSkew},
                                                            {"drip", FaultKind::kDrip},
@@ -52,6 +53,16 @@ std::string with_renamed_field(std::string frame, const EmulatedTrade& trade) {
   const auto price = frame.find(to_string(trade.price));
   const auto name_end = frame.rfind("\":", price);
   if (name_end != frame.npos) frame.insert(name_end, "_v2");
+  return frame;
+}
+
+// One with a field more before that.
+std::string with_added_field(std::string frame, const EmulatedTrade& trade) {
+  const auto price = frame.find(to_string(trade.price));
+  const auto name_end = frame.rfind("\":", price);
+  if (name_end == frame.npos || name_end == 0) return frame;
+  const auto name_begin = frame.rfind('"', name_end - 1);
+  if (name_begin != frame.npos) frame.insert(name_begin, R"("added":true,)");
   return frame;
 }
 
@@ -215,6 +226,7 @@ class Emulator::Client final : public net::WebSocketHandler {
     };
     if (has(FaultKind::kDrip)) next_drips_ = true;
     if (has(FaultKind::kMalformed)) queue_.push_back(frame.substr(0, frame.size() / 2));
+    if (has(FaultKind::kAdded)) frame = with_added_field(std::move(frame), trade);
     if (has(FaultKind::kRenamed)) frame = with_renamed_field(std::move(frame), trade);
     if (has(FaultKind::kDrop)) return;
     if (has(FaultKind::kDuplicate)) queue_.push_back(frame);

@@ -32,6 +32,7 @@ enum class FaultKind {
   kUnknown,    // a message that no client knows comes
   kOversized,  // a message larger than clients take comes
   kRenamed,    // a field of the next trade has another name
+  kAdded,      // the next trade has a field more
   kKick,       // the venue ends the connection, as it does after a day
   kSkew,       // for three seconds the venue's clock is two ahead: all that is said has its time
   kDrip,       // the next trade comes in pieces, for a second or more

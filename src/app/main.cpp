@@ -175,6 +175,8 @@ void add_query(CLI::App& app, QueryArguments& arguments) {
                    "How complete a tape is, by series and trading day: minutes with events, ids "
                    "that are missing, disorder, delay");
   add_quality_verb("gaps", "The venue's ids that a tape has not, and between which trades");
+  add_quality_verb("drift",
+                   "Fields that a venue's trades had and nobody knows, or that they lacked");
   CLI::App& sql =
       add_verb("sql", "One SELECT over the tables of a store; the verb may be left out");
   sql.add_option("statement", arguments.statement, "It only reads, for at most 2 s")->required();
@@ -199,11 +201,15 @@ void add_quality(CLI::App& app, QueryArguments& arguments) {
   command.add_flag_callback(
       "--gaps", [&arguments] { arguments.verb = "gaps"; },
       "The ids that are missing, in place of a line for each series and trading day");
+  command.add_flag_callback(
+      "--drift", [&arguments] { arguments.verb = "drift"; },
+      "Changes of the venues' formats: fields that nobody knows, or that were missing");
   command.add_option("--series", arguments.only, "venue/channel/instrument; all unless given");
   command.add_option("--limit", arguments.limit, "At most so many")->capture_default_str();
   add_form(command, arguments);
   command.footer(
-      "The same as 'query quality' and 'query gaps'; beside a program that writes, too.");
+      "The same as 'query quality', 'query gaps' and 'query drift'; beside a program that writes, "
+      "too.");
 }
 
 // `query "SELECT ..." STORE` is `query sql "SELECT ..." STORE`.
@@ -325,8 +331,8 @@ void add_emulate(CLI::App& app, EmulateArguments& arguments) {
       ->capture_default_str();
   command.add_option("--fault", arguments.faults,
                      "Such as cut@5s, any number of times: cut, mute, stall, duplicate, reorder, "
-                     "drop, malformed, unknown, oversized, renamed, kick, skew, drip, 429, quota; "
-                     "since the play began");
+                     "drop, malformed, unknown, oversized, renamed, added, kick, skew, drip, 429, "
+                     "quota; since the play began");
   command.add_option("--faults", arguments.random_faults, "So many at random");
   command.add_option("--seed", arguments.seed, "Of those; the same seed, the same faults")
       ->capture_default_str();

@@ -176,6 +176,11 @@ Status query_quality(Disk& disk, const QueryArguments& arguments) {
     TD_TRY(choose(gaps, catalog, arguments));
     return print_table(form, "", "gaps", api::gap_rows(form, gaps));
   }
+  if (arguments.verb == "drift") {
+    auto drift = completeness.drift();
+    TD_TRY(choose(drift, catalog, arguments));
+    return print_table(form, "", "drift", api::drift_rows(form, drift));
+  }
   auto days = completeness.days();
   TD_TRY(choose(days, catalog, arguments));
   return print_table(form, "", "days", api::day_quality_rows(form, days));

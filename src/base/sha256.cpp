@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <charconv>
+
 #include "base/check.hpp"
 
 namespace tapedeck {
@@ -49,6 +51,17 @@ std::string sha256_hex(std::string_view bytes) {
   Sha256 sha;
   sha.update(bytes);
   return sha.finish_hex();
+}
+
+std::pair<std::uint64_t, std::uint64_t> sha256_numbers(std::string_view bytes) {
+  constexpr std::size_t kDigits = 16;
+  const std::string hex = sha256_hex(bytes);
+  const auto number = [&](std::size_t at) {
+    std::uint64_t value = 0;
+    std::from_chars(hex.data() + at, hex.data() + at + kDigits, value, 16);
+    return value;
+  };
+  return {number(0), number(kDigits)};
 }
 
 std::string random_hex(std::size_t bytes) {

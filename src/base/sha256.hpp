@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tapedeck {
 
@@ -25,6 +26,8 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::string_view bytes);
+// The numbers of its first and second 16 hex digits.
+std::pair<std::uint64_t, std::uint64_t> sha256_numbers(std::string_view bytes);
 
 // `bytes` random bytes of the operating system as hex digits: for tokens and names of sessions.
 std::string random_hex(std::size_t bytes);

@@ -81,6 +81,12 @@ struct RepairProtocol {
   // How a series is asked for. Null: by its instrument, as the venue has one kind of trade only.
   std::string (*symbol_of)(const market::SeriesKey& key) = nullptr;
   Duration pause = milliseconds(250);  // between two, for the venue's limits
+  // Of a venue whose connection says nothing of a symbol that is not traded: path and query of a
+  // GET whose answer tells the newest trade, and its id there. It is asked when a connection is
+  // new and when a symbol is quiet. Null: LiveProtocol::newest_of tells, or nobody.
+  std::string (*newest_target)(std::string_view symbol) = nullptr;
+  std::optional<std::uint64_t> (*newest_in)(std::string_view symbol,
+                                            std::string_view body) = nullptr;
 };
 
 // How a venue is asked for its trades over a WebSocket, and what it promises while it is.

@@ -10,6 +10,7 @@ namespace tapedeck::feeds {
 struct Flaw {
   std::string_view reason;  // a stable word, as in Refusal
   std::string detail;
+  std::string_view field{};  // of "missing_field": its name, where the venue's own is known
 };
 
 }  // namespace tapedeck::feeds

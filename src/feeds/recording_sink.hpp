@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "feeds/feed.hpp"
+#include "market/about.hpp"
 #include "market/series.hpp"
 
 namespace tapedeck::feeds {
@@ -15,7 +18,11 @@ namespace tapedeck::feeds {
 class RecordingSink final : public EventSink {
  public:
   void trade(const market::Trade& trade) override { trades.push_back(trade); }
-  void event(const OtherEvent& event) override { others.push_back(event); }
+  void event(const OtherEvent& event) override {
+    const auto* record = std::get_if<market::Record>(&event);
+    const auto drift = record != nullptr ? market::parse_schema_drift(record->body) : std::nullopt;
+    drift ? drifts.push_back(*drift) : others.push_back(event);
+  }
   void mark(const market::FeedMark& mark) override { marks.push_back(mark); }
   void control() override { ++controls; }
   void refuse(const Refusal& refusal) override {
@@ -33,6 +40,7 @@ class RecordingSink final : public EventSink {
 
   std::vector<market::Trade> trades;
   std::vector<OtherEvent> others;
+  std::vector<market::SchemaDrift> drifts;
   std::vector<market::FeedMark> marks;
   std::vector<Refusal> refusals;
   std::vector<std::string> texts;  // of the refusals

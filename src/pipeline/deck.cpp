@@ -106,7 +106,7 @@ std::vector<market::Series> Deck::instruments() const {
   const auto count = static_cast<std::uint32_t>(catalog.series_count());
   for (std::uint32_t id = 0; id < count; ++id) {
     const market::Series& one = catalog.series(SeriesId(id));
-    if (one.key.channel != kInstrumentChannel) series.push_back(one);
+    if (!market::is_about(one.key)) series.push_back(one);
   }
   return series;
 }

@@ -48,6 +48,7 @@ class Deck final : public History, public Live, public Play {
   std::optional<std::string> failure() const;
 
   std::vector<market::Series> instruments() const override;
+  std::string listing(const market::SeriesKey& key) const override;
   std::vector<market::BarSpec> bar_series() const override;
   Result<BarPage> bars(const store::BarQuery& query,
                        std::span<const std::string> indicators = {}) const override;

@@ -125,6 +125,11 @@ Quality Deck::quality() const {
   return quality;
 }
 
+std::string Deck::listing(const market::SeriesKey& key) const {
+  const Reading now = reading();
+  return now.run == nullptr ? std::string() : now.run->pipeline->listing(key.venue, key.instrument);
+}
+
 Result<TapeQuality> Deck::tape_quality() const {
   TD_ASSIGN(const Reading now, reading_of_a_run());
   return now.run->pipeline->tape_quality();

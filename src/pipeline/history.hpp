@@ -83,6 +83,8 @@ class History {
  public:
   virtual ~History() = default;
   virtual std::vector<market::Series> instruments() const = 0;  // as first seen
+  // What the venue's list said of an instrument, a JSON object; empty: nothing is known.
+  virtual std::string listing(const market::SeriesKey& key) const = 0;
   virtual std::vector<market::BarSpec> bar_series() const = 0;  // kept of each series
   // Each text of `indicators` as indicators::parse_indicator takes it. Errors: kNotFound for a
   // series or a bar series that is not kept, saying which there are; kInvalidArgument.

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <iterator>
 #include <utility>
+#include <variant>
 
 #include "base/percent.hpp"
+#include "market/about.hpp"
 #include "market/conditions.hpp"
 #include "pipeline/symbol_lookup.hpp"
 
@@ -27,7 +29,12 @@ LiveSource::LiveSource(std::unique_ptr<feeds::Feed> feed, const feeds::LiveProto
       clock_(clock),
       log_(log),
       backoff_({}, options_.seed),
-      fetch_backoff_({}, options_.seed + 1) {}
+      fetch_backoff_({}, options_.seed + 1) {
+  const auto& repair = protocol_.repair;
+  if (repair && (repair->newest_target != nullptr || protocol_.newest_of != nullptr)) {
+    newest_.emplace(catalog_, repair->symbol_of);
+  }
+}
 
 LiveSource::~LiveSource() = default;
 
@@ -40,6 +47,7 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
   take_symbols();
   look_up_symbols();
   fetch_missing();
+  ask_for_newest();
   const Timestamp before = clock_.now();
   const bool was_busy = net_->poll();
   if (successor_) look_after(*successor_);
@@ -86,6 +94,14 @@ void LiveSource::look_after(Link& link) {
     return on_close(link,
                     fmt::format("nothing came of {} for {} s, not even a heartbeat", symbol,
                                 seconds_since(beat)),
+                    {});
+  }
+  const auto symbol = newest_ && &link == link_.get() ? newest_->deaf(now) : std::nullopt;
+  if (symbol) {
+    return on_close(link,
+                    fmt::format("the venue has trades of {} that did not come, and nothing came "
+                                "of it since",
+                                *symbol),
                     {});
   }
   if (protocol_.subscribe_every && now - link.last_subscribed >= *protocol_.subscribe_every) {
@@ -136,6 +152,7 @@ void LiveSource::on_open(Link& link) {
   if (&link == link_.get()) {
     last_recv_ = clock_.now();
     state_ = "live";
+    if (newest_) newest_->connected();
   }
   log_.info("a feed is connected", {{"feed", options_.feed}, {"session", link.session}});
   const Timestamp now = clock_.now();
@@ -262,18 +279,32 @@ namespace {
 // Hands all on, and tells what the venue complains of and what nobody understands.
 class Told final : public feeds::EventSink {
  public:
-  // `came`: by series the newest id, to be kept; null: nobody wants it.
+  // `newest`: is told of trades that came `now`; null: nobody wants it.
   Told(feeds::EventSink& sink, Log& log, const std::string& feed, int& told, int told_max,
-       std::map<SeriesId, std::uint64_t>* came)
-      : sink_(sink), log_(log), feed_(feed), told_(told), told_max_(told_max), came_(came) {}
+       NewestTrades* newest, Duration now)
+      : sink_(sink),
+        log_(log),
+        feed_(feed),
+        told_(told),
+        told_max_(told_max),
+        newest_(newest),
+        now_(now) {}
   void trade(const market::Trade& trade) override {
-    if (came_ != nullptr) {
-      std::uint64_t& newest = (*came_)[trade.series];
-      newest = std::max(newest, trade.identity.seq);
-    }
+    if (newest_ != nullptr) newest_->came(trade, now_);
     sink_.trade(trade);
   }
-  void event(const feeds::OtherEvent& event) override { sink_.event(event); }
+  void event(const feeds::OtherEvent& event) override {
+    const auto* record = std::get_if<market::Record>(&event);
+    const auto drift = record != nullptr ? market::parse_schema_drift(record->body) : std::nullopt;
+    if (drift) {
+      log_.warning(
+          "the venue has changed its format: 'tapedeck quality --drift' tells all that is known",
+          {{"feed", feed_},
+           {"field", drift->field},
+           {"is", drift->is_missing ? "missing" : "unknown"}});
+    }
+    sink_.event(event);
+  }
   void mark(const FeedMark& mark) override { sink_.mark(mark); }
   void control() override { sink_.control(); }
   void refuse(const feeds::Refusal& refusal) override {
@@ -298,7 +329,8 @@ class Told final : public feeds::EventSink {
   const std::string& feed_;
   int& told_;
   const int told_max_;
-  std::map<SeriesId, std::uint64_t>* const came_;
+  NewestTrades* const newest_;
+  const Duration now_;
 };
 
 }  // namespace
@@ -321,7 +353,7 @@ void LiveSource::on_frame(Link& link, std::string_view frame, Timestamp ts_recv)
                   .body = std::string(frame)});
   }
   Told told(*sink_, log_, options_.feed, link.refusals_told, kRefusalsTold,
-            protocol_.newest_of != nullptr ? &came_ : nullptr);
+            newest_ ? &*newest_ : nullptr, now);
   feed_->on_frame(frame, ts_recv, where_, told);
 }
 
@@ -334,26 +366,36 @@ void LiveSource::on_beat(Link& link, std::string_view symbol, std::string_view f
   } else {
     return;
   }
-  const auto newest = protocol_.newest_of != nullptr && protocol_.repair
-                          ? protocol_.newest_of(frame)
-                          : std::nullopt;
-  if (!newest) return;
-  // Before any trade has come, as after a start, the newest is asked for alone: what is missing
-  // before it shows by its id.
-  std::uint64_t first = *newest;
-  IntervalSet* asked = nullptr;
-  for (const auto& [series, id] : came_) {
-    if (catalog_.series(series).key.instrument != symbol) continue;
-    if (id >= *newest) return;
-    first = id + 1;
-    asked = &asked_[series];
-  }
-  const auto told = told_.try_emplace(std::string(symbol)).first;
-  if (told->second >= *newest) return;
-  if (told->second > 0 && (asked == nullptr || told->second >= first)) first = told->second + 1;
-  told->second = *newest;
-  if (asked != nullptr) asked->insert(first, *newest);
-  add_gap(told->first, first, *newest, clock_.now());
+  if (!newest_ || protocol_.newest_of == nullptr) return;
+  const auto newest = protocol_.newest_of(frame);
+  if (newest) add_missed(std::string(symbol), newest_->told(symbol, *newest));
+}
+
+void LiveSource::ask_for_newest() {
+  if (!newest_ || protocol_.repair->newest_target == nullptr) return;
+  const Duration now = clock_.elapsed();
+  // What is known to be missing comes first.
+  if (is_fetching_ || !gaps_.empty() || now < next_fetch_ || !link_ || !link_->proven) return;
+  const auto symbol = newest_->next(symbols_, now);
+  if (!symbol) return;
+  fetch(protocol_.repair->url, protocol_.repair->newest_target(*symbol),
+        [this, symbol = *symbol](const Result<HttpAnswer>& answer) { on_newest(symbol, answer); });
+}
+
+void LiveSource::on_newest(const std::string& symbol, const Result<HttpAnswer>& answer) {
+  is_fetching_ = false;
+  if (!was_answered(answer)) return;
+  fetch_backoff_ = Backoff({}, options_.seed + 1);
+  const auto newest =
+      answer->status == 200 ? protocol_.repair->newest_in(symbol, answer->body) : std::nullopt;
+  add_missed(symbol, newest_->answered(symbol, newest, clock_.elapsed()));
+}
+
+void LiveSource::add_missed(const std::string& symbol,
+                            const std::optional<NewestTrades::Missed>& missed) {
+  if (!missed) return;
+  if (missed->series) asked_[*missed->series].insert(missed->first, missed->last);
+  add_gap(symbol, missed->first, missed->last, clock_.now());
 }
 
 void LiveSource::on_close(Link& link, const std::string& why, std::optional<Duration> stay_away) {
@@ -457,14 +499,18 @@ bool is_worth_another_try(int status) { return status == 429 || status == 418 ||
 
 }  // namespace
 
+bool LiveSource::was_answered(const Result<HttpAnswer>& answer) {
+  next_fetch_ = clock_.elapsed() + protocol_.repair->pause;
+  if (answer && !is_worth_another_try(answer->status)) return true;
+  fetch_later(
+      answer ? fmt::format("the venue answered {}", answer->status) : answer.error().message,
+      answer && answer->stay_away ? *answer->stay_away : Duration());
+  return false;
+}
+
 void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
   is_fetching_ = false;
-  next_fetch_ = clock_.elapsed() + protocol_.repair->pause;
-  if (!answer || is_worth_another_try(answer->status)) {
-    return fetch_later(
-        answer ? fmt::format("the venue answered {}", answer->status) : answer.error().message,
-        answer && answer->stay_away ? *answer->stay_away : Duration());
-  }
+  if (!was_answered(answer)) return;
   if (answer->status != 200) {
     fetch_backoff_ = Backoff({}, options_.seed + 1);
     return give_up(fmt::format("it answered {}", answer->status));

@@ -24,6 +24,7 @@
 #include "base/net.hpp"
 #include "feeds/feed.hpp"
 #include "market/series.hpp"
+#include "pipeline/newest_trades.hpp"
 
 namespace tapedeck::pipeline {
 
@@ -108,9 +109,14 @@ class LiveSource final : public feeds::Source {
   void hand_over();
   void mark(market::FeedState state, Timestamp received_before);
   void on_beat(Link& link, std::string_view symbol, std::string_view frame);
+  void ask_for_newest();
+  void on_newest(const std::string& symbol, const Result<HttpAnswer>& answer);
+  void add_missed(const std::string& symbol, const std::optional<NewestTrades::Missed>& missed);
   void add_gap(const std::string& symbol, std::uint64_t first, std::uint64_t last,
                Timestamp before);
   void fetch_missing();
+  // False: it is one to be asked again, not before next_fetch_.
+  bool was_answered(const Result<HttpAnswer>& answer);
   void on_answer(const Result<HttpAnswer>& answer);
   struct Gap;
   struct Came;
@@ -185,9 +191,7 @@ class LiveSource final : public feeds::Source {
   std::map<SeriesId, IntervalSet> asked_;  // ids that were a gap once
   bool is_fetching_ = false;
   Duration next_fetch_{};
-  // Where beats tell the newest trade: the last one that came, and the newest that was told.
-  std::map<SeriesId, std::uint64_t> came_;
-  std::map<std::string, std::uint64_t, std::less<>> told_;
+  std::optional<NewestTrades> newest_;  // where the venue tells them
 
   feeds::EventSink* sink_ = nullptr;  // of the pull under way
   std::optional<Duration> idle_for_;

@@ -492,6 +492,68 @@ TEST_F(NewestTest, AfterAStartTheNewestIsAskedForAlone) {
   EXPECT_THAT(asked_, ElementsAre("https://rest/X/9-9", "https://rest/X/10-11"));
 }
 
+// A venue that is asked: the newest trade of X is `newest_`, and it has all up to there.
+class AskedNewestTest : public RepairTest {
+ protected:
+  void play(std::vector<Script> scripts) {
+    protocol_.repair->newest_target = [](std::string_view symbol) {
+      return fmt::format("/{}/newest", symbol);
+    };
+    protocol_.repair->newest_in = [](std::string_view,
+                                     std::string_view body) -> std::optional<std::uint64_t> {
+      if (body == "none") return std::nullopt;
+      return std::stoull(std::string(body));
+    };
+    start(std::move(scripts));
+    net_->rest = [this](const std::string& url) -> Result<HttpAnswer> {
+      asked_.push_back(url);
+      if (url == "https://rest/Y/newest") return answer("none");
+      if (url.ends_with("/newest")) {
+        if (trouble_-- > 0) return HttpAnswer{.status = 429, .body = {}, .ts_recv = kStart};
+        return answer(std::to_string(venues_newest_));
+      }
+      std::string ids;
+      for (std::uint64_t id = 1; id <= venues_newest_; ++id) ids += std::to_string(id) + " ";
+      return answer(ids);
+    };
+  }
+
+  std::uint64_t venues_newest_ = 9;
+  int trouble_ = 0;
+};
+
+TEST_F(AskedNewestTest, WhatCameInASilenceIsFetchedWithoutATrade) {
+  play({{{seconds(1), Kind::kFrame, "trade 7"}, {seconds(2), Kind::kClose, "cut"}},
+        {{milliseconds(1), Kind::kFrame, "heartbeat"}}});
+  run_for(seconds(10));
+  EXPECT_THAT(asked_, testing::Contains("https://rest/X/8-9"));
+  EXPECT_THAT(heard_.repaired, testing::IsSupersetOf({8u, 9u}));
+}
+
+TEST_F(AskedNewestTest, ItIsAskedAgainWhereTheVenueHasTrouble) {
+  trouble_ = 3;
+  play({{{milliseconds(1), Kind::kFrame, "heartbeat"}}});
+  run_for(minutes(2));
+  EXPECT_EQ(std::ranges::count(asked_, "https://rest/X/9-9"), 1);
+}
+
+TEST_F(AskedNewestTest, ADeafConnectionIsMadeAnew) {
+  play({{{seconds(1), Kind::kFrame, "trade 9"}}, {{seconds(1), Kind::kFrame, "trade 13"}}});
+  run_for(seconds(10));
+  venues_newest_ = 12;
+  run_for(seconds(20));
+  EXPECT_EQ(sessions_.size(), 2u);
+  EXPECT_THAT(lines_, testing::Contains(HasSubstr("trades of X that did not come")));
+  EXPECT_THAT(heard_.repaired, testing::IsSupersetOf({10u, 11u, 12u}));
+}
+
+TEST_F(AskedNewestTest, AQuietOneIsLeftAlone) {
+  play({{{seconds(1), Kind::kFrame, "trade 9"}}});
+  run_for(minutes(10));
+  EXPECT_EQ(sessions_.size(), 1u);
+  EXPECT_LT(asked_.size(), 20u);  // of two symbols
+}
+
 TEST_F(RepairTest, TheVenueIsNotAskedForWhatItNeverNumbered) {
   start_with([](const std::string&) { return answer("5"); });
   const OriginId file = catalog_.intern(market::Origin{.kind = market::OriginKind::kFile});
@@ -562,8 +624,7 @@ TEST_F(ListedTest, WhatTheVenueDoesNotListIsLeftOutAndTold) {
   ASSERT_EQ(heard_.records.size(), 1u);
   EXPECT_EQ(to_string(catalog_.series(heard_.records[0].series).key), "v/instrument/X");
   EXPECT_EQ(heard_.records[0].body,
-            R"({"venue":"v","symbol":"X","name":null,"type":"spot","currency":"USD",)"
-            R"("status":null,"zone":"UTC"})");
+            R"({"venue":"v","symbol":"X","type":"spot","currency":"USD","zone":"UTC"})");
   EXPECT_TRUE(source_->set_symbols({"Y", "Z"}));
   run_for(seconds(1));
   EXPECT_THAT(net_->sent(), ElementsAre("want X", "leave X", "want Z"));

@@ -89,6 +89,10 @@ class Pipeline {
   // Results of the events before it are in the store.
   Offset stored() const { return store_stage_ ? store_stage_->stored(PartitionId()) : Offset(); }
   const std::vector<std::unique_ptr<FeedStage>>& feeds() const { return feeds_; }
+  // As QualityStage::listing.
+  std::string listing(std::string_view venue, std::string_view symbol) const {
+    return quality_ ? quality_->listing(venue, symbol) : std::string();
+  }
   TapeQuality tape_quality() const { return quality_ ? quality_->look() : TapeQuality(); }
   // As QualityStage's.
   std::optional<quality::Missing> missing(const market::SeriesKey& key, Timestamp start,

@@ -2,11 +2,14 @@
 
 #include <utility>
 
+#include "market/about.hpp"
+
 namespace tapedeck::pipeline {
 
 QualityStage::QualityStage(const tape::Tape& tape, const market::Catalog& catalog,
                            std::function<bool()> upstream_done)
     : tape_(tape),
+      catalog_(catalog),
       upstream_done_(std::move(upstream_done)),
       readers_(tape.partitions()),
       completeness_(catalog),
@@ -52,8 +55,24 @@ Result<bool> QualityStage::read(PartitionId partition) {
   if (!*batch) return false;
   std::lock_guard lock(mutex_);
   TD_TRY(completeness_.add(**batch));
+  take_listings((*batch)->records);
   read_[partition.value] = (*batch)->end();
   return true;
+}
+
+void QualityStage::take_listings(const std::vector<market::Record>& records) {
+  constexpr std::size_t kBytesMax = 4096;  // anybody may write such a record
+  for (const market::Record& record : records) {
+    const market::SeriesKey& key = catalog_.series(record.series).key;
+    if (key.channel != market::kInstrumentChannel || record.body.size() > kBytesMax) continue;
+    listings_[{key.venue, key.instrument}] = record.body;
+  }
+}
+
+std::string QualityStage::listing(std::string_view venue, std::string_view symbol) const {
+  std::lock_guard lock(mutex_);
+  const auto found = listings_.find({std::string(venue), std::string(symbol)});
+  return found == listings_.end() ? std::string() : found->second;
 }
 
 void QualityStage::add_duplicate(SeriesId series, Timestamp ts_event) {
@@ -71,7 +90,8 @@ std::optional<quality::Missing> QualityStage::missing(const market::SeriesKey& k
 
 TapeQuality QualityStage::look() const {
   std::lock_guard lock(mutex_);
-  TapeQuality quality{.gaps = completeness_.gaps(), .problem = problem_};
+  TapeQuality quality{
+      .gaps = completeness_.gaps(), .drift = completeness_.drift(), .problem = problem_};
   quality.days = completeness_.days(quality.gaps);
   for (std::uint32_t p = 0; p < tape_.partitions(); ++p) {
     const Offset durable = tape_.durable_end(PartitionId(p));

@@ -2,21 +2,28 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <map>
+#include <utility>
 
 #include "base/log.hpp"
 #include "base/sha256.hpp"
+#include "market/about.hpp"
 
 namespace tapedeck::pipeline {
 namespace {
 
-std::string json_or_null(std::string_view text) { return text.empty() ? "null" : json_quote(text); }
-
-std::uint64_t number_of(std::string_view hex) {
-  std::uint64_t number = 0;
-  std::from_chars(hex.data(), hex.data() + hex.size(), number, 16);
-  return number;
+// What the venue does not say is left out.
+std::string listing_of(std::string_view venue, const feeds::Listed& one, std::string_view zone) {
+  std::string body =
+      fmt::format(R"({{"venue":{},"symbol":{})", json_quote(venue), json_quote(one.symbol));
+  for (const auto& [name, value] : {std::pair<std::string_view, std::string_view>{"name", one.name},
+                                    {"type", one.type},
+                                    {"currency", one.currency},
+                                    {"status", one.status},
+                                    {"zone", zone}}) {
+    if (!value.empty()) body += fmt::format(R"(,"{}":{})", name, json_quote(value));
+  }
+  return body += '}';
 }
 
 }  // namespace
@@ -44,20 +51,14 @@ Result<LookedUp> look_up(const feeds::Directory& directory, std::string_view ven
     }
     found.listed.push_back(symbol);
     const feeds::Listed& one = *known->second;
-    std::string body = fmt::format(
-        R"({{"venue":{},"symbol":{},"name":{},"type":{},"currency":{},"status":{},"zone":{}}})",
-        json_quote(venue), json_quote(one.symbol), json_or_null(one.name), json_or_null(one.type),
-        json_or_null(one.currency), json_or_null(one.status), json_or_null(directory.zone));
-    const std::string hash = sha256_hex(body);
-    constexpr std::size_t kDigits = 16;
+    std::string body = listing_of(venue, one, directory.zone);
+    const auto [seq, position] = sha256_numbers(body);
     found.records.push_back(
         {.series = catalog.intern(market::Series{
-             .key = {std::string(venue), std::string(kInstrumentChannel), one.symbol}}),
+             .key = {std::string(venue), std::string(market::kInstrumentChannel), one.symbol}}),
          .ts_event = answer.ts_recv,
          .ts_recv = answer.ts_recv,
-         .identity = {.origin = origin,
-                      .seq = number_of(std::string_view(hash).substr(0, kDigits)),
-                      .position = number_of(std::string_view(hash).substr(kDigits, kDigits)) | 1},
+         .identity = {.origin = origin, .seq = seq, .position = position | 1},
          .body = std::move(body)});
   }
   return found;

@@ -15,15 +15,12 @@
 
 namespace tapedeck::pipeline {
 
-// The channel of what a list says: it has records, and no prices.
-inline constexpr std::string_view kInstrumentChannel = "instrument";
-
 struct LookedUp {
   std::vector<std::string> listed;
   std::vector<std::string> unlisted;
   // Of those that are listed, in the series VENUE/instrument/SYMBOL: a JSON object with venue,
-  // symbol, name, type, currency, status and zone; what the venue does not say is null. The same
-  // again is the same event.
+  // symbol, name, type, currency, status and zone; what the venue does not say is left out. The
+  // same again is the same event.
   std::vector<market::Record> records;
 };
 

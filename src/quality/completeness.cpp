@@ -93,11 +93,24 @@ Status Completeness::add_event(const Event& event) {
   return {};
 }
 
+void Completeness::add_drift(const market::Record& record) {
+  const market::SeriesKey& key = catalog_.series(record.series).key;
+  if (key.channel != market::kSchemaChannel) return;
+  auto drift = market::parse_schema_drift(record.body);
+  if (!drift) return;  // somebody else's
+  const auto date = std::chrono::floor<std::chrono::days>(
+      std::chrono::sys_time<std::chrono::nanoseconds>(std::chrono::nanoseconds(record.ts_recv.ns)));
+  const auto [entry, added] =
+      drift_.try_emplace({key, date, std::move(drift->field), drift->is_missing}, record.ts_recv);
+  if (!added) entry->second = std::min(entry->second, record.ts_recv);
+}
+
 Status Completeness::add(const market::Batch& batch) {
   const auto add_all = [this](const auto& events) -> Status {
     for (const auto& event : events) TD_TRY(add_event(event));
     return {};
   };
+  for (const market::Record& record : batch.records) add_drift(record);
   TD_TRY(add_all(batch.trades));
   TD_TRY(add_all(batch.quotes));
   TD_TRY(add_all(batch.ticks));
@@ -134,6 +147,18 @@ std::vector<IdGap> Completeness::gaps() const {
   for (const auto& [key, series] : by_key_)
     std::ranges::move(gaps_of(*series), std::back_inserter(gaps));
   return gaps;
+}
+
+std::vector<DriftSeen> Completeness::drift() const {
+  std::vector<DriftSeen> all;
+  for (const auto& [what, first] : drift_) {
+    const auto& [series, date, field, is_missing] = what;
+    all.push_back({.series = series,
+                   .date = date,
+                   .drift = {.field = field, .is_missing = is_missing},
+                   .first = first});
+  }
+  return all;
 }
 
 std::optional<Missing> Completeness::missing(const market::SeriesKey& key, Timestamp start,

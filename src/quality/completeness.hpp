@@ -1,8 +1,8 @@
 // src/quality/completeness.hpp: what a tape's events say of how complete they are: of each series
 // and trading day how much there is, when, in which order, with which delay; and which of the
-// venue's ids are missing. Does not depend on anything but the events, in the order of the tape.
-// Memory: a minute map (about 200 bytes) for each series and day, and 32 bytes for each run of ids.
-// Thread: one at a time. Ownership: borrows the catalog.
+// venue's ids are missing; and how the venue's format changed. Does not depend on anything but the
+// events, in the order of the tape. Memory: a minute map (about 200 bytes) for each series and day,
+// and 32 bytes for each run of ids. Thread: one at a time. Ownership: borrows the catalog.
 #pragma once
 
 #include <bitset>
@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "base/ids.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "market/about.hpp"
 #include "market/calendar.hpp"
 #include "market/event.hpp"
 #include "market/series.hpp"
@@ -58,6 +61,14 @@ struct IdGap {
   std::uint64_t count() const { return last - first + 1; }
 };
 
+// A change of a venue's format, on a day (UTC) that has trades of it.
+struct DriftSeen {
+  market::SeriesKey series{};  // VENUE/schema/SYMBOL
+  std::chrono::year_month_day date{};
+  market::SchemaDrift drift{};
+  Timestamp first{};  // ts_recv of the first such trade
+};
+
 // What is missing of a series.
 struct Missing {
   std::uint64_t gaps = 0;
@@ -72,8 +83,8 @@ class Completeness {
 
   explicit Completeness(const market::Catalog& catalog) : catalog_(catalog) {}
 
-  // Batches of one partition in the order of their offsets; marks, corrections, records and frames
-  // say nothing here. Errors: as find_calendar.
+  // Batches of one partition in the order of their offsets; marks, corrections, frames and records
+  // but those of drift say nothing here. Errors: as find_calendar.
   Status add(const market::Batch& batch);
   // An event that was not put on the tape, because it is there already. Errors: as add.
   Status add_duplicate(SeriesId series, Timestamp ts_event);
@@ -81,6 +92,7 @@ class Completeness {
   // By series key, then date. Gaps: by series key, then id.
   std::vector<DayQuality> days() const { return days(gaps()); }
   std::vector<IdGap> gaps() const;
+  std::vector<DriftSeen> drift() const;  // by series key, then date, then field
   // Of the gaps that touch [start, end): a trade of theirs may have been there. Nothing where the
   // venue does not count its trades one by one, or no trade of it is known.
   std::optional<Missing> missing(const market::SeriesKey& key, Timestamp start,
@@ -111,6 +123,7 @@ class Completeness {
   };
 
   Result<SeriesDays*> series_of(SeriesId id);
+  void add_drift(const market::Record& record);
   static Day& day_of(SeriesDays& series, Timestamp t);
   template <class Event>
   Status add_event(const Event& event);
@@ -121,6 +134,9 @@ class Completeness {
   const market::Catalog& catalog_;
   std::unordered_map<std::uint32_t, SeriesDays> series_;
   std::map<market::SeriesKey, const SeriesDays*> by_key_;
+  // When it was first seen, by series, day, field and whether it is missing.
+  std::map<std::tuple<market::SeriesKey, std::chrono::sys_days, std::string, bool>, Timestamp>
+      drift_;
 };
 
 }  // namespace tapedeck::quality

@@ -193,6 +193,37 @@ TEST_F(CompletenessTest, GapsAreThoseOfAPlainSetWhateverTheOrder) {
   }
 }
 
+TEST_F(CompletenessTest, AChangedFormatIsKnownByTheDay) {
+  const auto record = [&](const std::string& channel, std::string body, Timestamp at) {
+    return market::Record{.series = catalog_.intern(market::Series{.key = {"v", channel, "X"}}),
+                          .ts_event = at,
+                          .ts_recv = at,
+                          .body = std::move(body)};
+  };
+  const std::string more = market::to_json({"f", false}), less = market::to_json({"p", true});
+  market::Batch batch;
+  batch.records = {record("schema", more, kOpen + hours(1)),
+                   record("schema", more, kOpen),  // of another program; the first counts
+                   record("schema", less, kOpen),
+                   record("schema", more, kOpen + hours(24)),
+                   record("schema", "{}", kOpen),
+                   record("page", more, kOpen)};
+  ASSERT_TRUE(completeness_.add(batch));
+  const auto drift = completeness_.drift();
+  ASSERT_EQ(drift.size(), 3u);
+  const auto day = [](unsigned number) {
+    return std::chrono::year_month_day{std::chrono::year(2013), std::chrono::month(10),
+                                       std::chrono::day(number)};
+  };
+  EXPECT_EQ(to_string(drift[0].series), "v/schema/X");
+  EXPECT_EQ(drift[0].drift, (market::SchemaDrift{"f", false}));
+  EXPECT_EQ(drift[0].date, day(7));
+  EXPECT_EQ(drift[0].first, kOpen);
+  EXPECT_EQ(drift[1].drift, (market::SchemaDrift{"p", true}));
+  EXPECT_EQ(drift[2].date, day(8));
+  EXPECT_TRUE(completeness_.days().empty());  // nothing was traded
+}
+
 TEST_F(CompletenessTest, WhoDoesNotCountHasNoKnownGaps) {
   EXPECT_FALSE(completeness_.missing({"v", "trade", "X"}, kOpen, kOpen + hours(1)));
 }

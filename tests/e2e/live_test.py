@@ -277,6 +277,10 @@ class LiveTest(LiveCase):
             listed = json.loads(service.get("/api/v1/instruments"))["instruments"]
             self.assertEqual(service.stop(), 0)
         self.assertEqual({one["channel"] for one in listed}, {"trade"})
+        self.assertEqual(
+            {(one["venue"], one["type"], one["currency"]) for one in listed},
+            {("binance", "spot", "USDT"), ("coinbase", "spot", "USD"), ("kraken", "spot", "USD")},
+        )
         self.assertEqual(status["quarantine"]["reasons"], {"bad_symbol": "3"})
         self.assertEqual(service.log().count("does not list this symbol"), 3)
         self.assertEqual(self.assert_true_and_whole(venues), 0)

@@ -100,14 +100,20 @@ export function getTrades(
   return request(`api/v1/trades?${fields}`);
 }
 
-/** How complete the tape is: the newest days and gaps. */
+/** How complete the tape is: the newest days, gaps and changes of a venue's format. */
 export async function getCompleteness(): Promise<Answer<Completeness>> {
-  const [days, gaps] = await Promise.all([
+  const [days, gaps, drift] = await Promise.all([
     request<Completeness>('api/v1/quality/days?limit=60'),
     request<Completeness>('api/v1/quality/gaps?limit=60&time=iso'),
+    request<Completeness>('api/v1/quality/drift?limit=60&time=iso'),
   ]);
-  if (!days.ok || !gaps.ok) return days.ok ? gaps : days;
-  return { ok: true, value: { ...days.value, gaps: gaps.value.gaps } };
+  if (!days.ok) return days;
+  if (!gaps.ok) return gaps;
+  if (!drift.ok) return drift;
+  return {
+    ok: true,
+    value: { ...days.value, gaps: gaps.value.gaps, drift: drift.value.drift },
+  };
 }
 
 export function getQuality(): Promise<Answer<Quality>> {

@@ -290,6 +290,18 @@ export class PipelinePage {
         instantText(before),
       ]),
     );
+    byId('pipeline-drift-card').hidden = known.drift.length === 0;
+    showRows(
+      byId('pipeline-drift'),
+      [...known.drift].reverse().map(({ venue, instrument, date, field, is, first }) => [
+        venue,
+        instrument,
+        date,
+        field,
+        is === 'missing' ? 'is missing' : 'is new',
+        instantText(first),
+      ]),
+    );
   }
 
   private card(stage: Stage): HTMLElement {

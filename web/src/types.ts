@@ -122,12 +122,23 @@ export interface QualityGap {
   before: string;
 }
 
+/** A field that trades had and nobody knows, or that they lacked. */
+export interface QualityDrift {
+  venue: string;
+  instrument: string;
+  date: string;
+  field: string;
+  is: 'unknown' | 'missing';
+  first: string;
+}
+
 export interface Completeness {
   whole: boolean;
   behind: string;
   problem: string;
   days: QualityDay[];
   gaps: QualityGap[];
+  drift: QualityDrift[];
 }
 
 export interface Quality {

@@ -338,11 +338,10 @@ class Poll final : public PollFeed {
     TD_ASSIGN(bar.close, take_price(*texts[3]));
     TD_ASSIGN(bar.volume, take_size(*texts[4]));
     TD_ASSIGN(bar.ts_event, open_of(time, zone));
-    const std::string hash =
-        sha256_hex(fmt::format("{} {} {} {} {} {} {}", bar.interval.ns, options_.adjusted,
-                               *texts[0], *texts[1], *texts[2], *texts[3], *texts[4]));
-    std::uint64_t position = 0;
-    std::from_chars(hash.data(), hash.data() + 16, position, 16);
+    const std::uint64_t position =
+        sha256_numbers(fmt::format("{} {} {} {} {} {} {}", bar.interval.ns, options_.adjusted,
+                                   *texts[0], *texts[1], *texts[2], *texts[3], *texts[4]))
+            .first;
     bar.identity = {.origin = origin_,
                     .seq = static_cast<std::uint64_t>(bar.ts_event.ns),
                     .position = position == 0 ? 1 : position};

@@ -13,6 +13,7 @@
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/json_rows.hpp"
+#include "feeds/schema_watch.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
 
@@ -62,7 +63,14 @@ struct Fields {
   bool is_spot = false;   // "M" is there
   bool is_known = false;  // an answer or a snapshot, which have no "e"
   bool in_envelope = false;
+  std::string_view unknown{};  // a key that no trade had yet
 };
+
+// Of trades and aggregates, of all markets.
+bool is_known_letter(char c) {
+  constexpr std::string_view kLetters = "eEsatpqTmXMbfl";
+  return kLetters.find(c) != kLetters.npos;
+}
 
 simdjson::error_code read_fields(od::object object, Fields& out) {
   for (auto item : object) {
@@ -106,6 +114,7 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
           out.is_known = true;
           break;  // bookTicker of spot
         default:
+          if (!is_known_letter(key.front())) out.unknown = key;
           break;
       }
     } else if (key == "data" && !out.in_envelope) {
@@ -127,6 +136,8 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
       if (value.get_object().get(error) == simdjson::SUCCESS) {
         if (const auto code = read_fields(error, out)) return code;
       }
+    } else if (key != "nq") {  // an aggregate's size without what is hidden
+      out.unknown = key;
     }
   }
   return simdjson::SUCCESS;
@@ -158,24 +169,37 @@ simdjson::error_code read_answered(od::object object, Fields& out) {
 
 const market::ConditionTable& futures_conditions() { return kFuturesTable; }
 
+namespace {
+
+constexpr std::string_view kSpot = "binance", kUsdMargined = "binance-usdm",
+                           kCoinMargined = "binance-coinm";
+
+// Spot too where only the symbol could tell, and it is missing.
+std::string_view venue_of(const Fields& fields) {
+  if (fields.is_spot || !fields.symbol) return kSpot;
+  return is_coin_margined(*fields.symbol) ? kCoinMargined : kUsdMargined;
+}
+
+}  // namespace
+
 // The series of one stream of trades, at each of the markets.
 struct Channel {
   Channel(market::Catalog& catalog, std::string_view channel)
-      : spot(catalog, series("binance", channel, "")),
-        usd_margined(catalog, series("binance-usdm", channel, kFuturesConditions)),
-        coin_margined(catalog, series("binance-coinm", channel, kFuturesConditions)) {}
+      : spot(catalog, series(kSpot, channel, "")),
+        usd_margined(catalog, series(kUsdMargined, channel, kFuturesConditions)),
+        coin_margined(catalog, series(kCoinMargined, channel, kFuturesConditions)) {}
 
-  static market::Series series(std::string venue, std::string_view channel,
+  static market::Series series(std::string_view venue, std::string_view channel,
                                std::string_view conditions) {
-    return {.key = {std::move(venue), std::string(channel), {}},
+    return {.key = {std::string(venue), std::string(channel), {}},
             .order = market::TradeOrder::kVenueSequence,
             .calendar = "24x7",
             .conditions = std::string(conditions)};
   }
 
   SeriesTable& of(const Fields& fields) {
-    if (fields.is_spot) return spot;
-    return is_coin_margined(*fields.symbol) ? coin_margined : usd_margined;
+    const std::string_view venue = venue_of(fields);
+    return venue == kSpot ? spot : venue == kCoinMargined ? coin_margined : usd_margined;
   }
 
   SeriesTable spot, usd_margined, coin_margined;
@@ -186,7 +210,8 @@ struct BinanceFeed::State {
       : unit(time_unit),
         trades(catalog, "trade"),
         aggregates(catalog, kAggregateChannel),
-        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})),
+        watch(catalog) {}
 
   // An aggregate is what one order of the taker got at one price: a trade of its own series, with
   // the id that counts aggregates.
@@ -201,7 +226,7 @@ struct BinanceFeed::State {
                                      {&fields.buyer_is_maker, "m"}}) {
       if (!*text) {
         return std::unexpected(
-            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name)});
+            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name), name});
       }
     }
     const bool taker_sold = *fields.buyer_is_maker == "true";
@@ -236,6 +261,7 @@ struct BinanceFeed::State {
   TimeUnit unit;
   Channel trades, aggregates;
   OriginId origin;
+  SchemaWatch watch;
   JsonReader json;
 };
 
@@ -261,6 +287,8 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
   const bool is_aggregate = fields.event == kAggregateChannel;
   if (is_aggregate || fields.event == "trade") {
     auto trade = state_->take(fields, is_aggregate, ts_recv);
+    state_->watch.look({venue_of(fields), fields.symbol.value_or(""), fields.unknown},
+                       trade ? nullptr : &trade.error(), ts_recv, sink);
     if (!trade) return refuse(trade.error().reason, std::move(trade.error().detail));
     return sink.trade(*trade);
   }
@@ -354,6 +382,22 @@ std::string repair_target(std::string_view symbol, std::uint64_t first, std::uin
                      std::min(last - first + 1, kAnswerMax));
 }
 
+// An aggregate names the last of its trades, so that one question serves both; it is also the one
+// that costs the least of what an address may ask.
+std::string newest_target(std::string_view symbol) {
+  return fmt::format("/api/v3/aggTrades?symbol={}&limit=1", split_symbol(symbol).instrument);
+}
+
+std::optional<std::uint64_t> newest_in(std::string_view symbol, std::string_view body) {
+  JsonReader json;
+  od::document document;
+  std::uint64_t id = 0;
+  simdjson::error_code code = json.iterate(body).get(document);
+  const std::string_view key = split_symbol(symbol).is_aggregate ? "a" : "l";
+  if (code == simdjson::SUCCESS) code = document.at(0)[key].get_uint64().get(id);
+  return code == simdjson::SUCCESS ? std::optional(id) : std::nullopt;
+}
+
 std::string symbol_of(const market::SeriesKey& key) {
   return key.channel == kAggregateChannel ? key.instrument + std::string(kAggregates)
                                           : key.instrument;
@@ -378,7 +422,9 @@ FeedKind feed_kind() {
                            .says_goodbye = says_goodbye,
                            .repair = RepairProtocol{.url = "https://api.binance.com",
                                                     .target = repair_target,
-                                                    .symbol_of = symbol_of}},
+                                                    .symbol_of = symbol_of,
+                                                    .newest_target = newest_target,
+                                                    .newest_in = newest_in}},
       .emulation = Emulation{.path = "/stream", .open = open_session, .answer = answer},
       .directory = Directory{
           .url = "https://api.binance.com",

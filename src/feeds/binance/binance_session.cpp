@@ -177,11 +177,18 @@ VenueAnswer answer(const VenueQuestion& question) {
   const std::uint64_t first = number_or(parameter(query, "fromId"), 0);
   const std::uint64_t limit =
       std::min<std::uint64_t>(number_or(parameter(query, "limit"), 500), 1000);
-  std::string body;
-  std::uint64_t count = 0;
+  // From an id on, or else the newest; oldest first.
+  std::vector<const EmulatedTrade*> asked;
   for (const EmulatedTrade& trade : question.happened) {
-    if (trade.symbol != symbol || trade.id < first) continue;
-    if (++count > limit) break;
+    if (trade.symbol == symbol && trade.id >= first) asked.push_back(&trade);
+  }
+  if (asked.size() > limit) {
+    const auto extra = static_cast<std::ptrdiff_t>(asked.size() - limit);
+    first > 0 ? asked.resize(limit) : void(asked.erase(asked.begin(), asked.begin() + extra));
+  }
+  std::string body;
+  for (const EmulatedTrade* one : asked) {
+    const EmulatedTrade& trade = *one;
     if (!body.empty()) body += ',';
     constexpr std::string_view kAggregate =
         R"({{"a":{0},"p":"{1}","q":"{2}","f":{0},"l":{0},"T":{3},"m":{4},"M":true}})";

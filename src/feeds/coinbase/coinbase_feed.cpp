@@ -13,6 +13,7 @@
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/json_rows.hpp"
+#include "feeds/schema_watch.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
 
@@ -24,6 +25,7 @@ using Text = std::optional<std::string_view>;
 
 struct Fields {
   Text type, id, side, size, price, product, time, message, reason;
+  std::string_view unknown{};  // a key that no match had yet
 };
 
 simdjson::error_code read_fields(od::object object, Fields& out) {
@@ -50,6 +52,8 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
       out.message = text_of(value);
     else if (key == "reason")
       out.reason = text_of(value);
+    else if (key != "maker_order_id" && key != "taker_order_id" && key != "sequence")
+      out.unknown = key;
   }
   return simdjson::SUCCESS;
 }
@@ -62,7 +66,8 @@ struct CoinbaseFeed::State {
                          .order = market::TradeOrder::kVenueSequence,
                          .calendar = "24x7",
                          .conditions = {}}),
-        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})),
+        watch(catalog) {}
 
   std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
     for (const auto& [text, name] : {std::pair{&fields.product, "product_id"},
@@ -73,7 +78,7 @@ struct CoinbaseFeed::State {
                                      {&fields.side, "side"}}) {
       if (!*text) {
         return std::unexpected(
-            Flaw{"missing_field", fmt::format("a match without a usable '{}'", name)});
+            Flaw{"missing_field", fmt::format("a match without a usable '{}'", name), name});
       }
     }
     // The maker's: who sold to the maker's bid was the taker.
@@ -105,6 +110,7 @@ struct CoinbaseFeed::State {
 
   SeriesTable series;
   OriginId origin;
+  SchemaWatch watch;
   JsonReader json;
 };
 
@@ -128,6 +134,8 @@ void CoinbaseFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::stri
   }
   if (fields.type == "match" || fields.type == "last_match") {
     auto trade = state_->take(fields, ts_recv);
+    state_->watch.look({"coinbase", fields.product.value_or(""), fields.unknown},
+                       trade ? nullptr : &trade.error(), ts_recv, sink);
     if (!trade) return refuse(trade.error().reason, std::move(trade.error().detail));
     return sink.trade(*trade);
   }

@@ -13,6 +13,7 @@
 #include "feeds/finnhub/finnhub_session.hpp"
 #include "feeds/json_reader.hpp"
 #include "feeds/json_rows.hpp"
+#include "feeds/schema_watch.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/session_count.hpp"
 #include "feeds/trade_fields.hpp"
@@ -28,6 +29,7 @@ constexpr unsigned kCodeMax = 59;
 struct Fields {
   Text symbol, price, size, time;
   std::uint64_t conditions = 0;
+  std::string_view unknown{};  // a key that no trade had yet
 };
 
 std::uint64_t bit_of(std::string_view code) {
@@ -43,7 +45,10 @@ simdjson::error_code read_trade(od::object object, Fields& out) {
     od::field field;
     if (const auto code = std::move(item).get(field)) return code;
     const std::string_view key = key_of(field);
-    if (key.size() != 1) continue;
+    if (key.size() != 1) {
+      out.unknown = key;
+      continue;
+    }
     od::value& value = field.value();
     switch (key.front()) {
       case 's':
@@ -70,6 +75,7 @@ simdjson::error_code read_trade(od::object object, Fields& out) {
         break;
       }
       default:
+        out.unknown = key;
         break;
     }
   }
@@ -159,7 +165,8 @@ struct FinnhubFeed::State {
         pairs(catalog, series("trade", "24x7", "")),
         share_prices(catalog, series("last", "us_equity", "")),
         pair_prices(catalog, series("last", "24x7", "")),
-        count(catalog, "finnhub") {}
+        count(catalog, "finnhub"),
+        watch(catalog) {}
 
   static market::Series series(std::string channel, std::string calendar,
                                std::string_view conditions) {
@@ -175,7 +182,9 @@ struct FinnhubFeed::State {
                                      {&fields.price, "p"},
                                      {&fields.time, "t"},
                                      {&fields.size, "v"}}) {
-      if (!*text) return Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name)};
+      if (!*text) {
+        return Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name), name};
+      }
     }
     const bool is_pair = fields.symbol->contains(':');  // "BINANCE:BTCUSDT"
     auto size = take_size(*fields.size);
@@ -212,6 +221,7 @@ struct FinnhubFeed::State {
 
   SeriesTable shares, pairs, share_prices, pair_prices;
   SessionCount count;
+  SchemaWatch watch;
   JsonReader json;
   Message message;
   std::string before;  // the message of trades before this one
@@ -249,7 +259,10 @@ void FinnhubFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
     state.repeated = frame == state.before ? kSameMessage : 0;
     state.before = frame;
     for (const Fields& fields : message.trades) {
-      if (auto flaw = state.take(fields, ts_recv, sink)) {
+      auto flaw = state.take(fields, ts_recv, sink);
+      state.watch.look({"finnhub", fields.symbol.value_or(""), fields.unknown},
+                       flaw ? &*flaw : nullptr, ts_recv, sink);
+      if (flaw) {
         refuse(flaw->reason, std::move(flaw->detail));
       }
     }

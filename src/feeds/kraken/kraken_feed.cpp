@@ -11,6 +11,7 @@
 #include "feeds/json_reader.hpp"
 #include "feeds/json_rows.hpp"
 #include "feeds/kraken/kraken_session.hpp"
+#include "feeds/schema_watch.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/trade_fields.hpp"
 
@@ -22,6 +23,7 @@ using Text = std::optional<std::string_view>;
 
 struct Fields {
   Text symbol, side, price, size, id, time;
+  std::string_view unknown{};  // a key that no trade had yet
 };
 
 simdjson::error_code read_fields(od::object object, Fields& out) {
@@ -42,6 +44,8 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
       out.id = text_of(value);
     else if (key == "timestamp")
       out.time = text_of(value);
+    else if (key != "ord_type")
+      out.unknown = key;
   }
   return simdjson::SUCCESS;
 }
@@ -54,7 +58,8 @@ struct KrakenFeed::State {
                          .order = market::TradeOrder::kVenueSequence,
                          .calendar = "24x7",
                          .conditions = {}}),
-        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})) {}
+        origin(catalog.intern(market::Origin{.kind = market::OriginKind::kVenue})),
+        watch(catalog) {}
 
   // Reads what is at the top of a frame; the trades too, if the channel was known before them.
   simdjson::error_code read_frame(od::document& document, Timestamp ts_recv) {
@@ -89,7 +94,9 @@ struct KrakenFeed::State {
       if (const auto code = item.get_object().get(object)) return code;
       Fields fields;
       if (const auto code = read_fields(object, fields)) return code;
-      taken.push_back(take(fields, ts_recv));
+      taken.push_back({.trade = take(fields, ts_recv),
+                       .symbol = fields.symbol.value_or(""),
+                       .unknown = fields.unknown});
     }
     return simdjson::SUCCESS;
   }
@@ -104,7 +111,7 @@ struct KrakenFeed::State {
                                      {&fields.side, "side"}}) {
       if (!*text) {
         return std::unexpected(
-            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name)});
+            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name), name});
       }
     }
     const bool taker_sold = *fields.side == "sell";
@@ -142,11 +149,16 @@ struct KrakenFeed::State {
 
   SeriesTable series;
   OriginId origin;
+  SchemaWatch watch;
   JsonReader json;
   // Of the frame that is being read.
   Text channel, method, success, error;
   bool trades_read = false;
-  std::vector<std::expected<market::Trade, Flaw>> taken;
+  struct Taken {
+    std::expected<market::Trade, Flaw> trade;
+    std::string_view symbol, unknown;  // in the document
+  };
+  std::vector<Taken> taken;
 };
 
 KrakenFeed::KrakenFeed(market::Catalog& catalog) : state_(std::make_unique<State>(catalog)) {}
@@ -173,7 +185,9 @@ void KrakenFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string
   if (state.channel == "trade") {
     if (!state.trades_read) return refuse("missing_field", "a trade frame without 'data'");
     if (state.taken.empty()) return sink.control();
-    for (auto& trade : state.taken) {
+    for (auto& [trade, symbol, unknown] : state.taken) {
+      state.watch.look({"kraken", symbol, unknown}, trade ? nullptr : &trade.error(), ts_recv,
+                       sink);
       if (trade) sink.trade(*trade);
       if (!trade) refuse(trade.error().reason, std::move(trade.error().detail));
     }

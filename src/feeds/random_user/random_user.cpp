@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 
 #include "base/log.hpp"
@@ -154,10 +153,7 @@ VenueAnswer answer(const VenueQuestion& question) {
       std::max<std::uint64_t>(number_or(parameter(question.query, "page"), 1), 1);
   std::string seed(parameter(question.query, "seed"));
   if (seed.empty()) seed = sha256_hex(fmt::format("{}", question.asked_before)).substr(0, 16);
-  const std::string hash = sha256_hex(fmt::format("{} {}", seed, page));
-  std::uint64_t state = 0;
-  std::from_chars(hash.data(), hash.data() + 16, state, 16);
-  Rng rng(state);
+  Rng rng(sha256_numbers(fmt::format("{} {}", seed, page)).first);
   const std::string_view wanted = parameter(question.query, "nat");
   const auto* const country = std::ranges::find_if(kCountries, [&](const Country& one) {
     return wanted.size() == 2 && (wanted[0] & ~0x20) == one.code[0] &&

@@ -31,6 +31,7 @@ enum Field : std::uint64_t {
   kQuoteType = 6,
   kMarketHours = 7,
   kPriceHint = 27,
+  kMarketCap = 33,  // the last one that is known
 };
 enum Wire : std::uint64_t { kVarint = 0, kEight = 1, kBytes = 2, kFour = 5 };
 
@@ -190,6 +191,7 @@ std::expected<Pricing, Flaw> decode_pricing(std::string_view bytes) {
         out.price_hint = from_zigzag(number);
         break;
       default:
+        if (field > kMarketCap) out.unknown = std::to_string(field);
         break;
     }
     if (!is_right) return broken("has a field of another kind than before");

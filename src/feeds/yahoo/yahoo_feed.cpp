@@ -11,6 +11,7 @@
 
 #include "feeds/json_list.hpp"
 #include "feeds/json_reader.hpp"
+#include "feeds/schema_watch.hpp"
 #include "feeds/series_table.hpp"
 #include "feeds/session_count.hpp"
 #include "feeds/trade_fields.hpp"
@@ -61,7 +62,8 @@ struct YahooFeed::State {
   explicit State(market::Catalog& catalog)
       : shares(catalog, series("us_equity")),
         others(catalog, series("24x7")),
-        count(catalog, "yahoo") {}
+        count(catalog, "yahoo"),
+        watch(catalog) {}
 
   static market::Series series(std::string calendar) {
     return {.key = {"yahoo", "last", {}},
@@ -79,8 +81,12 @@ struct YahooFeed::State {
       sink.control();
       return std::nullopt;
     }
-    if (pricing->id.empty()) return Flaw{"missing_field", "a price without a symbol"};
-    if (!pricing->price) return Flaw{"missing_field", "a price that is not there"};
+    std::optional<Flaw> missing;
+    if (pricing->id.empty()) missing = {"missing_field", "a price without a symbol", "id"};
+    if (!pricing->price) missing = {"missing_field", "a price that is not there", "price"};
+    watch.look({"yahoo", pricing->id, pricing->unknown}, missing ? &*missing : nullptr, ts_recv,
+               sink);
+    if (missing) return missing;
     SeriesTable& table = is_us(pricing->exchange) ? shares : others;
     const auto id = table.find_or_add(pricing->id);
     if (!id) return Flaw{"bad_symbol", id.error().message};
@@ -111,6 +117,7 @@ struct YahooFeed::State {
   };
   SeriesTable shares, others;
   SessionCount count;
+  SchemaWatch watch;
   std::vector<Last> last;  // by SeriesId
   JsonReader json;
 };

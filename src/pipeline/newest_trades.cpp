@@ -1,0 +1,97 @@
+#include "pipeline/newest_trades.hpp"
+
+#include <algorithm>
+
+namespace tapedeck::pipeline {
+
+void NewestTrades::came(const market::Trade& trade, Duration now) {
+  const auto [entry, added] = came_.try_emplace(trade.series);
+  if (added) {
+    const market::SeriesKey& key = catalog_.series(trade.series).key;
+    series_.emplace(symbol_of_ != nullptr ? symbol_of_(key) : key.instrument, trade.series);
+  }
+  Stream& stream = entry->second;
+  stream.series = trade.series;
+  stream.newest = std::max(stream.newest, trade.identity.seq);
+  stream.last = now;
+}
+
+const NewestTrades::Stream* NewestTrades::find(std::string_view symbol) const {
+  const auto known = series_.find(symbol);
+  return known == series_.end() ? nullptr : &came_.at(known->second);
+}
+
+std::optional<NewestTrades::Missed> NewestTrades::told(std::string_view symbol,
+                                                       std::uint64_t newest) {
+  const Stream* stream = find(symbol);
+  if (stream != nullptr && stream->newest >= newest) return std::nullopt;
+  std::uint64_t& before = told_.try_emplace(std::string(symbol)).first->second;
+  if (before >= newest) return std::nullopt;
+  Missed missed{.first = newest, .last = newest};
+  if (stream != nullptr) {
+    missed.series = stream->series;
+    missed.first = stream->newest + 1;
+  }
+  if (before > 0 && (stream == nullptr || before >= missed.first)) missed.first = before + 1;
+  before = newest;
+  return missed;
+}
+
+void NewestTrades::connected() {
+  looks_.clear();
+  unheard_.clear();
+  next_due_.reset();
+}
+
+std::optional<std::string> NewestTrades::next(std::span<const std::string> symbols, Duration now) {
+  if (next_due_ && now < *next_due_) return std::nullopt;
+  next_due_ = now + kQuiet;
+  for (const std::string& symbol : symbols) {
+    const auto look = looks_.find(symbol);
+    if (look == looks_.end()) {
+      next_due_.reset();
+      return symbol;
+    }
+    const Stream* stream = find(symbol);
+    const bool is_fresh = stream != nullptr && stream->last > look->second.at;
+    const Duration due = is_fresh ? stream->last + kQuiet : look->second.at + look->second.wait;
+    if (now >= due) {
+      next_due_.reset();
+      return symbol;
+    }
+    next_due_ = std::min(*next_due_, due);
+  }
+  return std::nullopt;
+}
+
+std::optional<NewestTrades::Missed> NewestTrades::answered(const std::string& symbol,
+                                                           std::optional<std::uint64_t> newest,
+                                                           Duration now) {
+  const auto [look, is_first] = looks_.try_emplace(symbol, Look{.at = now});
+  if (!is_first) {
+    const Stream* stream = find(symbol);
+    const bool is_fresh = stream != nullptr && stream->last > look->second.at;
+    look->second.wait = is_fresh ? kQuiet : std::min(look->second.wait * 2, kQuietMax);
+    look->second.at = now;
+  }
+  if (!newest) return std::nullopt;
+  auto missed = told(symbol, *newest);
+  if (missed && !is_first) unheard_[symbol] = {.id = *newest, .since = now};
+  return missed;
+}
+
+std::optional<std::string> NewestTrades::deaf(Duration now) {
+  for (auto one = unheard_.begin(); one != unheard_.end();) {
+    const auto& [symbol, unheard] = *one;
+    const Stream* stream = find(symbol);
+    if (stream != nullptr && stream->newest >= unheard.id) {
+      one = unheard_.erase(one);
+      continue;
+    }
+    if (now - unheard.since >= kOnItsWay) return symbol;
+    ++one;
+  }
+  return std::nullopt;
+}
+
+}  // namespace tapedeck::pipeline
