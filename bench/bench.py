@@ -19,12 +19,14 @@ from pathlib import Path
 import bars
 import lines
 import serving
+import soak
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "build/bench"
 QUESTDB_JAR = WORK / (HERE / "questdb.sha256").read_text(encoding="utf-8").split()[1]
 PYTHON = sys.executable
 PYTHON_OF = {"csp": HERE.parent / "build/csp-venv/bin/python"}  # where it is not ours
+ONLY_IF_NAMED = ("soak_mb",)  # it takes half an hour
 NO_CORPUS = "not run: no corpus; TAPEDECK_CORPUS names the folder of the recordings"
 TUNING_ROWS_MAX = 2_000_000
 CONTENDER_S_MAX = 1800
@@ -565,6 +567,7 @@ class Bench:
             name = f"memory_10k_instruments{way}"
             found[name] = ("MB", "half", False, lambda name=name, to_store=to_store:
                            self.memory_of_many(name, to_store))
+        found["soak_mb"] = ("MB", "before", False, lambda: soak.soak(self, progress))
         return {**found, **self.serving.all()}
 
 
@@ -595,7 +598,8 @@ def main():
     bench = Bench(options)
     known = bench.all()
     chosen = [name for name in known
-              if not options.names or name.startswith(tuple(options.names))]
+              if (name.startswith(tuple(options.names)) if options.names
+                  else name not in ONLY_IF_NAMED)]
     for wanted in options.names:
         if not any(name.startswith(wanted) for name in known):
             parser.error(f"no benchmark begins with '{wanted}'. There are:\n  " +
