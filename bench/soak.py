@@ -1,4 +1,4 @@
-"""bench/soak.py: half an hour of live trades with a venue's faults: is memory flat, is all there?"""
+"""bench/soak.py: half an hour of live trades with faults: is memory flat, is all of it there?"""
 
 import http.client
 import json
