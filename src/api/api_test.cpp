@@ -398,7 +398,12 @@ TEST_F(ApiTest, SaysHowCompleteTheTapeIs) {
       .days = {{.series = ibm, .trades = 3, .first = Timestamp{5}, .last = Timestamp{9}},
                {.series = spy, .trades = 7, .first = Timestamp{20}, .last = Timestamp{30}}},
       .gaps =
-          {{.series = spy, .first = 4, .last = 6, .after = Timestamp{5}, .before = {Timestamp{8}}},
+          {{.series = spy,
+            .first = 4,
+            .last = 6,
+            .after = Timestamp{5},
+            .before = {Timestamp{8}},
+            .cause = quality::GapCause::kOurs},
            {.series = spy, .first = 9, .last = 9, .after = Timestamp{8}, .before = {Timestamp{9}}}},
       .drift = {{.series = {"v", "schema", "X"},
                  .date = std::chrono::year_month_day{std::chrono::year(2024), std::chrono::month(2),
@@ -416,11 +421,12 @@ TEST_F(ApiTest, SaysHowCompleteTheTapeIs) {
   EXPECT_EQ(get("/api/v1/quality/gaps").body,
             R"({"whole":true,"behind":"0","problem":"","gaps":[)"
             R"({"series":"lean/trade/SPY","first_id":"4","last_id":"6","missing":"3",)"
-            R"("after":"5","before":"8"},)"
+            R"("after":"5","before":"8","cause":"ours"},)"
             R"({"series":"lean/trade/SPY","first_id":"9","last_id":"9","missing":"1",)"
-            R"("after":"8","before":"9"}]})");
-  EXPECT_EQ(get("/api/v1/quality/gaps?format=csv&limit=1&numbers=string").body,
-            "series,first_id,last_id,missing,after,before\nlean/trade/SPY,9,9,1,8,9\n");
+            R"("after":"8","before":"9","cause":"unknown"}]})");
+  EXPECT_EQ(
+      get("/api/v1/quality/gaps?format=csv&limit=1&numbers=string").body,
+      "series,first_id,last_id,missing,after,before,cause\nlean/trade/SPY,9,9,1,8,9,unknown\n");
   EXPECT_EQ(get("/api/v1/quality/gaps?format=ndjson&end=8").body.find("\"9\""), std::string::npos);
   const auto lines = [&](const std::string& query) {
     const std::string body = get("/api/v1/quality/days?format=csv&" + query).body;

@@ -229,7 +229,7 @@ std::string day_quality_rows(const Form& form, std::span<const quality::DayQuali
 }
 
 std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps) {
-  RowWriter rows(form, {"series", "first_id", "last_id", "missing", "after", "before"});
+  RowWriter rows(form, {"series", "first_id", "last_id", "missing", "after", "before", "cause"});
   for (const quality::IdGap& gap : gaps) {
     rows.text(to_string(gap.series));
     rows.count(gap.first);
@@ -237,6 +237,7 @@ std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps) {
     rows.count(gap.count());
     rows.instant(gap.after);
     rows.instant(gap.before);
+    rows.text(to_string(gap.cause));
   }
   return std::move(rows).finish();
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -100,6 +101,13 @@ struct FeedMark {
   Timestamp ts_recv;
   bool operator==(const FeedMark&) const = default;
 };
+// The venue that a mark speaks for: "coinbase" of "coinbase/crypto"; empty of a name without '/',
+// which speaks for all.
+inline std::string_view venue_of(const FeedMark& mark) {
+  const std::string_view name = mark.feed;
+  const auto slash = name.find('/');
+  return slash == name.npos ? std::string_view() : name.substr(0, slash);
+}
 
 // Bytes as a venue sent them. Its origin is the feed session, seq the number of the frame.
 struct RawFrame {

@@ -3,78 +3,54 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
-#include "windows/feed_clock.hpp"
+#include "quality/connections.hpp"
 
 namespace tapedeck::pipeline {
 namespace {
 
 using market::FeedMark;
-using market::FeedState;
 
 // More than there are open at once.
 constexpr std::size_t kNewest = 64;
 constexpr std::uint64_t kIntervalsMax = 200'000;
 constexpr std::uint64_t kEventsMax = 8'000'000;
-// Marks come each second. Between two that are further apart, nobody knows.
-constexpr Duration kSilenceMax = seconds(10);
 
 // What the marks on the tape say of the connections of one venue, over one range.
-class Connections {
- public:
-  // `from`, `to`: marks beside the range count too, as far as one may say something of it.
-  static Result<Connections> read(const tape::TapeView& tape, std::string_view venue,
-                                  Timestamp from, Timestamp to) {
-    Connections found;
-    const PartitionId partition{0};  // each has every mark
-    const Offset end = tape.durable_end(partition);
-    TD_ASSIGN(const auto reader, tape.read({.partition = partition,
-                                            .first = tape.first_offset(partition),
-                                            .from = from - kSilenceMax,
-                                            .to = to + kSilenceMax}));
-    std::uint64_t events = 0;
-    while (events < kEventsMax) {
-      TD_ASSIGN(const auto batch, reader->next());
-      if (!batch || batch->first >= end) return found;
-      events += batch->size();
-      for (const FeedMark& mark : batch->marks) {
-        if (windows::venue_of(mark) == venue) found.feeds_[mark.feed].push_back(mark);
-      }
-    }
-    return Connections();  // too much to read for one answer: nothing is known
-  }
-
-  EmptyReason of(Timestamp start, Timestamp end) const {
-    // A series may be brought by any feed of its venue.
-    std::optional<EmptyReason> all;
-    for (const auto& [name, marks] : feeds_) {
-      const EmptyReason one = of(marks, start, end);
-      if (all && *all != one) return EmptyReason::kUnknown;
-      all = one;
-    }
-    return all.value_or(EmptyReason::kUnknown);
-  }
-
- private:
-  static EmptyReason of(const std::vector<FeedMark>& marks, Timestamp start, Timestamp end) {
-    // The last mark at the start or before it, then those until one at the end or after it.
-    auto at = std::ranges::upper_bound(marks, start, {}, &FeedMark::ts_recv);
-    if (at == marks.begin()) return EmptyReason::kUnknown;
-    for (--at;; ++at) {
-      if (at->state == FeedState::kDown) return EmptyReason::kNotConnected;
-      if (at->state == FeedState::kEnded) return EmptyReason::kUnknown;
-      if (at->ts_recv >= end) return EmptyReason::kNoTrade;
-      const auto next = std::next(at);
-      if (next == marks.end() || next->ts_recv - at->ts_recv > kSilenceMax) {
-        return EmptyReason::kUnknown;
-      }
+Result<quality::Connections> connections_of(const tape::TapeView& tape, std::string_view venue,
+                                            Timestamp from, Timestamp to) {
+  quality::Connections found;
+  const PartitionId partition{0};  // each has every mark
+  const Offset end = tape.durable_end(partition);
+  // Marks beside the range count too, as far as one may say something of it.
+  TD_ASSIGN(const auto reader, tape.read({.partition = partition,
+                                          .first = tape.first_offset(partition),
+                                          .from = from - quality::Connections::kSilenceMax,
+                                          .to = to + quality::Connections::kSilenceMax}));
+  std::uint64_t events = 0;
+  while (events < kEventsMax) {
+    TD_ASSIGN(const auto batch, reader->next());
+    if (!batch || batch->first >= end) return found;
+    events += batch->size();
+    for (const FeedMark& mark : batch->marks) {
+      if (venue_of(mark) == venue) found.add(mark);
     }
   }
+  return quality::Connections();  // too much to read for one answer: nothing is known
+}
 
-  std::map<std::string, std::vector<FeedMark>, std::less<>> feeds_;  // ascending
-};
+EmptyReason reason_of(quality::Connected connected) {
+  switch (connected) {
+    case quality::Connected::kYes:
+      return EmptyReason::kNoTrade;
+    case quality::Connected::kNo:
+      return EmptyReason::kNotConnected;
+    case quality::Connected::kUnknown:
+      break;
+  }
+  return EmptyReason::kUnknown;
+}
 
 Timestamp down_to(Timestamp t, Duration interval) {
   const std::int64_t over = t.ns % interval.ns;
@@ -183,8 +159,8 @@ Result<std::vector<EmptyTime>> empty_times(const store::Store& store, const tape
   const auto first = std::ranges::find_if(found, is_open);
   if (first == found.end()) return found;
   const auto last = std::ranges::find_if(found.rbegin(), found.rend(), is_open);
-  TD_ASSIGN(const Connections connections,
-            Connections::read(tape, query.series.venue, first->start, last->end));
+  TD_ASSIGN(const auto connections,
+            connections_of(tape, query.series.venue, first->start, last->end));
   std::vector<EmptyTime> told;
   told.swap(found);
   for (const EmptyTime& empty : told) {
@@ -193,7 +169,7 @@ Result<std::vector<EmptyTime>> empty_times(const store::Store& store, const tape
       continue;
     }
     for (Timestamp t = empty.start; t < empty.end; t = t + interval) {
-      add(t, t + interval, connections.of(t, t + interval));
+      add(t, t + interval, reason_of(connections.of(query.series.venue, t, t + interval)));
     }
   }
   return found;

@@ -40,6 +40,8 @@ LiveSource::~LiveSource() = default;
 
 Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
   sink_ = &sink;
+  // What was traded before, nobody here listened to.
+  if (sessions_ == 0) mark(FeedState::kDown, clock_.now());
   if (!link_ && clock_.elapsed() >= next_attempt_) {
     state_ = "connecting";
     link_ = connect();
@@ -151,6 +153,8 @@ void LiveSource::on_open(Link& link) {
   link.opened = link.last_frame = clock_.elapsed();
   if (&link == link_.get()) {
     last_recv_ = clock_.now();
+    last_mark_ = clock_.elapsed();
+    mark(FeedState::kLive, last_recv_);
     state_ = "live";
     if (newest_) newest_->connected();
   }

@@ -86,6 +86,14 @@ class Heard final : public feeds::EventSink {
     return times;
   }
 
+  // When a connection was lost: the first mark of a source says that there was none before it.
+  std::vector<Timestamp> lost() const {
+    auto times = marks_of(FeedState::kDown);
+    EXPECT_FALSE(times.empty());
+    if (!times.empty()) times.erase(times.begin());
+    return times;
+  }
+
   int trades = 0;
   std::vector<std::uint64_t> repaired;  // ids
   int controls = 0;
@@ -197,6 +205,24 @@ TEST_F(LiveSourceTest, MarksSayEachSecondThatAllWasHandedOn) {
   EXPECT_LE(sleeps, 15);  // it does not spin
 }
 
+TEST_F(LiveSourceTest, MarksTellWhenNobodyListened) {
+  start({{{milliseconds(2500), Kind::kClose, "cut"}}, {}});
+  clock_.advance(seconds(5));  // before the program began
+  run_for(seconds(10));
+  const Timestamp begun = kStart + seconds(5);
+  ASSERT_GE(heard_.marks.size(), 6u);
+  EXPECT_EQ(heard_.marks[0], (market::FeedMark{"v/a", FeedState::kDown, begun}));
+  EXPECT_EQ(heard_.marks[1], (market::FeedMark{"v/a", FeedState::kLive, begun}));
+  const auto lost = heard_.lost();
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_GE(lost[0], begun + milliseconds(2500));
+  const auto live = heard_.marks_of(FeedState::kLive);
+  const auto next = std::ranges::upper_bound(live, lost[0]);
+  ASSERT_NE(next, live.end());
+  // At once when it is connected again, though no second is over.
+  EXPECT_NE((*next - begun).ns % seconds(1).ns, 0);
+}
+
 TEST_F(LiveSourceTest, ACutIsToldAndConnectedAgainForEver) {
   std::vector<Script> scripts;
   for (int i = 0; i < 20; ++i) {
@@ -206,7 +232,7 @@ TEST_F(LiveSourceTest, ACutIsToldAndConnectedAgainForEver) {
   run_for(minutes(40));  // also beyond the scripts, where connecting fails
   EXPECT_EQ(heard_.trades, 20);
   EXPECT_EQ(net_->sent().size(), 40u);  // asked for the symbols each time
-  EXPECT_EQ(heard_.marks_of(FeedState::kDown).size(), 20u);
+  EXPECT_EQ(heard_.lost().size(), 20u);
   EXPECT_EQ(source_->state(), "down");
   // Never more than a minute between attempts, so at least one in each minute.
   EXPECT_GE(std::ranges::count_if(lines_,
@@ -221,9 +247,9 @@ TEST_F(LiveSourceTest, ASilentSubscriptionIsDead) {
   start({script, {}}, seconds(5));
   run_for(seconds(34));
   EXPECT_EQ(source_->state(), "live");
-  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_TRUE(heard_.lost().empty());
   run_for(seconds(2));
-  EXPECT_EQ(heard_.marks_of(FeedState::kDown).size(), 1u);
+  EXPECT_EQ(heard_.lost().size(), 1u);
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("nothing came for 5 s")));
   run_for(seconds(3));
   EXPECT_EQ(net_->sent().size(), 4u);  // asked again
@@ -250,7 +276,7 @@ TEST_F(LiveSourceTest, TheNextConnectionIsThereBeforeTheVenueEndsTheOldOne) {
   run_for(hours(24));
   EXPECT_EQ(net_->sent().size(), 6u);
   EXPECT_EQ(source_->state(), "live");
-  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_TRUE(heard_.lost().empty());
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("before the venue ends the old one")));
   // No second is without a mark, and none without a connection: what both bring is known by ids.
   const auto live = heard_.marks_of(FeedState::kLive);
@@ -274,11 +300,11 @@ TEST_F(LiveSourceTest, ASuccessorThatDoesNotComeIsTriedAgain) {
   run_for(minutes(52));
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("the next connection of a feed is not there")));
   EXPECT_EQ(source_->state(), "live");
-  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_TRUE(heard_.lost().empty());
   EXPECT_EQ(net_->sent().size(), 6u);
   // It brings nothing, so nobody knows whether it is subscribed: the old one's end is an end.
   run_for(minutes(8) + milliseconds(1));
-  EXPECT_EQ(heard_.marks_of(FeedState::kDown).size(), 1u);
+  EXPECT_EQ(heard_.lost().size(), 1u);
   run_for(seconds(5));
   EXPECT_EQ(source_->state(), "live");
 }
@@ -289,7 +315,7 @@ TEST_F(LiveSourceTest, AnAnnouncedEndIsNotWaitedFor) {
          {{milliseconds(500), Kind::kFrame, "1"}}});
   run_for(seconds(30));
   EXPECT_EQ(net_->sent().size(), 4u);
-  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_TRUE(heard_.lost().empty());
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("for the old one ended")));
 }
 
@@ -306,9 +332,9 @@ TEST_F(LiveSourceTest, AMuteSymbolIsNoticedBesideOthers) {
   }
   start({script, {}}, seconds(5));
   run_for(seconds(23));
-  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_TRUE(heard_.lost().empty());
   run_for(seconds(3));
-  EXPECT_EQ(heard_.marks_of(FeedState::kDown).size(), 1u);
+  EXPECT_EQ(heard_.lost().size(), 1u);
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("nothing came of Y for 5 s")));
 }
 
@@ -334,7 +360,7 @@ TEST_F(LiveSourceTest, OtherSymbolsOnTheSameConnection) {
   EXPECT_TRUE(source_->set_symbols({"Y", "A"}));
   run_for(seconds(2));
   EXPECT_THAT(net_->sent(), ElementsAre("+X+Y", "-X", "+Z+A", "-Z"));
-  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_TRUE(heard_.lost().empty());
   run_for(minutes(2));
   EXPECT_EQ(net_->sent().back(), "+Y+A");  // also of the next connection
   EXPECT_FALSE(source_->set_symbols(std::vector<std::string>(11, "S")));  // more than one takes
@@ -751,7 +777,7 @@ TEST_F(LiveSourceTest, AQuietVenueMayBeSilent) {
   start({{}});
   run_for(hours(2));
   EXPECT_EQ(source_->state(), "live");
-  EXPECT_TRUE(heard_.marks_of(FeedState::kDown).empty());
+  EXPECT_TRUE(heard_.lost().empty());
 }
 
 }  // namespace

@@ -4,7 +4,21 @@
 #include <iterator>
 #include <type_traits>
 
+#include "market/conditions.hpp"
+
 namespace tapedeck::quality {
+
+std::string_view to_string(GapCause cause) {
+  switch (cause) {
+    case GapCause::kOurs:
+      return "ours";
+    case GapCause::kVenue:
+      return "venue";
+    case GapCause::kUnknown:
+      break;
+  }
+  return "unknown";
+}
 
 Result<Completeness::SeriesDays*> Completeness::series_of(SeriesId id) {
   const auto [entry, added] = series_.try_emplace(id.value);
@@ -35,7 +49,7 @@ Completeness::Day& Completeness::day_of(SeriesDays& series, Timestamp t) {
   return day;
 }
 
-void Completeness::add_id(Runs& runs, std::uint64_t id, Timestamp t) {
+void Completeness::add_id(Runs& runs, std::uint64_t id, const Times& times) {
   auto next = runs.upper_bound(id);
   if (next != runs.begin()) {
     const auto before = std::prev(next);
@@ -43,18 +57,18 @@ void Completeness::add_id(Runs& runs, std::uint64_t id, Timestamp t) {
     if (id <= run.last) return;
     if (id == run.last + 1) {
       run.last = id;
-      run.last_time = t;
+      run.last_times = times;
       if (next == runs.end() || next->first != id + 1) return;
       run.last = next->second.last;
-      run.last_time = next->second.last_time;
+      run.last_times = next->second.last_times;
       runs.erase(next);
       return;
     }
   }
-  Run run{.last = id, .first_time = t, .last_time = t};
+  Run run{.last = id, .first_times = times, .last_times = times};
   if (next != runs.end() && next->first == id + 1) {
     run.last = next->second.last;
-    run.last_time = next->second.last_time;
+    run.last_times = next->second.last_times;
     next = runs.erase(next);
   }
   runs.emplace_hint(next, id, run);
@@ -87,7 +101,9 @@ Status Completeness::add_event(const Event& event) {
   }
   if constexpr (std::is_same_v<Event, market::Trade>) {
     if (event.identity.position == 0 && market::is_count_of_venue(*series->series, origin)) {
-      add_id(series->ids[event.identity.origin], event.identity.seq, t);
+      const bool was_fetched = (event.conditions & market::kRepaired) != 0;
+      add_id(series->ids[event.identity.origin], event.identity.seq,
+             {.event = t, .came = was_fetched ? std::nullopt : std::optional(event.ts_recv)});
     }
   }
   return {};
@@ -110,6 +126,7 @@ Status Completeness::add(const market::Batch& batch) {
     for (const auto& event : events) TD_TRY(add_event(event));
     return {};
   };
+  for (const market::FeedMark& mark : batch.marks) connections_.add(mark);
   for (const market::Record& record : batch.records) add_drift(record);
   TD_TRY(add_all(batch.trades));
   TD_TRY(add_all(batch.quotes));
@@ -124,17 +141,35 @@ Status Completeness::add_duplicate(SeriesId id, Timestamp ts_event) {
   return {};
 }
 
-std::vector<IdGap> Completeness::gaps_of(const SeriesDays& series) {
+GapCause Completeness::cause_of(const market::SeriesKey& key, const Times& after,
+                                const Times& before) const {
+  constexpr Duration kClocksDiffer = seconds(2);  // the venue's and ours, at most, or nearly so
+  const Timestamp start = after.came.value_or(after.event - kClocksDiffer);
+  const Timestamp end = before.came.value_or(before.event + kClocksDiffer);
+  switch (connections_.of(key.venue, start, end)) {
+    case Connected::kYes:
+      return GapCause::kVenue;
+    case Connected::kNo:
+      return GapCause::kOurs;
+    case Connected::kUnknown:
+      break;
+  }
+  return GapCause::kUnknown;
+}
+
+std::vector<IdGap> Completeness::gaps_of(const SeriesDays& series) const {
   std::vector<IdGap> gaps;
   for (const auto& [origin, runs] : series.ids) {
     const Run* before = nullptr;
     for (const auto& [first, run] : runs) {
       if (before != nullptr) {
-        gaps.push_back({.series = series.series->key,
-                        .first = before->last + 1,
-                        .last = first - 1,
-                        .after = before->last_time,
-                        .before = run.first_time});
+        gaps.push_back(
+            {.series = series.series->key,
+             .first = before->last + 1,
+             .last = first - 1,
+             .after = before->last_times.event,
+             .before = run.first_times.event,
+             .cause = cause_of(series.series->key, before->last_times, run.first_times)});
       }
       before = &run;
     }

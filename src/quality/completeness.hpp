@@ -2,7 +2,7 @@
 // and trading day how much there is, when, in which order, with which delay; and which of the
 // venue's ids are missing; and how the venue's format changed. Does not depend on anything but the
 // events, in the order of the tape. Memory: a minute map (about 200 bytes) for each series and day,
-// and 32 bytes for each run of ids. Thread: one at a time. Ownership: borrows the catalog.
+// and 80 bytes for each run of ids. Thread: one at a time. Ownership: borrows the catalog.
 #pragma once
 
 #include <bitset>
@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -23,6 +24,7 @@
 #include "market/calendar.hpp"
 #include "market/event.hpp"
 #include "market/series.hpp"
+#include "quality/connections.hpp"
 
 namespace tapedeck::quality {
 
@@ -51,6 +53,14 @@ struct DayQuality {
   std::optional<std::uint64_t> missing{};
 };
 
+// Why ids are missing, as far as the connection tells.
+enum class GapCause {
+  kOurs,     // it was down for some of the time: we did not listen
+  kVenue,    // it was there all the time: the venue did not send them, or never gave these ids
+  kUnknown,  // nothing tells, as in a recording
+};
+std::string_view to_string(GapCause cause);  // "ours", "venue", "unknown"
+
 // Ids that are not on the tape, between two trades that are.
 struct IdGap {
   market::SeriesKey series{};
@@ -58,6 +68,7 @@ struct IdGap {
   std::uint64_t last = 0;  // inclusive
   Timestamp after{};       // ts_event of the trade before, and of the next one
   Timestamp before{};
+  GapCause cause = GapCause::kUnknown;
   std::uint64_t count() const { return last - first + 1; }
 };
 
@@ -83,8 +94,8 @@ class Completeness {
 
   explicit Completeness(const market::Catalog& catalog) : catalog_(catalog) {}
 
-  // Batches of one partition in the order of their offsets; marks, corrections, frames and records
-  // but those of drift say nothing here. Errors: as find_calendar.
+  // Batches of one partition in the order of their offsets; corrections, frames and records but
+  // those of drift say nothing here. Errors: as find_calendar.
   Status add(const market::Batch& batch);
   // An event that was not put on the tape, because it is there already. Errors: as add.
   Status add_duplicate(SeriesId series, Timestamp ts_event);
@@ -101,10 +112,16 @@ class Completeness {
   std::vector<DayQuality> days(const std::vector<IdGap>& gaps) const;
 
  private:
-  // Ids without holes, and when the first and the last of them happened.
+  // When a trade happened by the venue's clock, and when the connection brought it by ours; nothing
+  // where it was fetched later.
+  struct Times {
+    Timestamp event{};
+    std::optional<Timestamp> came{};
+  };
+  // Ids without holes, and the times of the first and the last of them.
   struct Run {
     std::uint64_t last = 0;
-    Timestamp first_time{}, last_time{};
+    Times first_times{}, last_times{};
   };
   using Runs = std::map<std::uint64_t, Run>;  // by first id
 
@@ -127,11 +144,13 @@ class Completeness {
   static Day& day_of(SeriesDays& series, Timestamp t);
   template <class Event>
   Status add_event(const Event& event);
-  static void add_id(Runs& runs, std::uint64_t id, Timestamp t);
+  static void add_id(Runs& runs, std::uint64_t id, const Times& times);
   // Of one series, by origin and id.
-  static std::vector<IdGap> gaps_of(const SeriesDays& series);
+  std::vector<IdGap> gaps_of(const SeriesDays& series) const;
+  GapCause cause_of(const market::SeriesKey& key, const Times& after, const Times& before) const;
 
   const market::Catalog& catalog_;
+  Connections connections_;
   std::unordered_map<std::uint32_t, SeriesDays> series_;
   std::map<market::SeriesKey, const SeriesDays*> by_key_;
   // When it was first seen, by series, day, field and whether it is missing.

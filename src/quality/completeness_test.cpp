@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/rng.hpp"
+#include "market/conditions.hpp"
 
 namespace tapedeck::quality {
 namespace {
@@ -191,6 +192,41 @@ TEST_F(CompletenessTest, GapsAreThoseOfAPlainSetWhateverTheOrder) {
     }
     EXPECT_EQ(completeness.missing({"v", "trade", "X"}, at(first), at(last)), in_range);
   }
+}
+
+TEST_F(CompletenessTest, AGapIsOursWhereTheConnectionWasDown) {
+  const SeriesId btc = series("BTC", "24x7", TradeOrder::kVenueSequence);
+  const auto at = [](std::int64_t s) { return kOpen + seconds(s); };
+  const auto causes = [&] {
+    std::vector<GapCause> all;
+    for (const IdGap& gap : completeness_.gaps()) all.push_back(gap.cause);
+    return all;
+  };
+  // The venue's clock is five seconds behind, which matters only where a neighbour was fetched.
+  const auto stream = [&](std::uint64_t id, std::int64_t s) {
+    return trade(btc, venue(), id, at(s) - seconds(5), seconds(5));
+  };
+  add({stream(1, 10), stream(3, 11), stream(5, 31), stream(7, 60)});
+  EXPECT_EQ(causes(), std::vector<GapCause>(3, GapCause::kUnknown));
+  market::Batch marks;
+  marks.kind = market::StreamKind::kStatus;
+  for (std::int64_t s = 0; s <= 40; ++s) {
+    const auto state = s == 20 ? market::FeedState::kDown : market::FeedState::kLive;
+    marks.marks.push_back({"v/a", state, at(s)});
+  }
+  ASSERT_TRUE(completeness_.add(marks));
+  EXPECT_EQ(causes(), (std::vector{GapCause::kVenue, GapCause::kOurs, GapCause::kUnknown}));
+
+  // One that was fetched an hour later tells nothing by when it came.
+  market::Trade fetched = trade(btc, venue(), 9, at(61), hours(1));
+  fetched.conditions = market::kRepaired;
+  add({fetched, stream(11, 62)});
+  marks.marks = {};
+  for (std::int64_t s = 41; s <= 70; ++s) {
+    marks.marks.push_back({"v/a", market::FeedState::kLive, at(s)});
+  }
+  ASSERT_TRUE(completeness_.add(marks));
+  EXPECT_EQ(causes().back(), GapCause::kVenue);
 }
 
 TEST_F(CompletenessTest, AChangedFormatIsKnownByTheDay) {

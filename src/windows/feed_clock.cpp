@@ -25,12 +25,6 @@ ClockReading join(const ClockReading& venue, const ClockReading& all) {
   return {.passed = later(venue.passed, all.passed), .ends = venue.ends + all.ends};
 }
 
-std::string_view venue_of(const market::FeedMark& mark) {
-  const std::string_view name = mark.feed;
-  const auto slash = name.find('/');
-  return slash == name.npos ? std::string_view() : name.substr(0, slash);
-}
-
 void FeedClock::observe(const market::FeedMark& mark) {
   newest_ = later(newest_, mark.ts_recv);
   if (mark.state == market::FeedState::kEnded) {

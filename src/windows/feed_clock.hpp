@@ -22,10 +22,6 @@ struct ClockReading {
 };
 ClockReading join(const ClockReading& venue, const ClockReading& all);
 
-// The venue that a mark speaks for: "coinbase" of "coinbase/crypto"; empty of a name without '/',
-// which speaks for all.
-std::string_view venue_of(const market::FeedMark& mark);
-
 // Of one venue. Any number of feeds may bring its trades: it is as far as the slowest of them.
 class FeedClock {
  public:

@@ -302,6 +302,25 @@ class LiveTest(LiveCase):
         self.assertGreater(self.assert_true_and_whole([venue]), 0)
         self.assertIn("missed trades cannot be fetched now", service.log())
 
+    def test_each_gap_says_whose_it_is(self):
+        """One that the venue dropped, one of a cut, one of a kill: nothing can be fetched."""
+        venue = self.emulate("binance", "--fault", "drop@1s", "--fault", "cut@2s")
+        self.write_pipeline(venue, rest_of=lambda _: "http://127.0.0.1:9")
+        causes = lambda: [row["cause"] for row in self.gaps()]
+        with self.running() as service:
+            service.until("both gaps", lambda: len(causes()) == 2)
+            service.send(signal.SIGKILL)
+        with self.running() as service:
+            self.until_played(service, [venue])
+            service.until("the third gap", lambda: len(causes()) == 3)
+            self.assertEqual(service.stop(), 0)
+        self.assertEqual(causes(), ["venue", "ours", "ours"])
+        self.assertEqual([row["missing"] for row in self.gaps()][0], "1")
+
+    def gaps(self):
+        done = product.run("quality", self.tape, "--gaps", "--format", "json")
+        return json.loads(done.out)["gaps"] if done.out else []  # there is no tape yet
+
     def test_killed_in_between(self):
         venue = self.emulate("binance", "--fault", "cut@2s", "--speed", "0.3")
         self.write_pipeline(venue)

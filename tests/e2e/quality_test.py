@@ -66,7 +66,7 @@ def expected_gaps(events):
                     {
                         **{"series": series, "missing": str(after - before - 1)},
                         **{"first_id": str(before + 1), "last_id": str(after - 1)},
-                        **{"after": times[before], "before": times[after]},
+                        **{"after": times[before], "before": times[after], "cause": "unknown"},
                     }
                 )
     return gaps

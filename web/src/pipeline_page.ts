@@ -7,7 +7,7 @@ import { formatBytes, freeDisk, showFacts, type Fact } from './facts';
 import { formatCount } from './format';
 import { between, parseMetrics, quantile, Rates, type Sample } from './metrics';
 import { refusals } from './play_text';
-import type { Completeness, Quality, QualityDay, Status } from './types';
+import type { Completeness, Quality, QualityDay, QualityGap, Status } from './types';
 
 const kStages = ['feeds', 'tape', 'windows', 'store', 'api'] as const;
 type Stage = (typeof kStages)[number];
@@ -51,10 +51,16 @@ export function stageOf({ name, labels }: Sample): Stage | null {
   return known[room] ?? known[label] ?? null;
 }
 
-/** What the histograms of the stages measure, by their label. */
 /** Where events come, some are always on their way. */
 const kBehindShown = 10_000;
 
+const kCauses: Readonly<Record<QualityGap['cause'], string>> = {
+  ours: 'not connected',
+  venue: 'the venue did not send it',
+  unknown: 'not known',
+};
+
+/** What the histograms of the stages measure, by their label. */
 const kLatencies: Readonly<Record<string, string>> = {
   venue: 'Venue to here',
   received: 'Received to taken',
@@ -282,12 +288,13 @@ export class PipelinePage {
     byId('pipeline-gaps-card').hidden = known.gaps.length === 0;
     showRows(
       byId('pipeline-gaps'),
-      [...known.gaps].reverse().map(({ series, first_id, last_id, missing, after, before }) => [
+      [...known.gaps].reverse().map(({ series, first_id, last_id, missing, after, before, cause }) => [
         series,
         first_id === last_id ? first_id : `${first_id} – ${last_id}`,
         formatCount(missing),
         instantText(after),
         instantText(before),
+        kCauses[cause],
       ]),
     );
     byId('pipeline-drift-card').hidden = known.drift.length === 0;

@@ -120,6 +120,7 @@ export interface QualityGap {
   missing: string;
   after: string;
   before: string;
+  cause: 'ours' | 'venue' | 'unknown';
 }
 
 /** A field that trades had and nobody knows, or that they lacked. */

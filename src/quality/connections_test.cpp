@@ -1,0 +1,102 @@
+#include "quality/connections.hpp"
+
+#include <gtest/gtest.h>
+
+namespace tapedeck::quality {
+namespace {
+
+using market::FeedState;
+
+constexpr Timestamp kStart{1'700'000'000'000'000'000};
+Timestamp at(double s) { return kStart + nanoseconds(static_cast<std::int64_t>(s * 1e9)); }
+
+class ConnectionsTest : public testing::Test {
+ protected:
+  void mark(double s, FeedState state = FeedState::kLive, const std::string& feed = "v/a") {
+    connections_.add({.feed = feed, .state = state, .ts_recv = at(s)});
+  }
+  void live(int from, int to, const std::string& feed = "v/a") {
+    for (int s = from; s <= to; ++s) mark(s, FeedState::kLive, feed);
+  }
+  Connected of(double start, double end) { return connections_.of("v", at(start), at(end)); }
+
+  Connections connections_;
+};
+
+TEST_F(ConnectionsTest, AsFarAsTheMarksGo) {
+  EXPECT_EQ(of(0, 1), Connected::kUnknown);
+  live(0, 10);
+  EXPECT_EQ(of(0, 10), Connected::kYes);
+  EXPECT_EQ(of(2.5, 7.5), Connected::kYes);
+  EXPECT_EQ(of(-1, 5), Connected::kUnknown);
+  EXPECT_EQ(of(5, 10.5), Connected::kUnknown);
+  EXPECT_EQ(connections_.of("other", at(1), at(2)), Connected::kUnknown);
+}
+
+TEST_F(ConnectionsTest, ALostConnectionIsKnownUntilTheNext) {
+  live(0, 10);
+  mark(10.5, FeedState::kDown);
+  live(14, 20);
+  EXPECT_EQ(of(3, 10.4), Connected::kYes);
+  EXPECT_EQ(of(3, 10.6), Connected::kNo);
+  EXPECT_EQ(of(3, 19), Connected::kNo);
+  EXPECT_EQ(of(11, 12), Connected::kNo);
+  EXPECT_EQ(of(13, 15), Connected::kNo);
+  EXPECT_EQ(of(14, 20), Connected::kYes);
+}
+
+TEST_F(ConnectionsTest, AStartSaysThatNobodyListenedBefore) {
+  live(0, 10);                  // then the program was killed,
+  mark(200, FeedState::kDown);  // and started
+  live(201, 300);
+  EXPECT_EQ(of(9, 202), Connected::kNo);
+  EXPECT_EQ(of(50, 60), Connected::kUnknown);  // nothing tells when it was killed
+  EXPECT_EQ(of(201, 299), Connected::kYes);
+}
+
+TEST_F(ConnectionsTest, AStartSoonAfterIsOneToo) {
+  live(0, 10);
+  mark(11, FeedState::kDown);
+  mark(11, FeedState::kLive);  // of the same instant: the next one counts
+  live(12, 20);
+  EXPECT_EQ(of(10.5, 12), Connected::kNo);
+  EXPECT_EQ(of(12, 20), Connected::kYes);
+}
+
+TEST_F(ConnectionsTest, SilenceTellsNothing) {
+  live(0, 10);
+  live(30, 40);
+  EXPECT_EQ(of(5, 35), Connected::kUnknown);
+  EXPECT_EQ(of(15, 20), Connected::kUnknown);
+  EXPECT_EQ(of(30, 40), Connected::kYes);
+}
+
+TEST_F(ConnectionsTest, WhatHasEndedTellsNothingMore) {
+  live(0, 10);
+  mark(11, FeedState::kEnded);
+  EXPECT_EQ(of(1, 11), Connected::kYes);
+  EXPECT_EQ(of(1, 12), Connected::kUnknown);
+}
+
+TEST_F(ConnectionsTest, APartitionThatRepeatsThemChangesNothing) {
+  for (int partition = 0; partition < 2; ++partition) {
+    live(0, 10);
+    mark(10, FeedState::kDown);
+    live(14, 20);
+    EXPECT_EQ(of(0, 9.9), Connected::kYes);
+    EXPECT_EQ(of(9, 15), Connected::kNo);
+    EXPECT_EQ(of(14, 20), Connected::kYes);
+  }
+}
+
+TEST_F(ConnectionsTest, WhereTwoFeedsDifferNothingIsKnown) {
+  live(0, 10);
+  live(0, 5, "v/b");
+  mark(6, FeedState::kDown, "v/b");
+  live(0, 10, "w/c");
+  EXPECT_EQ(of(1, 5), Connected::kYes);
+  EXPECT_EQ(of(1, 8), Connected::kUnknown);
+}
+
+}  // namespace
+}  // namespace tapedeck::quality
