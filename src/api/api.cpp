@@ -167,6 +167,7 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/api/v1/quality", kViewer, &Api::quality},
       Route{"GET", "/api/v1/quality/days", kViewer, &Api::quality_days, true},
       Route{"GET", "/api/v1/quality/gaps", kViewer, &Api::quality_gaps, true},
+      Route{"GET", "/api/v1/quality/outages", kViewer, &Api::quality_outages, true},
       Route{"GET", "/api/v1/quality/drift", kViewer, &Api::quality_drift, true},
       Route{"GET", "/api/v1/sql", kViewer, &Api::sql, true},
       Route{"POST", "/api/v1/sql", kViewer, &Api::sql, true},
@@ -491,6 +492,22 @@ HttpResponse Api::quality_gaps(const HttpRequest& request) {
   return tape_quality(request, "gaps", [](const QualityRequest& asked, auto& known) {
     choose(known.gaps, asked, &quality::IdGap::after, &quality::IdGap::before);
     return gap_rows(asked.form, known.gaps);
+  });
+}
+
+HttpResponse Api::quality_outages(const HttpRequest& request) {
+  return tape_quality(request, "outages", [](const QualityRequest& asked, auto& known) {
+    auto& rows = known.outages;
+    // Of a series: those of its venue's feeds, of which any may bring it.
+    std::erase_if(rows, [&](const quality::Outage& row) {
+      return (asked.series && row.venue() != asked.series->venue) ||
+             (asked.start && row.to && *row.to < *asked.start) ||
+             (asked.end && row.from >= *asked.end);
+    });
+    if (rows.size() > asked.limit) {
+      rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(asked.limit));
+    }
+    return outage_rows(asked.form, rows);
   });
 }
 

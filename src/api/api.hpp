@@ -77,6 +77,7 @@ class Api final : public net::HttpHandler {
   net::HttpResponse quality(const net::HttpRequest& request);
   net::HttpResponse quality_days(const net::HttpRequest& request);
   net::HttpResponse quality_gaps(const net::HttpRequest& request);
+  net::HttpResponse quality_outages(const net::HttpRequest& request);
   net::HttpResponse quality_drift(const net::HttpRequest& request);
   net::HttpResponse tape_quality(
       const net::HttpRequest& request, std::string_view name,

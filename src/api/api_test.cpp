@@ -412,6 +412,18 @@ TEST_F(ApiTest, SaysHowCompleteTheTapeIs) {
                  .first = Timestamp{5}},
                 {.series = {"v", "schema", "X"}, .drift = {"p", true}, .first = Timestamp{9}}},
       .is_whole = true};
+  fake_.known_tape_quality.outages = {{"lean/day", Timestamp{3}, Timestamp{6}},
+                                      {"v/a", Timestamp{4}, std::nullopt}};
+  EXPECT_EQ(get("/api/v1/quality/outages").body,
+            R"({"whole":true,"behind":"0","problem":"","outages":[)"
+            R"({"feed":"lean/day","from":"3","to":"6"},{"feed":"v/a","from":"4","to":null}]})");
+  const auto outages = [&](const std::string& query) {
+    return get("/api/v1/quality/outages?format=csv&" + query).body;
+  };
+  EXPECT_EQ(outages("series=lean/trade/SPY"), "feed,from,to\nlean/day,3,6\n");
+  EXPECT_EQ(outages("start=7"), "feed,from,to\nv/a,4,\n");
+  EXPECT_EQ(outages("end=4"), "feed,from,to\nlean/day,3,6\n");
+  EXPECT_EQ(outages("limit=1"), "feed,from,to\nv/a,4,\n");
   EXPECT_EQ(get("/api/v1/quality/drift?end=9").body,
             R"({"whole":true,"behind":"0","problem":"","drift":[)"
             R"({"series":"v/schema/X","venue":"v","instrument":"X","date":"2024-02-01",)"

@@ -242,6 +242,16 @@ std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps) {
   return std::move(rows).finish();
 }
 
+std::string outage_rows(const Form& form, std::span<const quality::Outage> outages) {
+  RowWriter rows(form, {"feed", "from", "to"});
+  for (const quality::Outage& outage : outages) {
+    rows.text(outage.feed);
+    rows.instant(outage.from);
+    rows.instant(outage.to);
+  }
+  return std::move(rows).finish();
+}
+
 std::string drift_rows(const Form& form, std::span<const quality::DriftSeen> drift) {
   RowWriter rows(form, {"series", "venue", "instrument", "date", "field", "is", "first"});
   for (const quality::DriftSeen& seen : drift) {

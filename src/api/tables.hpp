@@ -22,6 +22,7 @@ std::string last_rows(const Form& form, std::span<const LastValue> values);
 std::string feed_rows(const Form& form, std::span<const pipeline::FeedStatus> feeds);
 std::string bar_series_rows(const Form& form, std::span<const market::BarSpec> specs);
 std::string day_quality_rows(const Form& form, std::span<const quality::DayQuality> days);
+std::string outage_rows(const Form& form, std::span<const quality::Outage> outages);
 std::string drift_rows(const Form& form, std::span<const quality::DriftSeen> drift);
 std::string gap_rows(const Form& form, std::span<const quality::IdGap> gaps);
 // JSON: an array of arrays.

@@ -175,6 +175,7 @@ void add_query(CLI::App& app, QueryArguments& arguments) {
                    "How complete a tape is, by series and trading day: minutes with events, ids "
                    "that are missing, disorder, delay");
   add_quality_verb("gaps", "The venue's ids that a tape has not, and between which trades");
+  add_quality_verb("outages", "When the feeds of a tape were not connected");
   add_quality_verb("drift",
                    "Fields that a venue's trades had and nobody knows, or that they lacked");
   CLI::App& sql =
@@ -202,14 +203,17 @@ void add_quality(CLI::App& app, QueryArguments& arguments) {
       "--gaps", [&arguments] { arguments.verb = "gaps"; },
       "The ids that are missing, in place of a line for each series and trading day");
   command.add_flag_callback(
+      "--outages", [&arguments] { arguments.verb = "outages"; },
+      "When feeds were not connected: what a venue without ids sent then is lost");
+  command.add_flag_callback(
       "--drift", [&arguments] { arguments.verb = "drift"; },
       "Changes of the venues' formats: fields that nobody knows, or that were missing");
   command.add_option("--series", arguments.only, "venue/channel/instrument; all unless given");
   command.add_option("--limit", arguments.limit, "At most so many")->capture_default_str();
   add_form(command, arguments);
   command.footer(
-      "The same as 'query quality', 'query gaps' and 'query drift'; beside a program that writes, "
-      "too.");
+      "The same as 'query quality', 'query gaps', 'query outages' and 'query drift'; beside a "
+      "program that writes, too.");
 }
 
 // `query "SELECT ..." STORE` is `query sql "SELECT ..." STORE`.

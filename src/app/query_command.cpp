@@ -139,6 +139,13 @@ Status query_trades(Disk& disk, const QueryArguments& arguments) {
   return {};
 }
 
+// Whether a row says something of a series, by its text. Of an outage: any feed of its venue may
+// bring it.
+bool is_of(const auto& row, const std::string& series) { return to_string(row.series) == series; }
+bool is_of(const quality::Outage& row, const std::string& series) {
+  return series.starts_with(std::string(row.venue()) + "/");
+}
+
 // Leaves the rows of one series, where one is asked for, and as many as the limit says.
 template <class Row>
 Status choose(std::vector<Row>& rows, const market::Catalog& catalog,
@@ -153,7 +160,7 @@ Status choose(std::vector<Row>& rows, const market::Catalog& catalog,
                   fmt::format("series '{}' is not on this tape; its series: {}", arguments.only,
                               there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", "))));
     }
-    std::erase_if(rows, [&](const Row& row) { return to_string(row.series) != arguments.only; });
+    std::erase_if(rows, [&](const Row& row) { return !is_of(row, arguments.only); });
   }
   const std::size_t all = rows.size();
   if (all > arguments.limit) {
@@ -175,6 +182,11 @@ Status query_quality(Disk& disk, const QueryArguments& arguments) {
     auto gaps = completeness.gaps();
     TD_TRY(choose(gaps, catalog, arguments));
     return print_table(form, "", "gaps", api::gap_rows(form, gaps));
+  }
+  if (arguments.verb == "outages") {
+    auto outages = completeness.outages();
+    TD_TRY(choose(outages, catalog, arguments));
+    return print_table(form, "", "outages", api::outage_rows(form, outages));
   }
   if (arguments.verb == "drift") {
     auto drift = completeness.drift();

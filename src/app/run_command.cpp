@@ -71,11 +71,18 @@ std::uint64_t seed_of_now(const Around& around) {
 // The symbols of one connection of a live feed. `name`: as in marks.
 Result<pipeline::FeedPart> open_connection(
     const Around& around, const config::FeedConfig& config, std::unique_ptr<feeds::Feed> feed,
-    const feeds::LiveProtocol& live, std::vector<std::string> symbols, const std::string& name,
+    feeds::LiveProtocol live, std::vector<std::string> symbols, const std::string& name,
     std::optional<feeds::Directory> directory, market::Catalog& catalog) {
-  // Who plays a venue is asked for its list at its own address, or not at all.
-  if (directory && (!directory->lists_all || (!config.url.empty() && config.rest_url.empty()))) {
+  if (directory && !directory->lists_all) directory.reset();
+  // Who plays a venue is asked at its own address, or not at all: the venue's trades are others.
+  if (!config.url.empty() && config.rest_url.empty()) {
     directory.reset();
+    if (live.repair) {
+      live.repair.reset();
+      around.log.warning(
+          "a feed with a url of its own and no rest_url: what it misses is not fetched",
+          {{"feed", name}});
+    }
   }
   TD_ASSIGN(auto net, open_net(around, config));
   return pipeline::FeedPart{.id = name,

@@ -310,6 +310,31 @@ TEST(Sessions, BinanceServesAggregates) {
   EXPECT_EQ(catalog.series(sink.trades[0].series).key.channel, "aggTrade");
 }
 
+TEST(Sessions, BinanceAnswersTheNewestWhereNoIdIsGiven) {
+  const FeedKind kind = binance::feed_kind();
+  std::vector<EmulatedTrade> happened;
+  for (std::uint64_t id = 1; id <= 9; ++id) {
+    happened.push_back(trade_of(id % 2 ? "BTCUSDT" : "ETHUSDT", Side::kBuy));
+    happened.back().id = id;
+  }
+  const auto ids = [&](const Parameters& query) {
+    const VenueAnswer answer = kind.emulation->answer(
+        {.path = "/api/v3/historicalTrades", .query = query, .happened = happened, .symbols = {}});
+    market::Catalog catalog;
+    RecordingSink sink;
+    kind.make(catalog)->on_answer("BTCUSDT", answer.body, Timestamp{5}, "here", sink);
+    std::vector<std::uint64_t> all;
+    for (const market::Trade& trade : sink.trades) all.push_back(trade.identity.seq);
+    return all;
+  };
+  EXPECT_THAT(ids({{"symbol", "BTCUSDT"}, {"limit", "2"}}), ElementsAre(7, 9));
+  EXPECT_THAT(ids({{"symbol", "BTCUSDT"}, {"limit", "2"}, {"fromId", "3"}}), ElementsAre(3, 5));
+  const Parameters query{{"symbol", "BTCUSDT"}, {"limit", "1"}};
+  const VenueAnswer newest = kind.emulation->answer(
+      {.path = "/api/v3/aggTrades", .query = query, .happened = happened, .symbols = {}});
+  EXPECT_EQ(kind.live->repair->newest_in("BTCUSDT", newest.body), 9u);
+}
+
 // What a price may be replaced by, and what it is then; empty: it is refused.
 struct Hostile {
   std::string text;

@@ -90,8 +90,10 @@ std::optional<quality::Missing> QualityStage::missing(const market::SeriesKey& k
 
 TapeQuality QualityStage::look() const {
   std::lock_guard lock(mutex_);
-  TapeQuality quality{
-      .gaps = completeness_.gaps(), .drift = completeness_.drift(), .problem = problem_};
+  TapeQuality quality{.gaps = completeness_.gaps(),
+                      .outages = completeness_.outages(),
+                      .drift = completeness_.drift(),
+                      .problem = problem_};
   quality.days = completeness_.days(quality.gaps);
   for (std::uint32_t p = 0; p < tape_.partitions(); ++p) {
     const Offset durable = tape_.durable_end(PartitionId(p));

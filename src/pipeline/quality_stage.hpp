@@ -26,6 +26,7 @@ namespace tapedeck::pipeline {
 struct TapeQuality {
   std::vector<quality::DayQuality> days{};
   std::vector<quality::IdGap> gaps{};
+  std::vector<quality::Outage> outages{};
   std::vector<quality::DriftSeen> drift{};
   bool is_whole = false;     // all that is durable was looked at
   std::uint64_t behind = 0;  // durable events that were not, a few where much comes

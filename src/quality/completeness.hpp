@@ -103,6 +103,7 @@ class Completeness {
   // By series key, then date. Gaps: by series key, then id.
   std::vector<DayQuality> days() const { return days(gaps()); }
   std::vector<IdGap> gaps() const;
+  std::vector<Outage> outages() const { return connections_.outages(); }
   std::vector<DriftSeen> drift() const;  // by series key, then date, then field
   // Of the gaps that touch [start, end): a trade of theirs may have been there. Nothing where the
   // venue does not count its trades one by one, or no trade of it is known.

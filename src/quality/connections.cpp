@@ -37,6 +37,25 @@ Connected Connections::of(std::string_view venue, Timestamp start, Timestamp end
   return all.value_or(Connected::kUnknown);
 }
 
+std::vector<Outage> Connections::outages() const {
+  std::vector<Outage> all;
+  for (const auto& [venue, feeds] : venues_) {
+    for (const auto& [feed, spells] : feeds) {
+      std::optional<Timestamp> was_there;  // until then
+      bool is_down = false;
+      for (const Spell& spell : spells) {
+        if (spell.state == FeedState::kLive) {
+          if (is_down && was_there) all.push_back({feed, *was_there, spell.from});
+          was_there = spell.to;
+        }
+        is_down = spell.state == FeedState::kDown;
+      }
+      if (is_down && was_there) all.push_back({feed, *was_there, std::nullopt});
+    }
+  }
+  return all;
+}
+
 Connected Connections::of(const std::vector<Spell>& spells, Timestamp start, Timestamp end) {
   // From the one that lasts at the start, or was the last before it.
   auto at = std::ranges::upper_bound(spells, start, {}, &Spell::from);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,15 @@ enum class Connected {
   kUnknown,  // nothing tells
 };
 
+// When a feed was not connected, between two times when it was: what its venue sent meanwhile came
+// later, by ids, or never.
+struct Outage {
+  std::string feed{};             // as in marks: "finnhub/shares"
+  Timestamp from{};               // the last that is known of the connection before,
+  std::optional<Timestamp> to{};  // and the first of the next; nothing: there is none yet
+  std::string_view venue() const { return std::string_view(feed).substr(0, feed.find('/')); }
+};
+
 class Connections {
  public:
   // Live marks come each second. Between two that are further apart, nobody knows.
@@ -30,6 +40,7 @@ class Connections {
   // By our clock, from `start` on, before `end`. A series may be brought by any feed of its venue:
   // where two differ, nothing is known.
   Connected of(std::string_view venue, Timestamp start, Timestamp end) const;
+  std::vector<Outage> outages() const;  // by feed, then time
 
  private:
   // A time that one state lasted, of kLive as far as marks follow each other. What was lost or

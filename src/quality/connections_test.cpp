@@ -63,6 +63,29 @@ TEST_F(ConnectionsTest, AStartSoonAfterIsOneToo) {
   EXPECT_EQ(of(12, 20), Connected::kYes);
 }
 
+TEST_F(ConnectionsTest, OutagesAreBetweenTwoConnections) {
+  mark(-5, FeedState::kDown);  // the first start
+  live(0, 10);
+  mark(10.5, FeedState::kDown);
+  live(14, 20);
+  mark(90, FeedState::kDown);  // a start after a kill
+  live(91, 95);
+  live(0, 5, "v/b");
+  mark(5.5, FeedState::kDown, "v/b");
+  live(0, 5, "w/c");
+  mark(6, FeedState::kEnded, "w/c");
+  const auto outages = connections_.outages();
+  ASSERT_EQ(outages.size(), 3u);
+  EXPECT_EQ(outages[0].feed, "v/a");
+  EXPECT_EQ(outages[0].from, at(10.5));
+  EXPECT_EQ(outages[0].to, at(14));
+  EXPECT_EQ(outages[1].from, at(20));
+  EXPECT_EQ(outages[1].to, at(91));
+  EXPECT_EQ(outages[2].feed, "v/b");
+  EXPECT_EQ(outages[2].from, at(5.5));
+  EXPECT_EQ(outages[2].to, std::nullopt);
+}
+
 TEST_F(ConnectionsTest, SilenceTellsNothing) {
   live(0, 10);
   live(30, 40);

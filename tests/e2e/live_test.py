@@ -369,6 +369,33 @@ class LiveTest(LiveCase):
         for text in told:
             self.assertNotIn("planted", text)
 
+    def test_what_a_venue_without_ids_lost_is_known_by_time(self):
+        venue = self.emulate("finnhub", "--fault", "cut@2s")
+        self.write_pipeline(venue)
+        with self.running() as service:
+            service.until("the cut", lambda: "a feed is down" in service.log())
+            before = service.durable()
+            service.until("trades after it", lambda: service.durable() > before + 100)
+            served = json.loads(service.get("/api/v1/quality/outages"))["outages"]
+            service.send(signal.SIGKILL)
+        with self.running() as service:
+            is_live = lambda: service.status()["feeds"][0]["state"] == "live"
+            service.until("the feed is connected", is_live)
+            self.assertEqual(service.stop(), 0)
+        done = product.run("quality", self.tape, "--outages", "--format", "json")
+        outages = json.loads(done.out)["outages"]
+        self.assertEqual([row["feed"] for row in outages], ["finnhub/finnhub"] * 2)
+        self.assertEqual(outages[:1], served)
+        cut, killed = ((int(row["from"]), int(row["to"])) for row in outages)
+        self.assertLess(cut[0], cut[1])
+        self.assertLess(cut[1], killed[0])
+        self.assertLess(killed[0], killed[1])
+        done = product.run("tape", "cat", self.tape, "--kind", "trade")
+        times = [int(json.loads(line)["ts_recv"]) for line in done.out.splitlines()]
+        self.assertGreater(len(times), 200)
+        for begin, end in (cut, killed):
+            self.assertFalse([t for t in times if begin < t < end])
+
     def test_symbols_change_without_a_new_connection(self):
         venue = self.emulate("binance", "--speed", "0.2")
         self.write_pipeline(venue)

@@ -100,19 +100,26 @@ export function getTrades(
   return request(`api/v1/trades?${fields}`);
 }
 
-/** How complete the tape is: the newest days, gaps and changes of a venue's format. */
+/** How complete the tape is: the newest days, gaps, outages and changes of a venue's format. */
 export async function getCompleteness(): Promise<Answer<Completeness>> {
-  const [days, gaps, drift] = await Promise.all([
+  const [days, gaps, outages, drift] = await Promise.all([
     request<Completeness>('api/v1/quality/days?limit=60'),
     request<Completeness>('api/v1/quality/gaps?limit=60&time=iso'),
+    request<Completeness>('api/v1/quality/outages?limit=60&time=iso'),
     request<Completeness>('api/v1/quality/drift?limit=60&time=iso'),
   ]);
   if (!days.ok) return days;
   if (!gaps.ok) return gaps;
+  if (!outages.ok) return outages;
   if (!drift.ok) return drift;
   return {
     ok: true,
-    value: { ...days.value, gaps: gaps.value.gaps, drift: drift.value.drift },
+    value: {
+      ...days.value,
+      gaps: gaps.value.gaps,
+      outages: outages.value.outages,
+      drift: drift.value.drift,
+    },
   };
 }
 

@@ -297,6 +297,13 @@ export class PipelinePage {
         kCauses[cause],
       ]),
     );
+    byId('pipeline-outages-card').hidden = known.outages.length === 0;
+    showRows(
+      byId('pipeline-outages'),
+      [...known.outages]
+        .reverse()
+        .map(({ feed, from, to }) => [feed, instantText(from), to ? instantText(to) : 'still']),
+    );
     byId('pipeline-drift-card').hidden = known.drift.length === 0;
     showRows(
       byId('pipeline-drift'),

@@ -123,6 +123,13 @@ export interface QualityGap {
   cause: 'ours' | 'venue' | 'unknown';
 }
 
+/** When a feed was not connected. */
+export interface QualityOutage {
+  feed: string;
+  from: string;
+  to: string | null;
+}
+
 /** A field that trades had and nobody knows, or that they lacked. */
 export interface QualityDrift {
   venue: string;
@@ -139,6 +146,7 @@ export interface Completeness {
   problem: string;
   days: QualityDay[];
   gaps: QualityGap[];
+  outages: QualityOutage[];
   drift: QualityDrift[];
 }
 

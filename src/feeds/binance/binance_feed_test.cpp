@@ -176,6 +176,22 @@ TEST_F(BinanceFeedTest, MissedAggregatesAreAskedForAsSuch) {
   EXPECT_EQ(sink.trades[0], sink.trades[1]);
 }
 
+TEST_F(BinanceFeedTest, TheNewestTradeIsAskedForByItsLastAggregate) {
+  const RepairProtocol repair = *feed_kind().live->repair;
+  const std::string_view body =
+      R"([{"a":12345,"p":"0.001","q":"100.0","f":100,"l":105,"T":1672515782136,"m":true,)"
+      R"("M":true}])";
+  for (const auto& [symbol, newest] : {std::pair{"BNBBTC", 105u}, {"BNBBTC@aggTrade", 12345u}}) {
+    EXPECT_EQ(repair.newest_target(symbol), "/api/v3/aggTrades?symbol=BNBBTC&limit=1");
+    EXPECT_EQ(repair.newest_in(symbol, body), newest);
+    // One that never traded, a quota, and what is nothing.
+    for (const std::string_view none : {"[]", R"({"code":-1003,"msg":"Too many requests."})", "",
+                                        R"([{"a":-1,"l":"x"}])", "[[[[", "null"}) {
+      EXPECT_EQ(repair.newest_in(symbol, none), std::nullopt) << none;
+    }
+  }
+}
+
 TEST_F(BinanceFeedTest, OtherTrafficIsControl) {
   for (const char* text :
        {R"({"result":null,"id":1})", R"({"e":"kline","k":{}})", R"({"e":"serverShutdown","E":1})",
