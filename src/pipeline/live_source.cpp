@@ -214,6 +214,7 @@ void LiveSource::take_symbols() {
   log_.info("a feed goes on with other symbols", {{"feed", options_.feed},
                                                   {"added", std::uint64_t{added.size()}},
                                                   {"removed", std::uint64_t{gone.size()}}});
+  if (newest_) std::ranges::for_each(gone, [&](const auto& one) { newest_->forget(one); });
   for (Link* link : {successor_.get(), link_.get()}) {
     if (link == nullptr || !link->opened || gone.empty()) continue;
     for (const std::string& symbol : gone) link->beats.erase(symbol);

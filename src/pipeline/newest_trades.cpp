@@ -43,6 +43,11 @@ void NewestTrades::connected() {
   next_due_.reset();
 }
 
+void NewestTrades::forget(const std::string& symbol) {
+  looks_.erase(symbol);
+  unheard_.erase(symbol);
+}
+
 std::optional<std::string> NewestTrades::next(std::span<const std::string> symbols, Duration now) {
   if (next_due_ && now < *next_due_) return std::nullopt;
   next_due_ = now + kQuiet;

@@ -46,6 +46,8 @@ class NewestTrades {
   // There is a new connection: each symbol is to be asked for once, and again when it
   // is quiet.
   void connected();
+  // It is not asked for any more.
+  void forget(const std::string& symbol);
   // Whom of these to ask for now, if anybody.
   std::optional<std::string> next(std::span<const std::string> symbols, Duration now);
   // It was asked for: what the venue said, if that could be read. As told().

@@ -96,6 +96,14 @@ TEST_F(NewestTradesTest, AConnectionThatDoesNotBringWhatIsTradedIsDeaf) {
   EXPECT_EQ(newest_.deaf(seconds(30)), std::nullopt);
 }
 
+TEST_F(NewestTradesTest, NobodyIsDeafToWhatIsNoLongerAskedFor) {
+  newest_.connected();
+  answered(5, 0);
+  answered(7, 20);
+  newest_.forget("X");
+  EXPECT_EQ(newest_.deaf(seconds(100)), std::nullopt);
+}
+
 TEST_F(NewestTradesTest, OneThatWasOnItsWayIsHeard) {
   newest_.connected();
   answered(5, 0);

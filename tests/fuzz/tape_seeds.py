@@ -1,4 +1,4 @@
-#!/ usr / bin / env python3
+#!/usr/bin/env python3
 """Makes the seeds of tape_block_fuzz and tape_reader_fuzz from the golden tapes.
 
 Run it again whenever a golden folder was added: tests/fuzz/tape_seeds.py
