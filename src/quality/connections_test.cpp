@@ -104,8 +104,12 @@ TEST_F(ConnectionsTest, WhatHasEndedTellsNothingMore) {
 TEST_F(ConnectionsTest, APartitionThatRepeatsThemChangesNothing) {
   for (int partition = 0; partition < 2; ++partition) {
     live(0, 10);
+    if (partition > 0) {
+      EXPECT_EQ(of(14, 20), Connected::kYes);  // as the first one told
+    }
     mark(10, FeedState::kDown);
     live(14, 20);
+    EXPECT_EQ(connections_.outages().size(), 1u);
     EXPECT_EQ(of(0, 9.9), Connected::kYes);
     EXPECT_EQ(of(9, 15), Connected::kNo);
     EXPECT_EQ(of(14, 20), Connected::kYes);
