@@ -96,6 +96,8 @@ TEST_F(SchemaWatchTest, NamesWithoutEndAreTold) {
     watch_.look({"v", "X", fmt::format("f{}", i)}, nullptr, kDay, sink_);
   }
   EXPECT_EQ(sink_.told.size(), SchemaWatch::kToldMax);
+  watch_.look({"v", "X", "f0"}, nullptr, kDay + hours(24), sink_);
+  EXPECT_EQ(sink_.told.size(), SchemaWatch::kToldMax + 1);
 }
 
 std::string yahoo_frame(std::string bytes_more) {
