@@ -100,10 +100,9 @@ Options<FeedConfig> feed_options() {
       option("url", Text{}, &C::url,
              "Where to connect, in place of the venue's own address: of another region, a proxy or "
              "an emulator. It begins with wss:// or ws://."),
-      option(
-          "rest_url", Text{}, &C::rest_url,
-          "The same for what is asked over HTTP: what was missed, and the venue's list. With a url "
-          "and without this nothing is asked. It begins with https:// or http://."),
+      option("rest_url", Text{}, &C::rest_url,
+             "Of live feeds the same for what is asked over HTTP: what was missed, and the venue's "
+             "list. With a url and without this nothing is. It begins with https:// or http://."),
       option("ca_file", Text{}, &C::ca_file,
              "Certificates (PEM) to trust for this connection in place of the system's."),
       option("speed", Maybe<PositiveNumber>{{1'000'000}}, &C::speed,

@@ -4,13 +4,14 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tapedeck::feeds {
 
 struct Flaw {
   std::string_view reason;  // a stable word, as in Refusal
   std::string detail;
-  std::string_view field{};  // of "missing_field": its name, where the venue's own is known
+  std::vector<std::string_view> missing{};  // of "missing_field": the venue's names, if known
 };
 
 }  // namespace tapedeck::feeds

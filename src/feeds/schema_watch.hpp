@@ -5,13 +5,16 @@
 // at a time. Ownership: borrows the catalog.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "base/time.hpp"
 #include "feeds/feed.hpp"
@@ -22,36 +25,48 @@
 
 namespace tapedeck::feeds {
 
+// The names of a trade's fields that no trade had yet: the first few, in the message.
+class UnknownFields {
+ public:
+  void add(std::string_view name) {
+    if (count_ < names_.size()) names_[count_++] = name;
+  }
+  std::span<const std::string_view> names() const { return std::span(names_).first(count_); }
+
+ private:
+  std::array<std::string_view, 4> names_{};
+  std::size_t count_ = 0;
+};
+
 class SchemaWatch {
  public:
   // Of a day so many are told: a venue could make up names without end.
-  static constexpr std::size_t kToldMax = 1000;
+  static constexpr std::size_t kToldMax = 10'000;
 
   explicit SchemaWatch(market::Catalog& catalog);
 
   // What was read of a trade, by its venue's names.
   struct Message {
     std::string_view venue;
-    std::string_view instrument;  // empty: it does not tell
-    std::string_view unknown;     // a field that no trade had yet; empty: there is none
+    std::string_view instrument;                // empty: it does not tell
+    std::span<const std::string_view> unknown;  // fields that no trade had yet
   };
   // `flaw`: why it is no trade; null: it is one.
   void look(const Message& message, const Flaw* flaw, Timestamp ts_recv, EventSink& sink) {
-    if (!message.unknown.empty()) tell(message, {std::string(message.unknown)}, ts_recv, sink);
-    if (flaw != nullptr && !flaw->field.empty()) {
-      tell(message, {std::string(flaw->field), true}, ts_recv, sink);
-    }
+    for (const std::string_view field : message.unknown) tell(message, field, false, ts_recv, sink);
+    if (flaw == nullptr) return;
+    for (const std::string_view field : flaw->missing) tell(message, field, true, ts_recv, sink);
   }
 
  private:
-  void tell(const Message& message, const market::SchemaDrift& drift, Timestamp ts_recv,
+  void tell(const Message& message, std::string_view field, bool is_missing, Timestamp ts_recv,
             EventSink& sink);
 
   market::Catalog& catalog_;
   const OriginId origin_;
   std::map<std::string, SeriesTable, std::less<>> series_;  // by venue
   std::int64_t day_ = 0;                                    // since 1970
-  std::set<std::string, std::less<>> told_;                 // on that day
+  std::set<std::tuple<SeriesId, bool, std::string>> told_;  // on that day
 };
 
 }  // namespace tapedeck::feeds

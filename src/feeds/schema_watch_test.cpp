@@ -53,6 +53,14 @@ class Drifts final : public EventSink {
 
 class SchemaWatchTest : public testing::Test {
  protected:
+  // With one unknown field; empty: without.
+  void look(SchemaWatch& watch, std::string_view instrument, std::string_view unknown,
+            const Flaw* flaw, Timestamp at) {
+    UnknownFields fields;
+    if (!unknown.empty()) fields.add(unknown);
+    watch.look({"v", instrument, fields.names()}, flaw, at, sink_);
+  }
+
   market::Catalog catalog_;
   Drifts sink_{catalog_};
   SchemaWatch watch_{catalog_};
@@ -60,7 +68,7 @@ class SchemaWatchTest : public testing::Test {
 
 TEST_F(SchemaWatchTest, EachIsToldOnceADay) {
   const auto see = [&](std::string_view instrument, std::string_view field, Timestamp at) {
-    watch_.look({"v", instrument, field}, nullptr, at, sink_);
+    look(watch_, instrument, field, nullptr, at);
   };
   see("X", "f", kDay);
   see("X", "f", kDay + hours(23));
@@ -73,30 +81,46 @@ TEST_F(SchemaWatchTest, EachIsToldOnceADay) {
   EXPECT_EQ(sink_.told.size(), 4u);
   EXPECT_NE(sink_.records[0].identity, sink_.records[3].identity);
   SchemaWatch other(catalog_);  // of the next start
-  other.look({"v", "X", "f"}, nullptr, kDay + hours(1), sink_);
+  look(other, "X", "f", nullptr, kDay + hours(1));
   EXPECT_EQ(sink_.records[4].identity, sink_.records[0].identity);
 }
 
 TEST_F(SchemaWatchTest, WhatATradeLacksIsToldOfItsFlaw) {
-  const Flaw known{"missing_field", "no 'p'", "p"};
+  const Flaw known{"missing_field", "no 'p', no 'q'", {"p", "q"}};
   const Flaw other{"bad_price", "'x'"};
-  watch_.look({"v", "X", "price"}, &known, kDay, sink_);
-  watch_.look({"v", "X", ""}, &other, kDay, sink_);
-  EXPECT_THAT(sink_.told, ElementsAre("v/schema/X price unknown", "v/schema/X p missing"));
+  look(watch_, "X", "price", &known, kDay);
+  look(watch_, "X", "", &other, kDay);
+  EXPECT_THAT(sink_.told, ElementsAre("v/schema/X price unknown", "v/schema/X p missing",
+                                      "v/schema/X q missing"));
+}
+
+TEST_F(SchemaWatchTest, OfManyUnknownFieldsTheFirstFewAreTold) {
+  UnknownFields fields;
+  for (const std::string_view name : {"a", "b", "c", "d", "e"}) fields.add(name);
+  watch_.look({"v", "X", fields.names()}, nullptr, kDay, sink_);
+  EXPECT_EQ(sink_.told.size(), 4u);
+}
+
+TEST_F(SchemaWatchTest, WhatIsLongIsCut) {
+  const std::string name(1 << 20, 'f');
+  look(watch_, "X", name, nullptr, kDay);
+  look(watch_, "X", name + "g", nullptr, kDay);
+  look(watch_, std::string(1 << 20, 'X'), "f", nullptr, kDay);
+  EXPECT_THAT(sink_.told, ElementsAre("v/schema/X " + std::string(64, 'f') + " unknown",
+                                      "v/schema/- f unknown"));
 }
 
 TEST_F(SchemaWatchTest, WhatIsNoSymbolIsNone) {
-  watch_.look({"v", "", "f"}, nullptr, kDay, sink_);
-  watch_.look({"v", "a\nb", "f"}, nullptr, kDay, sink_);
-  EXPECT_THAT(sink_.told, ElementsAre("v/schema/- f unknown", "v/schema/- f unknown"));
+  look(watch_, "", "f", nullptr, kDay);
+  look(watch_, "a\nb", "f", nullptr, kDay);
+  look(watch_, "a\nb", "g", nullptr, kDay);
+  EXPECT_THAT(sink_.told, ElementsAre("v/schema/- f unknown", "v/schema/- g unknown"));
 }
 
 TEST_F(SchemaWatchTest, NamesWithoutEndAreTold) {
-  for (int i = 0; i < 3000; ++i) {
-    watch_.look({"v", "X", fmt::format("f{}", i)}, nullptr, kDay, sink_);
-  }
+  for (int i = 0; i < 30'000; ++i) look(watch_, "X", fmt::format("f{}", i), nullptr, kDay);
   EXPECT_EQ(sink_.told.size(), SchemaWatch::kToldMax);
-  watch_.look({"v", "X", "f0"}, nullptr, kDay + hours(24), sink_);
+  look(watch_, "X", "f0", nullptr, kDay + hours(24));
   EXPECT_EQ(sink_.told.size(), SchemaWatch::kToldMax + 1);
 }
 

@@ -1,6 +1,7 @@
 #include "feeds/trade_fields.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -34,6 +35,18 @@ Result<market::Decimal> decimal(std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<Flaw> find_missing(std::string_view what, std::initializer_list<NamedField> fields) {
+  if (std::ranges::all_of(fields, [](const auto& field) { return field.text.has_value(); })) {
+    return std::nullopt;
+  }
+  Flaw flaw{.reason = "missing_field", .detail = {}};
+  for (const auto& [text, name] : fields) {
+    if (!text) flaw.missing.push_back(name);
+  }
+  flaw.detail = fmt::format("{} without a usable '{}'", what, fmt::join(flaw.missing, "', '"));
+  return flaw;
+}
 
 std::expected<market::Decimal, Flaw> take_price(std::string_view text) {
   auto price = decimal(text);

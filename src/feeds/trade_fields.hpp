@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <expected>
+#include <initializer_list>
+#include <optional>
 #include <string_view>
 
 #include "base/time.hpp"
@@ -14,6 +16,13 @@
 
 namespace tapedeck::feeds {
 
+// A field of a message by the venue's name; nothing: it is not there, or of no use.
+struct NamedField {
+  const std::optional<std::string_view>& text;
+  std::string_view name;
+};
+// What is missing of what `what` ("a trade") cannot be without: "missing_field".
+std::optional<Flaw> find_missing(std::string_view what, std::initializer_list<NamedField> fields);
 // Above zero; else "bad_price".
 std::expected<market::Decimal, Flaw> take_price(std::string_view text);
 // Zero or more: some venues report matches without a size; else "bad_size".

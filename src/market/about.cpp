@@ -17,9 +17,8 @@ bool is_plain(char c) {
 }  // namespace
 
 std::string to_json(const SchemaDrift& drift) {
-  constexpr std::size_t kFieldMax = 64;
   std::string out(kBegin);
-  for (const char c : std::string_view(drift.field).substr(0, kFieldMax)) {
+  for (const char c : std::string_view(drift.field).substr(0, kDriftFieldBytesMax)) {
     out += is_plain(c) ? c : '?';
   }
   out += kMiddle;

@@ -2,6 +2,7 @@
 // of an instrument, and how its messages differ from what is known of them.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,15 +22,16 @@ inline bool is_about(const SeriesKey& key) {
 // In place of a symbol that a message did not tell.
 inline constexpr std::string_view kNoInstrument = "-";
 
-// A field that a venue's trades have and nobody knows, or lack though they always had it; a renamed
-// one is both. It is told once a day.
+// A field that a venue's trades have and nobody knows, or one that they lack though no trade can be
+// without it; a renamed one is both. It is told once a day.
 struct SchemaDrift {
   std::string field{};
   bool is_missing = false;
   bool operator==(const SchemaDrift&) const = default;
 };
+inline constexpr std::size_t kDriftFieldBytesMax = 64;
 // {"field":"X","is":"unknown"}, or "missing". Of the field's name what is no letter, digit, '.',
-// '_' or '-' is '?', and what is longer than 64 is cut.
+// '_' or '-' is '?', and what is longer than kDriftFieldBytesMax is cut.
 std::string to_json(const SchemaDrift& drift);
 // Of what to_json made; nothing: it is something else.
 std::optional<SchemaDrift> parse_schema_drift(std::string_view body);

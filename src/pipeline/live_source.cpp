@@ -54,6 +54,11 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
   const bool was_busy = net_->poll();
   if (successor_) look_after(*successor_);
   if (link_) look_after(*link_);
+  // Where frames wait, what is missed may be among them.
+  if (const auto deaf =
+          link_ && newest_ && !was_busy ? newest_->deaf(clock_.elapsed()) : std::nullopt) {
+    on_close(*link_, fmt::format("the venue has trades of {} that did not come", *deaf), {});
+  }
   hand_over();
   const Duration now = clock_.elapsed();
   const bool is_open = link_ && link_->opened;
@@ -72,6 +77,9 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
     if (!link_) next = next_attempt_ - now;
     if (listed_by_) next = std::min(next, *listed_by_ - now);
     if (!gaps_.empty() && !is_fetching_) next = std::min(next, next_fetch_ - now);
+    if (gaps_.empty() && may_ask_for_newest()) {
+      next = std::min(next, std::max(next_fetch_, newest_->next_due().value_or(now)) - now);
+    }
     idle_for_ = std::max(next, milliseconds(1));
   }
   sink_ = nullptr;
@@ -98,14 +106,6 @@ void LiveSource::look_after(Link& link) {
                                 seconds_since(beat)),
                     {});
   }
-  const auto symbol = newest_ && &link == link_.get() ? newest_->deaf(now) : std::nullopt;
-  if (symbol) {
-    return on_close(link,
-                    fmt::format("the venue has trades of {} that did not come, and nothing came "
-                                "of it since",
-                                *symbol),
-                    {});
-  }
   if (protocol_.subscribe_every && now - link.last_subscribed >= *protocol_.subscribe_every) {
     subscribe(link);
   }
@@ -117,6 +117,7 @@ void LiveSource::hand_over() {
     log_.info("a feed goes on with a new connection, before the venue ends the old one",
               {{"feed", options_.feed}, {"session", successor_->session}});
     link_ = std::move(successor_);
+    if (newest_) newest_->connected();
     return;
   }
   if (successor_ || !link_ || !link_->opened || now < next_successor_) return;
@@ -235,9 +236,12 @@ void LiveSource::look_up_symbols() {
   }
   const Duration now = clock_.elapsed();
   if (!options_.directory || (listed_by_ && now >= *listed_by_)) return ask_for(unseen_);
-  if (listed_by_) return;
-  listed_by_ = now + kListWait;
-  if (is_fetching_) return;  // it is asked for something just now
+  if (!listed_by_) {
+    listed_by_ = now + kListWait;
+    is_list_asked_ = false;
+  }
+  if (is_list_asked_ || is_fetching_) return;
+  is_list_asked_ = true;
   fetch(options_.directory->url, options_.directory->target(""),
         [this](const Result<HttpAnswer>& answer) { on_list(answer); });
 }
@@ -286,33 +290,27 @@ class Told final : public feeds::EventSink {
  public:
   // `newest`: is told of trades that came `now`; null: nobody wants it.
   Told(feeds::EventSink& sink, Log& log, const std::string& feed, int& told, int told_max,
-       NewestTrades* newest, Duration now)
+       NewestTrades* newest, Duration now, const market::Catalog& catalog)
       : sink_(sink),
         log_(log),
         feed_(feed),
         told_(told),
         told_max_(told_max),
         newest_(newest),
-        now_(now) {}
+        now_(now),
+        catalog_(catalog) {}
   void trade(const market::Trade& trade) override {
     if (newest_ != nullptr) newest_->came(trade, now_);
     sink_.trade(trade);
   }
   void event(const feeds::OtherEvent& event) override {
-    const auto* record = std::get_if<market::Record>(&event);
-    const auto drift = record != nullptr ? market::parse_schema_drift(record->body) : std::nullopt;
-    if (drift) {
-      log_.warning(
-          "the venue has changed its format: 'tapedeck quality --drift' tells all that is known",
-          {{"feed", feed_},
-           {"field", drift->field},
-           {"is", drift->is_missing ? "missing" : "unknown"}});
-    }
+    if (const auto* record = std::get_if<market::Record>(&event)) tell_drift(*record);
     sink_.event(event);
   }
   void mark(const FeedMark& mark) override { sink_.mark(mark); }
   void control() override { sink_.control(); }
   void refuse(const feeds::Refusal& refusal) override {
+    if (newest_ != nullptr) newest_->refused(now_);
     if (told_ < told_max_) {
       const bool is_theirs = refusal.reason == "venue_error";
       log_.warning(is_theirs ? "the venue complains: check the symbols (tapedeck "
@@ -329,6 +327,20 @@ class Told final : public feeds::EventSink {
   }
 
  private:
+  void tell_drift(const market::Record& record) {
+    const market::SeriesKey& key = catalog_.series(record.series).key;
+    if (key.channel != market::kSchemaChannel || told_ >= told_max_) return;
+    const auto drift = market::parse_schema_drift(record.body);
+    if (!drift) return;
+    log_.warning(
+        "the venue has changed its format: 'tapedeck quality --drift' tells all that is known",
+        {{"feed", feed_},
+         {"symbol", key.instrument},
+         {"field", drift->field},
+         {"is", drift->is_missing ? "missing" : "unknown"},
+         {"last_to_be_told", ++told_ == told_max_}});
+  }
+
   feeds::EventSink& sink_;
   Log& log_;
   const std::string& feed_;
@@ -336,6 +348,7 @@ class Told final : public feeds::EventSink {
   const int told_max_;
   NewestTrades* const newest_;
   const Duration now_;
+  const market::Catalog& catalog_;
 };
 
 }  // namespace
@@ -358,7 +371,7 @@ void LiveSource::on_frame(Link& link, std::string_view frame, Timestamp ts_recv)
                   .body = std::string(frame)});
   }
   Told told(*sink_, log_, options_.feed, link.refusals_told, kRefusalsTold,
-            newest_ ? &*newest_ : nullptr, now);
+            newest_ ? &*newest_ : nullptr, now, catalog_);
   feed_->on_frame(frame, ts_recv, where_, told);
 }
 
@@ -376,29 +389,51 @@ void LiveSource::on_beat(Link& link, std::string_view symbol, std::string_view f
   if (newest) add_missed(std::string(symbol), newest_->told(symbol, *newest));
 }
 
+// What is known to be missing comes first, and the venue's list.
+bool LiveSource::may_ask_for_newest() const {
+  return newest_ && protocol_.repair->newest_target != nullptr && !is_fetching_ && gaps_.empty() &&
+         unseen_.empty() && link_ && link_->proven;
+}
+
 void LiveSource::ask_for_newest() {
-  if (!newest_ || protocol_.repair->newest_target == nullptr) return;
   const Duration now = clock_.elapsed();
-  // What is known to be missing comes first.
-  if (is_fetching_ || !gaps_.empty() || now < next_fetch_ || !link_ || !link_->proven) return;
+  if (!may_ask_for_newest() || now < next_fetch_) return;
   const auto symbol = newest_->next(symbols_, now);
   if (!symbol) return;
   fetch(protocol_.repair->url, protocol_.repair->newest_target(*symbol),
-        [this, symbol = *symbol](const Result<HttpAnswer>& answer) { on_newest(symbol, answer); });
+        [this, symbol = *symbol, session = link_->session](const Result<HttpAnswer>& answer) {
+          on_newest(symbol, session, answer);
+        });
 }
 
-void LiveSource::on_newest(const std::string& symbol, const Result<HttpAnswer>& answer) {
+void LiveSource::on_newest(const std::string& symbol, std::uint64_t session,
+                           const Result<HttpAnswer>& answer) {
   is_fetching_ = false;
   if (!was_answered(answer)) return;
+  // Of another connection than it was asked beside, or of nobody's: it says nothing.
+  if (!link_ || link_->session != session || !is_wanted(symbol)) return;
   fetch_backoff_ = Backoff({}, options_.seed + 1);
   const auto newest =
       answer->status == 200 ? protocol_.repair->newest_in(symbol, answer->body) : std::nullopt;
   add_missed(symbol, newest_->answered(symbol, newest, clock_.elapsed()));
 }
 
+bool LiveSource::is_on_tape(const std::string& symbol) const {
+  const auto symbol_of = protocol_.repair->symbol_of;
+  const auto count = static_cast<std::uint32_t>(catalog_.series_count());
+  for (std::uint32_t id = 0; id < count; ++id) {
+    const market::SeriesKey& key = catalog_.series(SeriesId(id)).key;
+    if (key.venue != feed_->venue() || is_about(key)) continue;
+    if ((symbol_of != nullptr ? symbol_of(key) : key.instrument) == symbol) return true;
+  }
+  return false;
+}
+
 void LiveSource::add_missed(const std::string& symbol,
                             const std::optional<NewestTrades::Missed>& missed) {
   if (!missed) return;
+  // Of a symbol that never was on the tape, what was traded before is nothing that is missed.
+  if (!missed->series && !is_on_tape(symbol)) return;
   if (missed->series) asked_[*missed->series].insert(missed->first, missed->last);
   add_gap(symbol, missed->first, missed->last, clock_.now());
 }
@@ -419,6 +454,7 @@ void LiveSource::on_close(Link& link, const std::string& why, std::optional<Dura
     log_.info("a feed goes on with a new connection, for the old one ended",
               {{"feed", options_.feed}, {"why", why}, {"session", successor_->session}});
     link_ = std::move(successor_);
+    if (newest_) newest_->connected();
     return;
   }
   if (link.opened) mark(FeedState::kDown, clock_.now());
@@ -565,8 +601,10 @@ void LiveSource::on_answer(const Result<HttpAnswer>& answer) {
 void LiveSource::fetch_later(const std::string& why, Duration at_least) {
   const Duration wait = std::max(fetch_backoff_.next_wait({}), at_least);
   next_fetch_ = clock_.elapsed() + wait;
-  log_.warning(
-      "missed trades cannot be fetched now",
+  const bool is_missed = !gaps_.empty();
+  (log_.*(is_missed ? &Log::warning : &Log::info))(
+      is_missed ? "missed trades cannot be fetched now"
+                : "the venue cannot be asked now what it traded last",
       {{"feed", options_.feed}, {"why", why}, {"again_in_ms", wait.ns / milliseconds(1).ns}});
 }
 

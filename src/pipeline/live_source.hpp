@@ -110,7 +110,10 @@ class LiveSource final : public feeds::Source {
   void mark(market::FeedState state, Timestamp received_before);
   void on_beat(Link& link, std::string_view symbol, std::string_view frame);
   void ask_for_newest();
-  void on_newest(const std::string& symbol, const Result<HttpAnswer>& answer);
+  bool may_ask_for_newest() const;
+  void on_newest(const std::string& symbol, std::uint64_t session,
+                 const Result<HttpAnswer>& answer);
+  bool is_on_tape(const std::string& symbol) const;  // or was seen by now
   void add_missed(const std::string& symbol, const std::optional<NewestTrades::Missed>& missed);
   void add_gap(const std::string& symbol, std::uint64_t first, std::uint64_t last,
                Timestamp before);
@@ -131,6 +134,7 @@ class LiveSource final : public feeds::Source {
   std::vector<std::string> symbols_;
   std::vector<std::string> unseen_;    // not asked for yet: the venue's list has not come
   std::optional<Duration> listed_by_;  // then they are asked for all the same
+  bool is_list_asked_ = false;
   std::mutex wanted_mutex_;
   std::optional<std::vector<std::string>> wanted_;  // in place of them
   const std::unique_ptr<Net> net_;

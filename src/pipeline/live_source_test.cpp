@@ -533,7 +533,7 @@ class AskedNewestTest : public RepairTest {
     start(std::move(scripts));
     net_->rest = [this](const std::string& url) -> Result<HttpAnswer> {
       asked_.push_back(url);
-      if (url == "https://rest/Y/newest") return answer("none");
+      if (url == "https://rest/Y/newest") return answer("100");
       if (url.ends_with("/newest")) {
         if (trouble_-- > 0) return HttpAnswer{.status = 429, .body = {}, .ts_recv = kStart};
         return answer(std::to_string(venues_newest_));
@@ -554,6 +554,9 @@ TEST_F(AskedNewestTest, WhatCameInASilenceIsFetchedWithoutATrade) {
   run_for(seconds(10));
   EXPECT_THAT(asked_, testing::Contains("https://rest/X/8-9"));
   EXPECT_THAT(heard_.repaired, testing::IsSupersetOf({8u, 9u}));
+  // Y never was on the tape: what it traded before is not missed.
+  EXPECT_THAT(asked_, testing::Contains("https://rest/Y/newest"));
+  EXPECT_THAT(asked_, Not(testing::Contains(HasSubstr("/Y/100"))));
 }
 
 TEST_F(AskedNewestTest, ItIsAskedAgainWhereTheVenueHasTrouble) {

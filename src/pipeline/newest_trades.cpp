@@ -50,6 +50,7 @@ void NewestTrades::forget(const std::string& symbol) {
 
 std::optional<std::string> NewestTrades::next(std::span<const std::string> symbols, Duration now) {
   if (next_due_ && now < *next_due_) return std::nullopt;
+  const std::string* most_overdue = nullptr;
   next_due_ = now + kQuiet;
   for (const std::string& symbol : symbols) {
     const auto look = looks_.find(symbol);
@@ -60,28 +61,30 @@ std::optional<std::string> NewestTrades::next(std::span<const std::string> symbo
     const Stream* stream = find(symbol);
     const bool is_fresh = stream != nullptr && stream->last > look->second.at;
     const Duration due = is_fresh ? stream->last + kQuiet : look->second.at + look->second.wait;
-    if (now >= due) {
-      next_due_.reset();
-      return symbol;
-    }
-    next_due_ = std::min(*next_due_, due);
+    if (due >= *next_due_) continue;
+    next_due_ = due;
+    most_overdue = &symbol;
   }
-  return std::nullopt;
+  if (most_overdue == nullptr || *next_due_ > now) return std::nullopt;
+  next_due_.reset();
+  return *most_overdue;
 }
 
 std::optional<NewestTrades::Missed> NewestTrades::answered(const std::string& symbol,
                                                            std::optional<std::uint64_t> newest,
                                                            Duration now) {
   const auto [look, is_first] = looks_.try_emplace(symbol, Look{.at = now});
+  bool may_have_come = is_first;  // on another connection, or as what was refused
   if (!is_first) {
     const Stream* stream = find(symbol);
     const bool is_fresh = stream != nullptr && stream->last > look->second.at;
+    may_have_come = last_refused_ && *last_refused_ >= look->second.at;
     look->second.wait = is_fresh ? kQuiet : std::min(look->second.wait * 2, kQuietMax);
     look->second.at = now;
   }
   if (!newest) return std::nullopt;
   auto missed = told(symbol, *newest);
-  if (missed && !is_first) unheard_[symbol] = {.id = *newest, .since = now};
+  if (missed && !may_have_come) unheard_[symbol] = {.id = *newest, .since = now};
   return missed;
 }
 
@@ -89,12 +92,23 @@ std::optional<std::string> NewestTrades::deaf(Duration now) {
   for (auto one = unheard_.begin(); one != unheard_.end();) {
     const auto& [symbol, unheard] = *one;
     const Stream* stream = find(symbol);
-    if (stream != nullptr && stream->newest >= unheard.id) {
+    const bool was_heard = stream != nullptr && stream->newest >= unheard.id;
+    if (was_heard) patience_.erase(symbol);
+    if (was_heard || (last_refused_ && *last_refused_ >= unheard.since)) {
       one = unheard_.erase(one);
       continue;
     }
-    if (now - unheard.since >= kOnItsWay) return symbol;
-    ++one;
+    if (now - unheard.since < kOnItsWay) {
+      ++one;
+      continue;
+    }
+    const std::string found = symbol;
+    unheard_.erase(one);
+    const auto [patience, is_first] = patience_.try_emplace(found);
+    if (now < patience->second.until) return deaf(now);
+    if (!is_first) patience->second.wait = std::min(patience->second.wait * 2, kPatienceMax);
+    patience->second.until = now + patience->second.wait;
+    return found;
   }
   return std::nullopt;
 }

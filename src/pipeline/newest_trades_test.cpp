@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace tapedeck::pipeline {
@@ -94,6 +97,49 @@ TEST_F(NewestTradesTest, AConnectionThatDoesNotBringWhatIsTradedIsDeaf) {
   EXPECT_EQ(newest_.deaf(seconds(25)), "X");
   newest_.connected();
   EXPECT_EQ(newest_.deaf(seconds(30)), std::nullopt);
+}
+
+TEST_F(NewestTradesTest, WhoWasNotAskedForComesFirstThenWhoWaitsLongest) {
+  std::vector<std::string> symbols;
+  for (int i = 0; i < 100; ++i) symbols.push_back(std::to_string(i));
+  newest_.connected();
+  std::map<std::string, int> asked;
+  for (std::int64_t s = 0; s < 300; ++s) {  // one a second, which is too seldom for all
+    const auto symbol = newest_.next(symbols, seconds(s));
+    ASSERT_TRUE(symbol) << s;
+    ++asked[*symbol];
+    newest_.answered(*symbol, std::nullopt, seconds(s));
+    EXPECT_EQ(asked.size(), std::min<std::size_t>(static_cast<std::size_t>(s) + 1, 100));
+  }
+  for (const auto& [symbol, times] : asked) EXPECT_EQ(times, 3) << symbol;
+}
+
+TEST_F(NewestTradesTest, WhatWasRefusedMayHaveBeenIt) {
+  newest_.connected();
+  answered(5, 0);
+  newest_.refused(seconds(10));
+  EXPECT_EQ(answered(7, 20), "6-7");
+  EXPECT_EQ(newest_.deaf(seconds(100)), std::nullopt);
+  EXPECT_EQ(answered(9, 200), "8-9");
+  newest_.refused(seconds(202));
+  EXPECT_EQ(newest_.deaf(seconds(300)), std::nullopt);
+}
+
+TEST_F(NewestTradesTest, WhoStaysDeafIsCalledSoMoreAndMoreSeldom) {
+  std::uint64_t id = 1;
+  std::vector<std::int64_t> times;
+  newest_.connected();
+  for (std::int64_t s = 0; s < 3600; ++s) {  // it trades all the time, and nothing comes
+    if (newest_.next(kSymbols, seconds(s))) answered(++id, s);
+    if (!newest_.deaf(seconds(s))) continue;
+    times.push_back(s);
+    newest_.connected();
+  }
+  ASSERT_GE(times.size(), 4u);
+  EXPECT_LE(times.size(), 8u);
+  for (std::size_t i = 2; i < times.size(); ++i) {
+    EXPECT_GT(times[i] - times[i - 1], times[i - 1] - times[i - 2]);
+  }
 }
 
 TEST_F(NewestTradesTest, NobodyIsDeafToWhatIsNoLongerAskedFor) {

@@ -135,6 +135,7 @@ Status Completeness::add(const market::Batch& batch) {
 }
 
 Status Completeness::add_duplicate(SeriesId id, Timestamp ts_event) {
+  if (is_about(catalog_.series(id).key)) return {};  // nothing of it is traded
   TD_ASSIGN(SeriesDays * series, series_of(id));
   auto& duplicates = day_of(*series, ts_event).quality.duplicates;
   duplicates = duplicates.value_or(0) + 1;
@@ -146,7 +147,7 @@ GapCause Completeness::cause_of(const market::SeriesKey& key, const Times& after
   constexpr Duration kClocksDiffer = seconds(2);  // the venue's and ours, at most, or nearly so
   const Timestamp start = after.came.value_or(after.event - kClocksDiffer);
   const Timestamp end = before.came.value_or(before.event + kClocksDiffer);
-  switch (connections_.of(key.venue, start, end)) {
+  switch (connections_.between(key.venue, start, end)) {
     case Connected::kYes:
       return GapCause::kVenue;
     case Connected::kNo:
@@ -193,6 +194,7 @@ std::vector<DriftSeen> Completeness::drift() const {
                    .drift = {.field = field, .is_missing = is_missing},
                    .first = first});
   }
+  std::ranges::stable_sort(all, {}, &DriftSeen::first);
   return all;
 }
 

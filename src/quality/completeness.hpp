@@ -104,7 +104,7 @@ class Completeness {
   std::vector<DayQuality> days() const { return days(gaps()); }
   std::vector<IdGap> gaps() const;
   std::vector<Outage> outages() const { return connections_.outages(); }
-  std::vector<DriftSeen> drift() const;  // by series key, then date, then field
+  std::vector<DriftSeen> drift() const;  // by time
   // Of the gaps that touch [start, end): a trade of theirs may have been there. Nothing where the
   // venue does not count its trades one by one, or no trade of it is known.
   std::optional<Missing> missing(const market::SeriesKey& key, Timestamp start,

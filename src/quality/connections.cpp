@@ -1,6 +1,7 @@
 #include "quality/connections.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 namespace tapedeck::quality {
@@ -14,27 +15,57 @@ void Connections::add(const market::FeedMark& mark) {
     Spell& last = spells.back();
     const bool ends_it = last.state == FeedState::kLive && mark.state != FeedState::kLive;
     if (t < last.to || (t == last.to && !ends_it)) return;
-    if (last.state == FeedState::kLive && t - last.to <= kSilenceMax) {
+    const bool follows = t - last.to <= (ends_it ? kToldWithin : kSilenceMax);
+    if (last.state == FeedState::kLive && follows) {
       last.to = t;  // a mark speaks for what was before it
       if (!ends_it) return;
     } else if (last.state == mark.state && mark.state != FeedState::kLive) {
       last.to = t;
+      return;
+    } else if (last.state == FeedState::kLive && mark.state == FeedState::kDown) {
+      spells.push_back({.state = FeedState::kDown, .from = last.to, .to = t});
       return;
     }
   }
   spells.push_back({.state = mark.state, .from = t, .to = t});
 }
 
-Connected Connections::of(std::string_view venue, Timestamp start, Timestamp end) const {
+template <class Predicate>
+Connected Connections::agreed(std::string_view venue, Timestamp start, Timestamp end,
+                              const Predicate& may_have_brought) const {
   const auto feeds = venues_.find(venue);
   if (feeds == venues_.end()) return Connected::kUnknown;
   std::optional<Connected> all;
   for (const auto& [name, spells] : feeds->second) {
+    if (!may_have_brought(spells)) continue;
     const Connected one = of(spells, start, end);
     if (all && *all != one) return Connected::kUnknown;
     all = one;
   }
   return all.value_or(Connected::kUnknown);
+}
+
+Connected Connections::of(std::string_view venue, Timestamp start, Timestamp end) const {
+  return agreed(venue, start, end, [&](const Spells& spells) {
+    if (spells.empty() || spells.front().from >= end) return false;
+    const auto next = std::ranges::upper_bound(spells, start, {}, &Spell::from);
+    const bool has_ended = next != spells.begin() && std::prev(next)->state == FeedState::kEnded;
+    return !has_ended || (next != spells.end() && next->from < end);
+  });
+}
+
+Connected Connections::between(std::string_view venue, Timestamp came, Timestamp next_came) const {
+  return agreed(venue, came, next_came, [&](const Spells& spells) {
+    return was_there(spells, came) && was_there(spells, next_came);
+  });
+}
+
+bool Connections::was_there(const Spells& spells, Timestamp t) {
+  // A mark comes within a second, and so may be older or newer than what came.
+  return std::ranges::any_of(spells, [&](const Spell& spell) {
+    return spell.state == FeedState::kLive && spell.from - kToldWithin <= t &&
+           t <= spell.to + kToldWithin;
+  });
 }
 
 std::vector<Outage> Connections::outages() const {
@@ -53,10 +84,11 @@ std::vector<Outage> Connections::outages() const {
       if (is_down && was_there) all.push_back({feed, *was_there, std::nullopt});
     }
   }
+  std::ranges::stable_sort(all, {}, &Outage::from);
   return all;
 }
 
-Connected Connections::of(const std::vector<Spell>& spells, Timestamp start, Timestamp end) {
+Connected Connections::of(const Spells& spells, Timestamp start, Timestamp end) {
   // From the one that lasts at the start, or was the last before it.
   auto at = std::ranges::upper_bound(spells, start, {}, &Spell::from);
   if (at != spells.begin()) --at;

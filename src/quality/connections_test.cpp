@@ -50,17 +50,21 @@ TEST_F(ConnectionsTest, AStartSaysThatNobodyListenedBefore) {
   mark(200, FeedState::kDown);  // and started
   live(201, 300);
   EXPECT_EQ(of(9, 202), Connected::kNo);
-  EXPECT_EQ(of(50, 60), Connected::kUnknown);  // nothing tells when it was killed
+  EXPECT_EQ(of(50, 60), Connected::kNo);
+  EXPECT_EQ(of(3, 9.9), Connected::kYes);
   EXPECT_EQ(of(201, 299), Connected::kYes);
 }
 
 TEST_F(ConnectionsTest, AStartSoonAfterIsOneToo) {
   live(0, 10);
-  mark(11, FeedState::kDown);
-  mark(11, FeedState::kLive);  // of the same instant: the next one counts
-  live(12, 20);
-  EXPECT_EQ(of(10.5, 12), Connected::kNo);
-  EXPECT_EQ(of(12, 20), Connected::kYes);
+  mark(13, FeedState::kDown);
+  mark(13, FeedState::kLive);  // of the same instant: the next one counts
+  live(14, 20);
+  EXPECT_EQ(of(10.2, 12.8), Connected::kNo);
+  EXPECT_EQ(of(10.5, 15), Connected::kNo);
+  EXPECT_EQ(of(14, 20), Connected::kYes);
+  ASSERT_EQ(connections_.outages().size(), 1u);
+  EXPECT_EQ(connections_.outages()[0].from, at(10));
 }
 
 TEST_F(ConnectionsTest, OutagesAreBetweenTwoConnections) {
@@ -76,14 +80,14 @@ TEST_F(ConnectionsTest, OutagesAreBetweenTwoConnections) {
   mark(6, FeedState::kEnded, "w/c");
   const auto outages = connections_.outages();
   ASSERT_EQ(outages.size(), 3u);
-  EXPECT_EQ(outages[0].feed, "v/a");
-  EXPECT_EQ(outages[0].from, at(10.5));
-  EXPECT_EQ(outages[0].to, at(14));
-  EXPECT_EQ(outages[1].from, at(20));
-  EXPECT_EQ(outages[1].to, at(91));
-  EXPECT_EQ(outages[2].feed, "v/b");
-  EXPECT_EQ(outages[2].from, at(5.5));
-  EXPECT_EQ(outages[2].to, std::nullopt);
+  EXPECT_EQ(outages[0].feed, "v/b");
+  EXPECT_EQ(outages[0].from, at(5.5));
+  EXPECT_EQ(outages[0].to, std::nullopt);
+  EXPECT_EQ(outages[1].feed, "v/a");
+  EXPECT_EQ(outages[1].from, at(10.5));
+  EXPECT_EQ(outages[1].to, at(14));
+  EXPECT_EQ(outages[2].from, at(20));
+  EXPECT_EQ(outages[2].to, at(91));
 }
 
 TEST_F(ConnectionsTest, SilenceTellsNothing) {
@@ -114,6 +118,25 @@ TEST_F(ConnectionsTest, APartitionThatRepeatsThemChangesNothing) {
     EXPECT_EQ(of(9, 15), Connected::kNo);
     EXPECT_EQ(of(14, 20), Connected::kYes);
   }
+}
+
+TEST_F(ConnectionsTest, BetweenTwoEventsOnlyThoseThatWereThereSpeak) {
+  const auto between = [&](double came, double next_came) {
+    return connections_.between("v", at(came), at(next_came));
+  };
+  live(0, 50);
+  mark(50.5, FeedState::kDown);
+  live(60, 100);
+  live(70, 100, "v/new");  // it was not there before
+  live(0, 5, "v/old");     // it was left, and nothing is heard of it since
+  mark(5.5, FeedState::kDown, "v/old");
+  live(0, 3, "v/file");
+  mark(3, FeedState::kEnded, "v/file");
+  EXPECT_EQ(between(10, 40), Connected::kYes);
+  EXPECT_EQ(between(40, 65), Connected::kNo);
+  EXPECT_EQ(between(80, 90), Connected::kYes);
+  EXPECT_EQ(between(100.5, 200), Connected::kUnknown);
+  EXPECT_EQ(of(80, 90), Connected::kUnknown);  // of any time v/old may be down
 }
 
 TEST_F(ConnectionsTest, WhereTwoFeedsDifferNothingIsKnown) {

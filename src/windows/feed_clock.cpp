@@ -29,7 +29,8 @@ void FeedClock::observe(const market::FeedMark& mark) {
   newest_ = later(newest_, mark.ts_recv);
   if (mark.state == market::FeedState::kEnded) {
     open_.erase(mark.feed);
-  } else {
+  } else if (mark.state == market::FeedState::kLive || open_.contains(mark.feed)) {
+    // One that never was connected is not waited for.
     const auto [last, is_new] = open_.try_emplace(mark.feed, mark.ts_recv);
     if (!is_new) last->second = std::max(last->second, mark.ts_recv);
   }

@@ -34,6 +34,17 @@ TEST(FeedClock, IsAsFarAsTheSlowestFeed) {
   EXPECT_EQ(clock.reading().passed, at(120));
 }
 
+TEST(FeedClock, AFeedThatNeverWasConnectedIsNotWaitedFor) {
+  FeedClock clock;
+  clock.observe(mark("v/b", 50, FeedState::kDown));
+  EXPECT_FALSE(clock.reading().passed);
+  clock.observe(mark("v/a", 100));
+  EXPECT_EQ(clock.reading().passed, at(100));
+  clock.observe(mark("v/b", 110));
+  clock.observe(mark("v/a", 120));
+  EXPECT_EQ(clock.reading().passed, at(110));
+}
+
 TEST(FeedClock, AFeedThatHasEndedHoldsNothingBackAndTheLastOneEndsIt) {
   FeedClock clock;
   clock.observe(mark("v/a", 100));

@@ -63,7 +63,7 @@ struct Fields {
   bool is_spot = false;   // "M" is there
   bool is_known = false;  // an answer or a snapshot, which have no "e"
   bool in_envelope = false;
-  std::string_view unknown{};  // a key that no trade had yet
+  UnknownFields unknown;
 };
 
 // Of trades and aggregates, of all markets.
@@ -114,7 +114,7 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
           out.is_known = true;
           break;  // bookTicker of spot
         default:
-          if (!is_known_letter(key.front())) out.unknown = key;
+          if (!is_known_letter(key.front())) out.unknown.add(key);
           break;
       }
     } else if (key == "data" && !out.in_envelope) {
@@ -137,7 +137,7 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
         if (const auto code = read_fields(error, out)) return code;
       }
     } else if (key != "nq") {  // an aggregate's size without what is hidden
-      out.unknown = key;
+      out.unknown.add(key);
     }
   }
   return simdjson::SUCCESS;
@@ -218,17 +218,13 @@ struct BinanceFeed::State {
   std::expected<market::Trade, Flaw> take(const Fields& fields, bool is_aggregate,
                                           Timestamp ts_recv) {
     const Text& id_text = is_aggregate ? fields.aggregate_id : fields.id;
-    for (const auto& [text, name] : {std::pair{&fields.symbol, "s"},
-                                     {&id_text, is_aggregate ? "a" : "t"},
-                                     {&fields.price, "p"},
-                                     {&fields.size, "q"},
-                                     {&fields.time, "T"},
-                                     {&fields.buyer_is_maker, "m"}}) {
-      if (!*text) {
-        return std::unexpected(
-            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name), name});
-      }
-    }
+    auto flaw = find_missing("a trade", {{fields.symbol, "s"},
+                                         {id_text, is_aggregate ? "a" : "t"},
+                                         {fields.price, "p"},
+                                         {fields.size, "q"},
+                                         {fields.time, "T"},
+                                         {fields.buyer_is_maker, "m"}});
+    if (flaw) return std::unexpected(std::move(*flaw));
     const bool taker_sold = *fields.buyer_is_maker == "true";
     if (!taker_sold && *fields.buyer_is_maker != "false") {
       return std::unexpected(Flaw{"malformed", "'m' is neither true nor false"});
@@ -287,7 +283,7 @@ void BinanceFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
   const bool is_aggregate = fields.event == kAggregateChannel;
   if (is_aggregate || fields.event == "trade") {
     auto trade = state_->take(fields, is_aggregate, ts_recv);
-    state_->watch.look({venue_of(fields), fields.symbol.value_or(""), fields.unknown},
+    state_->watch.look({venue_of(fields), fields.symbol.value_or(""), fields.unknown.names()},
                        trade ? nullptr : &trade.error(), ts_recv, sink);
     if (!trade) return refuse(trade.error().reason, std::move(trade.error().detail));
     return sink.trade(*trade);

@@ -25,7 +25,7 @@ using Text = std::optional<std::string_view>;
 
 struct Fields {
   Text type, id, side, size, price, product, time, message, reason;
-  std::string_view unknown{};  // a key that no match had yet
+  UnknownFields unknown;
 };
 
 simdjson::error_code read_fields(od::object object, Fields& out) {
@@ -53,7 +53,7 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
     else if (key == "reason")
       out.reason = text_of(value);
     else if (key != "maker_order_id" && key != "taker_order_id" && key != "sequence")
-      out.unknown = key;
+      out.unknown.add(key);
   }
   return simdjson::SUCCESS;
 }
@@ -70,17 +70,13 @@ struct CoinbaseFeed::State {
         watch(catalog) {}
 
   std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv) {
-    for (const auto& [text, name] : {std::pair{&fields.product, "product_id"},
-                                     {&fields.id, "trade_id"},
-                                     {&fields.price, "price"},
-                                     {&fields.size, "size"},
-                                     {&fields.time, "time"},
-                                     {&fields.side, "side"}}) {
-      if (!*text) {
-        return std::unexpected(
-            Flaw{"missing_field", fmt::format("a match without a usable '{}'", name), name});
-      }
-    }
+    auto flaw = find_missing("a match", {{fields.product, "product_id"},
+                                         {fields.id, "trade_id"},
+                                         {fields.price, "price"},
+                                         {fields.size, "size"},
+                                         {fields.time, "time"},
+                                         {fields.side, "side"}});
+    if (flaw) return std::unexpected(std::move(*flaw));
     // The maker's: who sold to the maker's bid was the taker.
     const bool taker_sold = *fields.side == "buy";
     if (!taker_sold && *fields.side != "sell") {
@@ -134,7 +130,7 @@ void CoinbaseFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::stri
   }
   if (fields.type == "match" || fields.type == "last_match") {
     auto trade = state_->take(fields, ts_recv);
-    state_->watch.look({"coinbase", fields.product.value_or(""), fields.unknown},
+    state_->watch.look({"coinbase", fields.product.value_or(""), fields.unknown.names()},
                        trade ? nullptr : &trade.error(), ts_recv, sink);
     if (!trade) return refuse(trade.error().reason, std::move(trade.error().detail));
     return sink.trade(*trade);

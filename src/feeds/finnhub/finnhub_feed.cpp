@@ -29,7 +29,7 @@ constexpr unsigned kCodeMax = 59;
 struct Fields {
   Text symbol, price, size, time;
   std::uint64_t conditions = 0;
-  std::string_view unknown{};  // a key that no trade had yet
+  UnknownFields unknown;
 };
 
 std::uint64_t bit_of(std::string_view code) {
@@ -46,7 +46,7 @@ simdjson::error_code read_trade(od::object object, Fields& out) {
     if (const auto code = std::move(item).get(field)) return code;
     const std::string_view key = key_of(field);
     if (key.size() != 1) {
-      out.unknown = key;
+      out.unknown.add(key);
       continue;
     }
     od::value& value = field.value();
@@ -75,7 +75,7 @@ simdjson::error_code read_trade(od::object object, Fields& out) {
         break;
       }
       default:
-        out.unknown = key;
+        out.unknown.add(key);
         break;
     }
   }
@@ -178,14 +178,10 @@ struct FinnhubFeed::State {
 
   // Gives one event to `sink`, or says what is wrong.
   std::optional<Flaw> take(const Fields& fields, Timestamp ts_recv, EventSink& sink) {
-    for (const auto& [text, name] : {std::pair{&fields.symbol, "s"},
-                                     {&fields.price, "p"},
-                                     {&fields.time, "t"},
-                                     {&fields.size, "v"}}) {
-      if (!*text) {
-        return Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name), name};
-      }
-    }
+    auto flaw = find_missing(
+        "a trade",
+        {{fields.symbol, "s"}, {fields.price, "p"}, {fields.time, "t"}, {fields.size, "v"}});
+    if (flaw) return flaw;
     const bool is_pair = fields.symbol->contains(':');  // "BINANCE:BTCUSDT"
     auto size = take_size(*fields.size);
     const bool is_price = size && size->mantissa == 0;
@@ -260,7 +256,7 @@ void FinnhubFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::strin
     state.before = frame;
     for (const Fields& fields : message.trades) {
       auto flaw = state.take(fields, ts_recv, sink);
-      state.watch.look({"finnhub", fields.symbol.value_or(""), fields.unknown},
+      state.watch.look({"finnhub", fields.symbol.value_or(""), fields.unknown.names()},
                        flaw ? &*flaw : nullptr, ts_recv, sink);
       if (flaw) {
         refuse(flaw->reason, std::move(flaw->detail));

@@ -23,7 +23,7 @@ using Text = std::optional<std::string_view>;
 
 struct Fields {
   Text symbol, side, price, size, id, time;
-  std::string_view unknown{};  // a key that no trade had yet
+  UnknownFields unknown;
 };
 
 simdjson::error_code read_fields(od::object object, Fields& out) {
@@ -45,7 +45,7 @@ simdjson::error_code read_fields(od::object object, Fields& out) {
     else if (key == "timestamp")
       out.time = text_of(value);
     else if (key != "ord_type")
-      out.unknown = key;
+      out.unknown.add(key);
   }
   return simdjson::SUCCESS;
 }
@@ -103,17 +103,13 @@ struct KrakenFeed::State {
 
   std::expected<market::Trade, Flaw> take(const Fields& fields, Timestamp ts_recv,
                                           TimeUnit unit = TimeUnit::kIso) {
-    for (const auto& [text, name] : {std::pair{&fields.symbol, "symbol"},
-                                     {&fields.id, "trade_id"},
-                                     {&fields.price, "price"},
-                                     {&fields.size, "qty"},
-                                     {&fields.time, "timestamp"},
-                                     {&fields.side, "side"}}) {
-      if (!*text) {
-        return std::unexpected(
-            Flaw{"missing_field", fmt::format("a trade without a usable '{}'", name), name});
-      }
-    }
+    auto flaw = find_missing("a trade", {{fields.symbol, "symbol"},
+                                         {fields.id, "trade_id"},
+                                         {fields.price, "price"},
+                                         {fields.size, "qty"},
+                                         {fields.time, "timestamp"},
+                                         {fields.side, "side"}});
+    if (flaw) return std::unexpected(std::move(*flaw));
     const bool taker_sold = *fields.side == "sell";
     if (!taker_sold && *fields.side != "buy") {
       return std::unexpected(Flaw{"malformed", "'side' is neither buy nor sell"});
@@ -156,7 +152,8 @@ struct KrakenFeed::State {
   bool trades_read = false;
   struct Taken {
     std::expected<market::Trade, Flaw> trade;
-    std::string_view symbol, unknown;  // in the document
+    std::string_view symbol;  // in the document
+    UnknownFields unknown;
   };
   std::vector<Taken> taken;
 };
@@ -186,8 +183,8 @@ void KrakenFeed::on_frame(std::string_view frame, Timestamp ts_recv, std::string
     if (!state.trades_read) return refuse("missing_field", "a trade frame without 'data'");
     if (state.taken.empty()) return sink.control();
     for (auto& [trade, symbol, unknown] : state.taken) {
-      state.watch.look({"kraken", symbol, unknown}, trade ? nullptr : &trade.error(), ts_recv,
-                       sink);
+      state.watch.look({"kraken", symbol, unknown.names()}, trade ? nullptr : &trade.error(),
+                       ts_recv, sink);
       if (trade) sink.trade(*trade);
       if (!trade) refuse(trade.error().reason, std::move(trade.error().detail));
     }

@@ -21,7 +21,7 @@ struct Pricing {
   std::int64_t quote_type = 0;  // 8: a share
   std::int64_t market_hours = 0;
   std::optional<std::int64_t> price_hint;  // decimals that the price has
-  std::string unknown{};                   // the number of a field that is not known
+  std::string unknown{};                   // the number of the last field that is not known
 };
 
 inline constexpr std::int64_t kHeartbeat = 7;  // a quote_type

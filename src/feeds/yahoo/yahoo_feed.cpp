@@ -82,9 +82,11 @@ struct YahooFeed::State {
       return std::nullopt;
     }
     std::optional<Flaw> missing;
-    if (pricing->id.empty()) missing = {"missing_field", "a price without a symbol", "id"};
-    if (!pricing->price) missing = {"missing_field", "a price that is not there", "price"};
-    watch.look({"yahoo", pricing->id, pricing->unknown}, missing ? &*missing : nullptr, ts_recv,
+    if (pricing->id.empty()) missing = {"missing_field", "a price without a symbol", {"id"}};
+    if (!pricing->price) missing = {"missing_field", "a price that is not there", {"price"}};
+    UnknownFields unknown;
+    if (!pricing->unknown.empty()) unknown.add(pricing->unknown);
+    watch.look({"yahoo", pricing->id, unknown.names()}, missing ? &*missing : nullptr, ts_recv,
                sink);
     if (missing) return missing;
     SeriesTable& table = is_us(pricing->exchange) ? shares : others;
