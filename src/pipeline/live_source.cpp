@@ -55,9 +55,10 @@ Result<bool> LiveSource::pull(feeds::EventSink& sink, std::size_t) {
   if (successor_) look_after(*successor_);
   if (link_) look_after(*link_);
   // Where frames wait, what is missed may be among them.
-  if (const auto deaf =
-          link_ && newest_ && !was_busy ? newest_->deaf(clock_.elapsed()) : std::nullopt) {
-    on_close(*link_, fmt::format("the venue has trades of {} that did not come", *deaf), {});
+  if (newest_ && link_ && link_->opened && !was_busy) {
+    if (const auto deaf = newest_->deaf(clock_.elapsed())) {
+      on_close(*link_, fmt::format("the venue has trades of {} that did not come", *deaf), {});
+    }
   }
   hand_over();
   const Duration now = clock_.elapsed();

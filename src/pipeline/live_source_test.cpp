@@ -533,7 +533,7 @@ class AskedNewestTest : public RepairTest {
     start(std::move(scripts));
     net_->rest = [this](const std::string& url) -> Result<HttpAnswer> {
       asked_.push_back(url);
-      if (url == "https://rest/Y/newest") return answer("100");
+      if (url == "https://rest/Y/newest") return answer(std::to_string(other_newest_));
       if (url.ends_with("/newest")) {
         if (trouble_-- > 0) return HttpAnswer{.status = 429, .body = {}, .ts_recv = kStart};
         return answer(std::to_string(venues_newest_));
@@ -545,6 +545,7 @@ class AskedNewestTest : public RepairTest {
   }
 
   std::uint64_t venues_newest_ = 9;
+  std::uint64_t other_newest_ = 100;
   int trouble_ = 0;
 };
 
@@ -574,6 +575,19 @@ TEST_F(AskedNewestTest, ADeafConnectionIsMadeAnew) {
   EXPECT_EQ(sessions_.size(), 2u);
   EXPECT_THAT(lines_, testing::Contains(HasSubstr("trades of X that did not come")));
   EXPECT_THAT(heard_.repaired, testing::IsSupersetOf({10u, 11u, 12u}));
+}
+
+TEST_F(AskedNewestTest, OneThatIsDeafToAllIsMadeAnewOnce) {
+  play({{{seconds(1), Kind::kFrame, "trade 9"}, {minutes(9), Kind::kFrame, "trade 99"}}, {}});
+  run_for(seconds(10));
+  venues_newest_ = 12;
+  other_newest_ = 105;
+  run_for(minutes(1));
+  EXPECT_EQ(sessions_.size(), 2u);
+  EXPECT_EQ(std::ranges::count_if(
+                lines_, [](const auto& line) { return line.contains("that did not come"); }),
+            1);
+  EXPECT_EQ(source_->state(), "live");
 }
 
 TEST_F(AskedNewestTest, AQuietOneIsLeftAlone) {
