@@ -102,7 +102,7 @@ std::optional<std::string> NewestTrades::deaf(Duration now) {
       ++one;
       continue;
     }
-    const std::string found = symbol;
+    std::string found = symbol;
     unheard_.erase(one);
     const auto [patience, is_first] = patience_.try_emplace(found);
     if (now < patience->second.until) return deaf(now);

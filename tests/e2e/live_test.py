@@ -15,6 +15,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -301,6 +302,34 @@ class LiveTest(LiveCase):
             self.assertEqual(service.stop(), 0)
         self.assertGreater(self.assert_true_and_whole([venue]), 0)
         self.assertIn("missed trades cannot be fetched now", service.log())
+
+    def test_a_recording_and_what_is_live_meet_without_a_seam(self):
+        """A file has the beginning, the connection the end; what is between them is fetched."""
+        for name in SYMBOLS:
+            with self.subTest(name):
+                self.setUp()
+                venue = self.emulate(name)
+                self.write_pipeline(venue)
+                with self.running() as service:  # with whom the play begins
+                    service.until("the play", lambda v=venue: os.path.exists(v.capture))
+                    self.assertEqual(service.stop(), 0)
+                with open(venue.capture, encoding="utf-8") as whole:
+                    lines = whole.readlines()[:100]
+                with open(os.path.join(self.folder, "past.ndjson"), "w", encoding="utf-8") as out:
+                    out.writelines(lines)
+                shutil.rmtree(self.tape)
+                shutil.rmtree(os.path.join(self.folder, "store"))
+                time.sleep(1)  # the connection is to begin behind the file
+                with open(os.path.join(self.folder, "pipeline.toml"), "a", encoding="utf-8") as out:
+                    out.write(f'[[feed]]\nid = "past"\nvenue = "{name}"\nfiles = ["past.ndjson"]\n')
+                with self.running() as service:
+                    service.until("the file", lambda s=service: s.durable() >= len(lines))
+                    self.until_played(service, [venue])
+                    service.until("repairs", lambda: not missing_of(self.tape))
+                    self.assertIn("missed trades were fetched", service.log())
+                    self.assertEqual(service.stop(), 0)
+                self.assertEqual(self.assert_true_and_whole([venue]), 0)
+                self.assert_bars_are_the_truths(venue)
 
     def test_each_gap_says_whose_it_is(self):
         """One that the venue dropped, one of a cut, one of a kill: nothing can be fetched."""
